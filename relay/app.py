@@ -1,0 +1,203 @@
+"""Build everything from the settings, run it, and stop it in order.
+
+The only place that puts parts together; read from top to bottom it is the design.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from relay import config, lifecycle, log, sockets
+from relay.core import Relay
+from relay.events import Events
+from relay.inbox import Captured, Inbox
+from relay.intake import Intake
+from relay.maillog import MailLog
+from relay.model import Mail
+from relay.smtp.access import Doorkeeper, Limits
+from relay.smtp.listener import Listener
+from relay.smtp.session import Service
+from relay.smtp.wire import Memory
+from relay.template import Templates
+from relay.transport import Transport
+from relay.transport.capture import CaptureTransport
+from relay.transport.request import RequestSettings
+
+# An attempt on a large mail may take longer: bytes that add a second each.
+BYTES_PER_SECOND = 100_000
+
+
+class Unusable(Exception):  # noqa: N818 - a statement, meant for the operator
+    """The relay cannot start as it is set up."""
+
+
+async def serve(
+    settings: config.Config,
+    templates: Templates,
+    *,
+    captured: Callable[[Captured], None],
+) -> None:
+    """Run the relay until a signal; `captured` is told of each captured mail.
+
+    Raises Unusable before anything runs, TimeoutError when work had to be cut
+    off, and an ExceptionGroup when a part broke.
+    """
+    captures = settings.transport == "capture"
+    async with AsyncExitStack() as stack:
+        transport = await _transport(settings, stack, captured)
+        relay = Relay(
+            intake=intake(settings, templates),
+            transport=transport,
+            events=Events(
+                [MailLog(masked=settings.log.addresses == "masked", captures=captures)]
+            ),
+            answer_within=settings.queue.answer_within,
+            concurrency=settings.ses.concurrency,
+            attempt_seconds=_attempt_seconds(settings),
+            accepted_as="captured as" if captures else "Ok",
+        )
+        stopping = asyncio.Event()
+        listeners = _listeners(settings, relay, stopping, stack)
+        await _serve_health(settings, stopping, stack)
+
+        def on_stop() -> None:
+            log.line(logging.INFO, "stopping", grace=settings.grace)
+            lifecycle.notify("STOPPING=1")
+            relay.stop_within(settings.grace)
+
+        # What is here now lives as long as the process: no need to look at it again.
+        gc.collect()
+        gc.freeze()
+        log.line(
+            logging.INFO,
+            "ready",
+            transport=settings.transport,
+            usages=list(templates.usages),
+        )
+        lifecycle.notify("READY=1")
+        await lifecycle.run_until_signal(
+            listeners, stopping=stopping, grace=settings.grace, on_stop=on_stop
+        )
+    log.line(logging.INFO, "stopped")
+
+
+def intake(settings: config.Config, templates: Templates) -> Intake:
+    """The intake as the settings want it."""
+    return Intake(
+        templates=templates,
+        usage_header=settings.usage_header,
+        without_usage=settings.without_usage,
+        client_headers=settings.ses.client_headers,
+        tags=settings.ses.tags,
+        usage_tag=settings.ses.usage_tag,
+        reencode=settings.ses.reencode == "auto",
+    )
+
+
+def request_settings(settings: config.Config) -> RequestSettings:
+    """What every SES call carries by the settings."""
+    ses = settings.ses
+    return RequestSettings(
+        from_arn=ses.email_address_identity_arn,
+        feedback_address=ses.feedback_forwarding_email_address,
+        feedback_arn=ses.feedback_forwarding_email_address_identity_arn,
+        configuration_set=ses.configuration_set_name,
+        tenant=ses.tenant_name,
+        feedback_to_sender=ses.feedback_to_sender,
+    )
+
+
+def _attempt_seconds(settings: config.Config) -> Callable[[Mail], float]:
+    if settings.transport == "capture":
+        return lambda mail: 0.0
+    timeout = settings.ses.attempt_timeout
+    return lambda mail: timeout + len(mail.content) / BYTES_PER_SECOND
+
+
+async def _transport(
+    settings: config.Config,
+    stack: AsyncExitStack,
+    captured: Callable[[Captured], None],
+) -> Transport:
+    request = request_settings(settings)
+    if settings.transport == "capture":
+        return CaptureTransport(Inbox(), settings=request, captured=captured)
+    # Imported here: capture mode has no use for the SDK, and starts without it.
+    from relay.transport import ses
+
+    try:
+        return await stack.enter_async_context(
+            ses.open_ses(
+                settings=request,
+                access_key_id=config.revealed(settings.ses.access_key_id),
+                access_key_secret=config.revealed(settings.ses.access_key_secret),
+                region=settings.ses.region,
+                role_arn=settings.ses.role_arn,
+                endpoint_url=settings.ses.endpoint_url,
+                connect_timeout=settings.ses.connect_timeout,
+                attempt_timeout=settings.ses.attempt_timeout,
+                concurrency=settings.ses.concurrency,
+            )
+        )
+    except ses.Unusable as error:
+        raise Unusable(str(error)) from error
+
+
+def _listeners(
+    settings: config.Config,
+    relay: Relay,
+    stopping: asyncio.Event,
+    stack: AsyncExitStack,
+) -> list[Listener]:
+    limits = Limits(
+        message_size=settings.limits.message_size,
+        recipients=settings.limits.recipients,
+        line_length=settings.limits.line_length,
+        timeout=settings.limits.timeout,
+    )
+    doorkeeper = Doorkeeper(settings.limits.connections, Memory(settings.limits.memory))
+    listeners = []
+    for listener in settings.listeners:
+        service = Service(
+            name=listener.name,
+            hostname=socket.gethostname(),
+            accept=relay.accept,
+            limits=limits,
+            allow=listener.allow,
+            doorkeeper=doorkeeper,
+            stopping=stopping,
+            usage=listener.usage,
+        )
+        bound = _bind(listener.address, f"listener {listener.name}", stack)
+        listeners.append(Listener(service, bound))
+    return listeners
+
+
+def _bind(address: str, what: str, stack: AsyncExitStack) -> list[socket.socket]:
+    host, port = config.host_and_port(address)
+    try:
+        bound = sockets.bind(host, port)
+    except sockets.CannotListen as error:
+        raise Unusable(f"{what}: {error}") from error
+    for one in bound:
+        stack.callback(one.close)
+    return bound
+
+
+async def _serve_health(
+    settings: config.Config, stopping: asyncio.Event, stack: AsyncExitStack
+) -> None:
+    if not settings.health.listen:
+        return
+    # aiohttp costs a tenth of a second of the start, so only who asks pays.
+    from relay.web.health import serve_health
+
+    bound = _bind(settings.health.listen, "health.listen", stack)
+    await stack.enter_async_context(
+        serve_health(bound, ready=lambda: not stopping.is_set())
+    )

@@ -1,0 +1,57 @@
+"""The command `relay`: one module per subcommand, loaded when it is asked for.
+
+Exit codes: 0 done; 1 it ran and something failed; 2 usage or settings; 3 stopped
+with work cut off; 4 a part broke.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from relay import __version__
+
+# Command -> what it does, in the order of `relay --help`. The module of the same
+# name adds the arguments and runs it.
+COMMANDS = {
+    "serve": "run the relay",
+    "check": "read and validate the settings and templates",
+    "send": "submit a test mail to a running relay and print its reply",
+    "render": "show what a template makes of the variables, without sending",
+    "import": "print a config.toml from a Logto Amazon SES connector",
+    "schema": "print the JSON schema of the settings",
+    "ready": "exit 0 when a running relay is ready",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command named by `arguments` (default: the process' own)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(
+        prog="relay", description="A direct, SMTP-compatible relay to Amazon SES."
+    )
+    parser.add_argument("--version", action="version", version=f"relay {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    asked = next((word for word in words if not word.startswith("-")), None)
+    for name, what in COMMANDS.items():
+        command = commands.add_parser(name, help=what, description=what)
+        if name == asked:  # the others' imports would only cost time
+            module = importlib.import_module(f"relay.cli.{_module(name)}")
+            module.add(command)
+            command.set_defaults(run=module.run)
+    options = parser.parse_args(words)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `relay schema | head`
+        sys.stderr.close()
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _module(command: str) -> str:
+    return "import_" if command == "import" else command

@@ -1,0 +1,85 @@
+"""`relay render`: what a template makes of the variables, without sending."""
+
+from __future__ import annotations
+
+import argparse
+import email
+import os
+import sys
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+
+from relay import config, samples
+from relay.cli import settings, variables
+from relay.message import parse
+from relay.model import Envelope, Refused
+from relay.template import TemplateError, Templates
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    settings.add(parser)
+    parser.add_argument("usage", metavar="USAGE")
+    variables.add(parser)
+    parser.add_argument("--to", default="ann@example.com", metavar="ADDRESS")
+    parser.add_argument(
+        "--html", metavar="FILE", help="write the HTML there, to open in a browser"
+    )
+    parser.add_argument("--raw", action="store_true", help="print the mail as it goes")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Render; 1 when the relay would refuse such a mail."""
+    chosen = settings.load(options)
+    if chosen is None:
+        return 2
+    sources = config.sources(chosen)
+    if not config.any_settings(settings.find(options), os.environ):
+        sources = samples.sources()
+    try:
+        templates = Templates(
+            sources,
+            email_address=chosen.ses.email_address,
+            missing=chosen.missing_variables,
+        )
+    except TemplateError as error:
+        settings.complain(str(error))
+        return 2
+    values = variables.nested(options.var)
+    locale = options.locale or str(values.get("locale", ""))
+    if options.locale:
+        values.setdefault("locale", options.locale)
+    try:
+        template = templates.choose(options.usage, locale)
+        envelope = Envelope("app@localhost.localdomain", (options.to,))
+        content = template.apply(parse(b""), envelope, values)
+    except Refused as refused:
+        print(refused.reply)
+        return 1
+    if options.raw:
+        sys.stdout.write(content.decode("utf-8", "replace").replace("\r\n", "\n"))
+        return 0
+    message = email.message_from_bytes(content, policy=default)
+    return _show(message, options.html)
+
+
+def _show(message: EmailMessage, html_file: str | None) -> int:
+    for name in ("From", "Reply-To", "To", "Subject"):
+        if message[name]:
+            print(f"{name}: {message[name]}")
+    for kind in ("plain", "html"):
+        body = message.get_body((kind,))
+        if body is None:
+            continue
+        text = str(body.get_content())
+        if kind == "html" and html_file:
+            try:
+                Path(html_file).write_text(text, "utf-8")
+            except OSError as error:
+                settings.complain(f"--html {html_file}: {error.strerror}")
+                return 2
+            print(f"\nHTML written to {html_file}")
+        else:
+            print(f"\n--- text/{kind}\n{text.rstrip()}")
+    return 0

@@ -1,0 +1,117 @@
+"""`relay send`: a test mail over real SMTP."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import mimetypes
+import smtplib
+import sys
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import formatdate, make_msgid
+from pathlib import Path
+
+from relay.cli import variables
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("--to", action="append", required=True, metavar="ADDRESS")
+    parser.add_argument("--from", dest="sender", default="app@localhost.localdomain")
+    parser.add_argument(
+        "--usage", default="", help="usage header; none: passed through"
+    )
+    variables.add(parser)
+    parser.add_argument("--server", default="localhost:1025", metavar="HOST:PORT")
+    parser.add_argument("--subject", default="Test from relay send")
+    parser.add_argument("--text", default="This is a test.\n", help="text body")
+    parser.add_argument("--html", default="", help="HTML body, beside the text")
+    parser.add_argument("--attach", action="append", default=[], metavar="FILE")
+    parser.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="a further header, such as 'X-SES-MESSAGE-TAGS: a=b'",
+    )
+    parser.add_argument("--usage-header", default="X-Relay-Usage", metavar="NAME")
+    parser.add_argument("--timeout", type=float, default=60, metavar="SECONDS")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Send; 0 when the relay took the mail for every recipient."""
+    host, colon, port = options.server.rpartition(":")
+    if not colon or not port.isdecimal():
+        print(f"--server {options.server}: not HOST:PORT", file=sys.stderr)
+        return 2
+    try:
+        content = _message(options).as_bytes()
+    except (OSError, ValueError) as error:
+        print(f"relay send: {error}", file=sys.stderr)
+        return 2
+    try:
+        with smtplib.SMTP(host.strip("[]"), int(port), timeout=options.timeout) as smtp:
+            return _submit(smtp, options, content)
+    except smtplib.SMTPException as error:
+        print(f"relay send: {options.server}: {error}", file=sys.stderr)
+    except OSError as error:
+        print(
+            f"relay send: {options.server}: {error.strerror or error}; "
+            "is the relay running there?",
+            file=sys.stderr,
+        )
+    return 1
+
+
+def _submit(smtp: smtplib.SMTP, options: argparse.Namespace, content: bytes) -> int:
+    smtp.ehlo_or_helo_if_needed()
+    code, text = smtp.mail(options.sender, [f"SIZE={len(content)}"])
+    refused = 0
+    if code == 250:
+        for recipient in options.to:
+            rcpt_code, rcpt_text = smtp.rcpt(recipient)
+            if rcpt_code != 250:
+                refused += 1
+                print(f"{recipient}: {_shown(rcpt_code, rcpt_text)}")
+        if refused == len(options.to):
+            return 1
+        code, text = smtp.data(content)
+    print(_shown(code, text))
+    return 0 if code == 250 and not refused else 1
+
+
+def _shown(code: int, text: bytes) -> str:
+    return f"{code} {text.decode('ascii', 'replace')}"
+
+
+def _message(options: argparse.Namespace) -> EmailMessage:
+    # Lines as long as SMTP allows: fewer variables have to become encoded words.
+    message = EmailMessage(policy=SMTP.clone(max_line_length=900))
+    message["From"] = options.sender
+    message["To"] = ", ".join(options.to)
+    message["Subject"] = options.subject
+    message["Date"] = formatdate(usegmt=True)
+    message["Message-ID"] = make_msgid(domain="localhost")
+    if options.usage:
+        message[options.usage_header] = options.usage
+    if options.var:
+        message["X-Relay-Variables"] = json.dumps(variables.nested(options.var))
+    if options.locale:
+        message["X-Relay-Locale"] = options.locale
+    for header in options.header:
+        name, colon, value = header.partition(":")
+        if not colon:
+            raise ValueError(f"--header {name!r}: not 'NAME: VALUE'")
+        message[name.strip()] = value.strip()
+    message.set_content(options.text)
+    if options.html:
+        message.add_alternative(options.html, subtype="html")
+    for name in options.attach:
+        path = Path(name)
+        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        main, _, sub = kind.partition("/")
+        message.add_attachment(
+            path.read_bytes(), maintype=main, subtype=sub, filename=path.name
+        )
+    return message

@@ -1,0 +1,103 @@
+"""`relay serve`: run the relay."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+
+from relay import app, config, log, samples
+from relay.cli import settings
+from relay.inbox import Captured
+from relay.template import TemplateError, Templates
+
+NOTHING_SET = (
+    "relay serve: no settings: give -c FILE, set RELAY_CONFIG or RELAY_… variables, "
+    "or put a config.toml here. To try it without sending anything: "
+    "relay serve --capture"
+)
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    settings.add(parser)
+    parser.add_argument(
+        "--capture",
+        action="store_true",
+        help="nothing leaves the machine; sample templates where none are set",
+    )
+    parser.add_argument(
+        "--show",
+        action="store_true",
+        help="print each captured mail with its SendEmail parameters to stdout",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until a signal."""
+    file = settings.find(options)
+    if not options.capture and not config.any_settings(file, os.environ):
+        settings.complain(NOTHING_SET)
+        return 2
+    chosen = settings.load(options, capture=options.capture)
+    if chosen is None:
+        return 2
+    captures = chosen.transport == "capture"
+    if options.show and not captures:
+        settings.complain('--show: only with --capture, or transport = "capture"')
+        return 2
+    log.setup(format=chosen.log.format, level=chosen.log.level)
+    try:
+        templates = _templates(chosen, samples_too=options.capture)
+        if captures:
+            print("relay captures mail and sends nothing", file=sys.stderr, flush=True)
+        asyncio.run(
+            app.serve(chosen, templates, captured=_show if options.show else _tell)
+        )
+    except (app.Unusable, TemplateError, config.ConfigError) as error:
+        settings.complain(str(error))
+        return 2
+    except TimeoutError:
+        log.line(40, "stopped with work cut off")
+        return 3
+    except ExceptionGroup as group:
+        for error in group.exceptions:
+            log.broken("a part broke", error)
+        return 4
+    return 0
+
+
+def _templates(chosen: config.Config, *, samples_too: bool) -> Templates:
+    sources = config.sources(chosen)
+    if samples_too and not sources:
+        sources = samples.sources()
+    templates = Templates(
+        sources,
+        email_address=chosen.ses.email_address,
+        missing=chosen.missing_variables,
+    )
+    for warning in templates.warnings:
+        log.line(30, "template", warning=warning)
+    return templates
+
+
+def _tell(captured: Captured) -> None:
+    choice = captured.mail.choice
+    print(
+        f"captured {captured.id}",
+        f"usage={choice.usage or '-'}",
+        f"template={choice.template or '-'}",
+        f"to={','.join(captured.mail.envelope.recipients)}",
+        f"size={len(captured.mail.content)}",
+        f"subject={json.dumps(captured.subject, ensure_ascii=False)}",
+        flush=True,
+    )
+
+
+def _show(captured: Captured) -> None:
+    _tell(captured)
+    print(json.dumps(captured.parameters, indent=2, ensure_ascii=False))
+    print(captured.mail.content.decode("utf-8", "replace").replace("\r\n", "\n"))
+    print(flush=True)

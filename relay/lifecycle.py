@@ -1,0 +1,75 @@
+"""Run the parts of the relay until a signal, and end them in order.
+
+Two signals in asyncio's own terms: the event `stopping` means begin nothing new,
+finish what is in hand; cancellation means that the time for it is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+
+class Service(Protocol):
+    """A part that runs until told to stop."""
+
+    name: str
+
+    async def run(self, stopping: asyncio.Event) -> None: ...
+
+
+async def run_until_signal(
+    services: Sequence[Service],
+    *,
+    stopping: asyncio.Event,
+    grace: float,
+    on_stop: Callable[[], None],
+) -> None:
+    """Run all services until SIGTERM or SIGINT, then give them `grace` seconds.
+
+    A second signal ends the grace at once. Raises TimeoutError when work had to
+    be cut off, and an ExceptionGroup when a service broke.
+    """
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as deadline:
+
+        def on_signal() -> None:
+            left = 0.0 if stopping.is_set() else grace
+            if not stopping.is_set():
+                on_stop()
+            stopping.set()
+            deadline.reschedule(loop.time() + left)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, on_signal)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for service in services:
+                    group.create_task(_run(service, stopping), name=service.name)
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+
+async def _run(service: Service, stopping: asyncio.Event) -> None:
+    await service.run(stopping)
+    if not stopping.is_set():  # half a relay is worse than none: let all stop
+        raise RuntimeError(f"{service.name} ended by itself")
+
+
+def notify(state: str) -> None:
+    """Tell systemd, where it listens (sd_notify(3)); else do nothing."""
+    where = os.environ.get("NOTIFY_SOCKET", "")
+    if not where:
+        return
+    name = "\0" + where[1:] if where.startswith("@") else where
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one:
+        try:
+            one.connect(name)
+            one.sendall(state.encode())
+        except OSError:
+            pass  # nobody listens any more; not the relay's business

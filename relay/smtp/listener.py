@@ -1,0 +1,64 @@
+"""A listening socket for each address of a listener, and the end of its sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Sequence
+
+from relay import log, sockets
+from relay.smtp.session import Service, Session
+
+
+class Listener:
+    """Serves the clients of one listener until told to stop."""
+
+    def __init__(self, service: Service, sockets: Sequence[socket.socket]) -> None:
+        self.name = f"listener {service.name}"
+        self._service = service
+        self._sockets = sockets
+        self._sessions: set[Session] = set()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        servers = [
+            await loop.create_server(
+                lambda: Session(self._service, self._sessions, loop=loop),
+                sock=one,
+                backlog=sockets.BACKLOG,
+            )
+            for one in self._sockets
+        ]
+        for one in self._sockets:
+            log.line(
+                logging.INFO,
+                "listening",
+                listener=self._service.name,
+                address=sockets.shown(one),
+            )
+        try:
+            await stopping.wait()
+            for server in servers:
+                server.close()  # no new clients; not wait_closed() yet, see below
+            while self._sessions:
+                for session in tuple(self._sessions):
+                    session.dismiss_if_idle()
+                await asyncio.sleep(0.02)
+        finally:
+            for server in servers:
+                server.close()
+            await self._cut_off()
+        for server in servers:
+            # Since Python 3.12 this waits for every client, so it has to come last.
+            await server.wait_closed()
+
+    async def _cut_off(self) -> None:
+        """End what is still under way; the time for it is over."""
+        tasks = []
+        for session in tuple(self._sessions):
+            session.dismiss()
+            if session.task is not None:
+                session.task.cancel()
+                tasks.append(session.task)
+        await asyncio.gather(*tasks, return_exceptions=True)

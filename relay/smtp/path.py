@@ -1,0 +1,71 @@
+"""The argument of MAIL and RCPT: a path and its parameters (RFC 5321 section 4.1.2)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_PATH = re.compile(
+    r"""\s*
+    (?: <\s*
+        (?: @[^:<>\s]+ : )?                        # a source route, ignored
+        (?P<angle> (?: "(?:[^"\\]|\\.)*" )? [^<>"]* )
+        >
+      | (?P<bare> (?: "(?:[^"\\]|\\.)*" )? [^\s<>"]+ )
+    )
+    (?: \s+ (?P<parameters> \S.*? ) )? \s*""",
+    re.VERBOSE | re.DOTALL,
+)
+_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
+
+
+class BadPath(Exception):  # noqa: N818 - a statement about the argument
+    """Not a path at all."""
+
+
+class BadParameter(Exception):  # noqa: N818 - the same
+    """Not a parameter by RFC 5321's grammar, or given twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """`address` as the client wrote it, "" for the null path; parameters upper-case."""
+
+    address: str
+    parameters: dict[str, str | None]
+
+
+def parse(argument: str, keyword: str) -> Path:
+    """Read `FROM:<path> parameters`; a space after the colon or no brackets will do.
+
+    Raises BadPath and BadParameter.
+    """
+    if argument[: len(keyword)].upper() != keyword:
+        raise BadPath
+    match = _PATH.fullmatch(argument, len(keyword))
+    if match is None:
+        raise BadPath
+    address = match["angle"] if match["angle"] is not None else match["bare"]
+    parameters: dict[str, str | None] = {}
+    for word in (match["parameters"] or "").split():
+        found = _PARAMETER.fullmatch(word)
+        if found is None or found[1].upper() in parameters:
+            raise BadParameter
+        parameters[found[1].upper()] = found[2]
+    return Path(address.strip(), parameters)
+
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LOCAL = rf'(?:{_ATOM}(?:\.{_ATOM})*|"(?:[ !#-\[\]-~]|\\[ -~])*")'
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+_SENDER = re.compile(
+    rf"{_LOCAL}(?:@(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[A-Za-z0-9:.]+\]))?"
+)
+
+
+def is_sender(address: str) -> bool:
+    """Tell whether MAIL may name `address`: a mailbox, or a local part alone.
+
+    Any domain will do, because legacy apps say whatever their host is called.
+    """
+    return len(address) <= 320 and _SENDER.fullmatch(address) is not None

@@ -1,0 +1,402 @@
+"""One SMTP session (RFC 5321): commands in, replies out, mail handed to `accept`.
+
+Built on aiosmtpd's `SMTP`, whose connection set-up is used as it is. The loop over
+commands, the parsing of paths and the reading of DATA are ours, because the
+library's cancel the mail in hand when a client leaves, have no enhanced codes, and
+keep what they then refuse.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiosmtpd.smtp import SMTP
+
+from relay import address, log
+from relay.ids import new_id
+from relay.model import Envelope, Reply, Submission
+from relay.smtp import path
+from relay.smtp.access import Doorkeeper, Limits, Network
+from relay.smtp.wire import CHUNK, Account, Data, Silent, Wire
+
+COMMAND_LENGTH = 2048
+REFUSED_COMMANDS = 20
+
+OK = Reply(250, "0.0", "Ok")
+BYE = Reply(221, "0.0", "Bye")
+SENDER_OK = Reply(250, "1.0", "Sender ok")
+RECIPIENT_OK = Reply(250, "1.5", "Recipient ok")
+START_DATA = "354 End data with <CR><LF>.<CR><LF>"
+CANNOT_VERIFY = Reply(252, "1.5", "Cannot verify, but will try to send")
+SHUTTING_DOWN = Reply(421, "3.2", "Shutting down, try again later")
+TIME_OVER = Reply(421, "4.2", "Timeout, closing connection")
+TOO_MANY_REFUSED = Reply(421, "7.0", "Too many refused commands, closing connection")
+NOT_HTTP = Reply(421, "7.0", "This is an SMTP server, not an HTTP server")
+NO_ROOM = Reply(452, "3.1", "Too much mail in hand, try again later")
+INTERNAL = Reply(451, "3.0", "Internal error, try again later")
+TOO_LONG = Reply(500, "5.2", "Command line too long")
+SYNTAX = Reply(500, "5.2", "Syntax error")
+UNKNOWN = Reply(500, "5.1", "Unknown command")
+NOT_OFFERED = Reply(502, "5.1", "Command not implemented")
+NO_ARGUMENT = Reply(501, "5.4", "This command takes no argument")
+NAME_YOURSELF = Reply(501, "5.4", "Your host name is missing")
+BAD_PARAMETER = Reply(501, "5.4", "Syntax error in parameters")
+UNKNOWN_PARAMETER = Reply(555, "5.4", "Parameter not offered")
+EHLO_FIRST = Reply(503, "5.1", "Send EHLO first")
+NESTED_MAIL = Reply(503, "5.1", "Sender already given")
+MAIL_FIRST = Reply(503, "5.1", "Send MAIL first")
+RCPT_FIRST = Reply(503, "5.1", "Send RCPT first")
+BAD_SENDER = Reply(501, "1.7", "Bad sender address syntax")
+BAD_RECIPIENT = Reply(553, "1.3", "Bad recipient address syntax")
+NO_SMTPUTF8 = Reply(553, "6.7", "Non-ASCII addresses are not supported")
+TOO_MANY_RECIPIENTS = Reply(452, "5.3", "Too many recipients")
+TOO_LARGE = Reply(552, "3.4", "Message is too long")
+LINE_TOO_LONG = Reply(554, "6.0", "A line of the message is too long")
+
+_HTTP = re.compile(rb"[A-Z]{3,10} \S+ HTTP/\d")
+
+Accept = Callable[[Submission], Coroutine[Any, Any, Reply]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What all sessions of one listener share."""
+
+    name: str
+    hostname: str
+    accept: Accept
+    limits: Limits
+    allow: Sequence[Network]
+    doorkeeper: Doorkeeper
+    stopping: asyncio.Event
+    usage: str = ""
+
+
+class Session(SMTP):
+    """Serves one client; `sessions` is the listener's set of those that live."""
+
+    line_length_limit = CHUNK  # of the stream's buffer; lines have limits of their own
+
+    def __init__(
+        self,
+        service: Service,
+        sessions: set[Session],
+        *,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        # One dictionary for all sessions in the library, changed by each of them.
+        self.command_size_limits = {}
+        super().__init__(
+            service,
+            hostname=service.hostname,
+            data_size_limit=service.limits.message_size,
+            timeout=service.limits.timeout,
+            loop=loop,
+        )
+        self._service = service
+        self._sessions = sessions
+        self._left = False
+        self._closing = False
+        self._refused = 0
+        self._greeted = False
+        self._extended = False
+        self._start_over()
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """The session's own task; a mail in hand ends with it, not with the client."""
+        task: asyncio.Task[None] | None = self._handler_coroutine
+        return task
+
+    # The connection, as asyncio tells of it.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._sessions.add(self)
+        self._service.doorkeeper.open += 1
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        # The library cancels the command under way here, and with it the mail.
+        self._left = True
+        asyncio.StreamReaderProtocol.connection_lost(self, error)
+        self.transport = None
+
+    def eof_received(self) -> bool:
+        # A client that only closed its sending side still waits for its answers.
+        self._left = True
+        asyncio.StreamReaderProtocol.eof_received(self)
+        return True
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """No timer here: each wait in `Wire` has its own deadline."""
+
+    async def _handle_client(self) -> None:
+        self._wire = Wire(
+            self._reader, self._writer, timeout=self._service.limits.timeout
+        )
+        try:
+            await self._converse()
+        except Silent:
+            await self._last_words(TIME_OVER)
+        except (EOFError, ConnectionError):
+            pass
+        except Exception as error:  # noqa: BLE001 - a session takes no other down
+            log.broken("session broken", error, listener=self._service.name)
+            await self._last_words(INTERNAL)
+        finally:
+            self._service.doorkeeper.open -= 1
+            self._sessions.discard(self)
+            self._writer.close()
+
+    async def _last_words(self, reply: Reply) -> None:
+        try:
+            await self._wire.reply(str(reply))
+            await self._wire.flush()
+        except (Silent, ConnectionError):
+            if isinstance(self.transport, asyncio.Transport):
+                self.transport.abort()
+
+    def dismiss_if_idle(self) -> None:
+        """Say goodbye, unless a mail transaction is under way."""
+        if self._wire.waiting and self._sender is None:
+            self.dismiss()
+
+    def dismiss(self) -> None:
+        """Say goodbye now, if the client waits for no answer."""
+        line = self.transport
+        if isinstance(line, asyncio.Transport) and not line.is_closing():
+            if self._wire.waiting:
+                line.write(f"{SHUTTING_DOWN}\r\n".encode())
+            line.close()
+
+    # The dialog.
+
+    async def _converse(self) -> None:
+        service = self._service
+        peer = self.transport.get_extra_info("peername") if self.transport else None
+        self._peer = peer[0] if peer else ""
+        refusal = service.doorkeeper.admit(self._peer, service.allow)
+        if refusal is not None:
+            log.line(
+                30,
+                "client refused",
+                listener=service.name,
+                peer=self._peer,
+                reply=str(refusal),
+            )
+            await self._last_words(refusal)
+            return
+        await self._wire.reply(f"220 {service.hostname} ESMTP")
+        while not self._closing:
+            line = await self._wire.command(COMMAND_LENGTH)
+            reply = TOO_LONG if line is None else await self._answer(line)
+            if reply is not None:
+                await self._push(reply)
+        await self._wire.flush()
+
+    async def _push(self, reply: Reply) -> None:
+        if reply.code >= 500:
+            if self._refused >= REFUSED_COMMANDS:
+                reply = TOO_MANY_REFUSED
+            self._refused += 1
+        if reply.code == 421:
+            self._closing = True
+        await self._wire.reply(str(reply))
+
+    async def _answer(self, line: bytes) -> Reply | None:
+        """Carry one command out; None when it has answered for itself."""
+        verb, _, rest = line.strip().partition(b" ")
+        # surrogateescape: what is not UTF-8 is no address, and is found there.
+        argument = rest.decode("utf-8", "surrogateescape").strip()
+        match verb.upper():
+            case b"MAIL":
+                return self._mail(argument)
+            case b"RCPT":
+                return self._rcpt(argument)
+            case b"DATA":
+                return await self._data(argument)
+            case b"EHLO":
+                return await self._ehlo(argument)
+            case b"HELO":
+                return await self._helo(argument)
+            case b"RSET":
+                if argument:
+                    return NO_ARGUMENT
+                self._start_over()
+                return OK
+            case b"NOOP":
+                return OK
+            case b"QUIT":
+                if argument:
+                    return NO_ARGUMENT
+                self._closing = True
+                return BYE
+            case b"VRFY":
+                return CANNOT_VERIFY if argument else BAD_PARAMETER
+            case b"HELP":
+                return Reply(214, "0.0", "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY QUIT")
+            case b"EXPN" | b"TURN" | b"ETRN" | b"BDAT" | b"AUTH" | b"STARTTLS":
+                return NOT_OFFERED
+            case b"":
+                return SYNTAX
+        if _HTTP.match(line):
+            return NOT_HTTP
+        return UNKNOWN
+
+    async def _ehlo(self, argument: str) -> Reply | None:
+        if not argument:
+            return NAME_YOURSELF
+        self._start_over()
+        self._greeted = self._extended = True
+        limits = self._service.limits
+        offers = (
+            self._service.hostname,
+            "PIPELINING",
+            f"SIZE {limits.message_size}",
+            "8BITMIME",
+            "ENHANCEDSTATUSCODES",
+            f"LIMITS RCPTMAX={limits.recipients}",
+        )
+        lines = [f"250-{offer}" for offer in offers[:-1]]
+        await self._wire.reply("\r\n".join([*lines, f"250 {offers[-1]}"]))
+        return None
+
+    async def _helo(self, argument: str) -> Reply | None:
+        if not argument:
+            return NAME_YOURSELF
+        self._start_over()
+        self._greeted, self._extended = True, False
+        await self._wire.reply(f"250 {self._service.hostname}")
+        return None
+
+    def _start_over(self) -> None:
+        self._sender: str | None = None  # "" is the null sender
+        self._recipients: dict[str, str] = {}
+        self._declared = 0
+
+    def _mail(self, argument: str) -> Reply:
+        if self._service.stopping.is_set():
+            return SHUTTING_DOWN
+        if not self._greeted:
+            return EHLO_FIRST
+        if self._sender is not None:
+            return NESTED_MAIL
+        try:
+            given = path.parse(argument, "FROM:")
+        except path.BadPath:
+            return BAD_SENDER
+        except path.BadParameter:
+            return BAD_PARAMETER
+        if refusal := self._parameters(given.parameters):
+            return refusal
+        sender = given.address
+        if sender and not sender.isascii():
+            try:
+                sender = address.with_ascii_domain(sender)
+            except address.NonAsciiLocalPart:
+                return NO_SMTPUTF8
+            except ValueError:
+                return BAD_SENDER
+        if sender and not path.is_sender(sender):
+            return BAD_SENDER
+        self._sender = sender
+        return SENDER_OK
+
+    def _parameters(self, parameters: dict[str, str | None]) -> Reply | None:
+        """Check MAIL's parameters: just those that EHLO offers, and AUTH."""
+        limits = self._service.limits
+        for name, value in parameters.items():
+            if not self._extended:
+                return UNKNOWN_PARAMETER
+            match name:
+                case "SIZE":
+                    if value is None or not (value.isdecimal() and len(value) <= 20):
+                        return BAD_PARAMETER
+                    if int(value) > limits.message_size:
+                        return TOO_LARGE
+                    if not self._service.doorkeeper.memory.has_room(int(value)):
+                        return NO_ROOM
+                    self._declared = int(value)
+                case "BODY":
+                    if value is None or value.upper() not in ("7BIT", "8BITMIME"):
+                        return BAD_PARAMETER
+                case "AUTH":  # RFC 4954 section 5: taken, and not believed
+                    if value is None:
+                        return BAD_PARAMETER
+                case _:
+                    return UNKNOWN_PARAMETER
+        return None
+
+    def _rcpt(self, argument: str) -> Reply:
+        if self._sender is None:
+            return MAIL_FIRST if self._greeted else EHLO_FIRST
+        try:
+            given = path.parse(argument, "TO:")
+        except path.BadPath:
+            return BAD_RECIPIENT
+        except path.BadParameter:
+            return BAD_PARAMETER
+        if given.parameters:
+            return UNKNOWN_PARAMETER
+        try:
+            recipient = address.check(given.address)
+        except address.NonAsciiLocalPart:
+            return NO_SMTPUTF8
+        except ValueError:
+            return BAD_RECIPIENT
+        local, _, domain = recipient.rpartition("@")
+        key = f"{local}@{domain.lower()}"
+        if key not in self._recipients:
+            if len(self._recipients) >= self._service.limits.recipients:
+                return TOO_MANY_RECIPIENTS
+            self._recipients[key] = recipient
+        return RECIPIENT_OK
+
+    async def _data(self, argument: str) -> Reply | None:
+        if argument:
+            return NO_ARGUMENT
+        if self._sender is None:
+            return MAIL_FIRST if self._greeted else EHLO_FIRST
+        if not self._recipients:
+            return RCPT_FIRST
+        memory = self._service.doorkeeper.memory
+        if not memory.has_room(max(self._declared, 1)):
+            return NO_ROOM
+        account = Account(memory)
+        try:
+            await self._wire.reply(START_DATA)
+            await self._wire.flush()
+            limits = self._service.limits
+            data = await self._wire.data(
+                account, size=limits.message_size, line_length=limits.line_length
+            )
+            reply = _fault(data) or await self._submit(data.content)
+        finally:
+            account.close()
+            self._start_over()
+        return reply
+
+    async def _submit(self, content: bytes) -> Reply:
+        submission = Submission(
+            id=new_id(),
+            envelope=Envelope(self._sender or None, tuple(self._recipients.values())),
+            content=content,
+            peer=self._peer,
+            received_at=time.time(),
+            listener=self._service.name,
+            usage=self._service.usage,
+        )
+        return await self._service.accept(submission)
+
+
+def _fault(data: Data) -> Reply | None:
+    if data.too_large:
+        return TOO_LARGE
+    if data.line_too_long:
+        return LINE_TOO_LONG
+    return NO_ROOM if data.no_room else None

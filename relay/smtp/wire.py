@@ -1,0 +1,216 @@
+"""The bytes of one SMTP connection: command lines and mail data in, replies out.
+
+Bounded in memory and time, whatever the client does; knows no command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+CHUNK = 262_144
+# Replies collect while further commands are here already (RFC 2920), up to this;
+# then the client has to read some before it is served on.
+REPLIES = 65_536
+END = b"\r\n.\r\n"
+
+
+class Silent(Exception):  # noqa: N818 - a statement about the client
+    """The client let its time go by."""
+
+
+class Memory:
+    """An account of the content in hand, in bytes, over all sessions."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.used = 0
+
+    def has_room(self, size: int) -> bool:
+        return self.used + size <= self._limit
+
+    def take(self, size: int) -> bool:
+        """Enter `size` bytes, or nothing when they would not fit."""
+        if not self.has_room(size):
+            return False
+        self.used += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        self.used -= size
+
+
+class Account:
+    """What one mail takes out of the shared `Memory`."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._taken = 0
+
+    def take(self, size: int) -> bool:
+        if not self._memory.take(size):
+            return False
+        self._taken += size
+        return True
+
+    def close(self) -> None:
+        self._memory.give_back(self._taken)
+        self._taken = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What came between DATA and its final dot; `content` is empty with a fault."""
+
+    content: bytes
+    too_large: bool = False
+    line_too_long: bool = False
+    no_room: bool = False
+
+
+class Wire:
+    """Reads and writes one connection; every wait ends after `timeout` seconds.
+
+    Raises `Silent` when the client's time is over, EOFError when no more will
+    come, and ConnectionError when nobody is there to be answered.
+    """
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        timeout: float,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._timeout = timeout
+        self._in = bytearray()
+        self._out = bytearray()
+        self.waiting = False  # for the client's next bytes, with nothing unanswered
+
+    async def command(self, limit: int) -> bytes | None:
+        """The next line without its end; None when it is longer than `limit` bytes.
+
+        A bare LF ends a command too, as old clients send it.
+        """
+        searched = 0
+        overlong = False
+        # One deadline for the whole line: a drip of bytes is no complete command.
+        try:
+            async with asyncio.timeout(self._timeout):
+                while (end := self._in.find(b"\n", searched)) < 0:
+                    if len(self._in) > limit + 2:
+                        overlong = True
+                        self._in.clear()
+                    searched = len(self._in)
+                    await self._fill()
+        except TimeoutError:
+            raise Silent from None
+        line = bytes(self._in[:end]).removesuffix(b"\r")
+        del self._in[: end + 1]
+        return None if overlong or len(line) > limit else line
+
+    async def data(self, account: Account, *, size: int, line_length: int) -> Data:
+        """Mail data up to CRLF . CRLF, dots unstuffed (RFC 5321 section 4.5.2).
+
+        A fault does not end the reading, only the keeping. The whole may take
+        `timeout` seconds plus one for each 50 kB that came.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        chunks: list[bytes] = []
+        tail = b"\r\n"  # so that a dot on the first line is at the start of a line
+        received = kept = stuffed = line = 0
+        too_large = line_too_long = no_room = False
+        while True:
+            if not self._in:
+                deadline = began + self._timeout + received / 50_000
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        await self._fill()
+                except TimeoutError:
+                    raise Silent from None
+            chunk = bytes(self._in)
+            self._in.clear()
+            window = tail + chunk
+            end = window.find(END)
+            if end >= 0:
+                cut = end + len(END) - len(tail)
+                self._in += chunk[cut:]
+                chunk = chunk[:cut]
+            received += len(chunk)
+            if not line_too_long:
+                line, line_too_long = _longest(chunk, line, line_length + 2)
+            # Stuffed dots do not count (RFC 1870 section 3). One may stand across
+            # two chunks, hence the 1; the exact size is checked at the end.
+            if not (too_large or line_too_long or no_room):
+                kept += len(chunk)
+                stuffed += chunk.count(b"\r\n.") + 1
+                too_large = kept - stuffed > size + len(END)
+                no_room = not too_large and not account.take(len(chunk))
+            if too_large or line_too_long or no_room:
+                chunks.clear()
+                account.close()
+            else:
+                chunks.append(chunk)
+            if end >= 0:
+                break
+            tail = window[-4:]
+        if too_large or line_too_long or no_room:
+            return Data(b"", too_large, line_too_long, no_room)
+        content = b"".join(chunks)
+        chunks.clear()
+        content = _unstuffed(content)
+        return Data(b"", True) if len(content) > size else Data(content)
+
+    async def _fill(self) -> None:
+        if self._out:
+            await self.flush()
+        self.waiting = True
+        try:
+            chunk = await self._reader.read(CHUNK)
+        finally:
+            self.waiting = False
+        if not chunk:
+            raise EOFError
+        self._in += chunk
+
+    async def reply(self, text: str) -> None:
+        """Answer; sent at once unless the next command is here already."""
+        self._out += text.encode("ascii") + b"\r\n"
+        if not self._in or len(self._out) > REPLIES:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Hand the replies over, and wait while the client does not read them."""
+        if self._writer.is_closing():
+            raise ConnectionResetError
+        self._writer.write(bytes(self._out))
+        self._out.clear()
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._writer.drain()
+        except TimeoutError:
+            raise Silent from None
+
+
+def _longest(chunk: bytes, before: int, limit: int) -> tuple[int, bool]:
+    """Length of the line that `chunk` leaves open; whether one was over `limit`."""
+    first = chunk.find(b"\n")
+    if first < 0:
+        open_line = before + len(chunk)
+        return open_line, open_line > limit
+    over = before + first + 1 > limit
+    if not over and len(chunk) > limit:
+        over = any(len(line) + 1 > limit for line in chunk.split(b"\n"))
+    return len(chunk) - chunk.rfind(b"\n") - 1, over
+
+
+def _unstuffed(data: bytes) -> bytes:
+    """The content of `data`, which ends with the final dot's line."""
+    content = data[:-3]
+    if content.startswith(b"."):
+        content = content[1:]
+    # Only after CRLF: a dot after a bare LF or CR was not stuffed.
+    return content.replace(b"\r\n.", b"\r\n") if b"\r\n." in content else content

@@ -1,0 +1,99 @@
+"""Listening sockets: a name is bound on every address that it has."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+from relay import log
+
+# An address of a name that this machine does not have: skipped, not fatal.
+_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+BACKLOG = 1024
+# How many times port 0 is drawn anew when another address has the port taken.
+_DRAWS = 20
+
+
+Address = tuple[Any, ...]  # as getaddrinfo gives it: host, port, and IPv6's two
+
+
+class CannotListen(Exception):  # noqa: N818 - a statement, meant for the operator
+    """The address cannot be listened on."""
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Bind `host` on every address that it has, all with one port.
+
+    Raises CannotListen with what stands in the way.
+    """
+    name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        found = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except (OSError, UnicodeError) as error:
+        raise CannotListen(f"{name}: {error}: no such host") from error
+    addresses: list[tuple[int, Address]] = list(
+        dict.fromkeys((family, where) for family, _, _, _, where in found)
+    )
+    for _ in range(_DRAWS):
+        try:
+            return _bind_all(addresses, name)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and port == 0:
+                continue
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise CannotListen(f"{name}: {reason}") from error
+    raise CannotListen(f"{name}: no port is free on all of its addresses")
+
+
+def _bind_all(
+    addresses: Sequence[tuple[int, Address]], name: str
+) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    try:
+        for family, where in addresses:
+            drawn = sockets[0].getsockname()[1] if sockets else where[1]
+            try:
+                sockets.append(_bind_one(family, (where[0], drawn, *where[2:])))
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                log.line(
+                    logging.INFO,
+                    "address skipped",
+                    address=str(where[0]),
+                    reason="this machine does not have it",
+                )
+    except BaseException:
+        for each in sockets:
+            each.close()
+        raise
+    if not sockets:
+        raise CannotListen(f"{name}: this machine has none of its addresses")
+    return sockets
+
+
+def _bind_one(family: int, where: Address) -> socket.socket:
+    one = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.bind(where)
+        # Listening, not only binding, tells that the port is taken.
+        one.listen(BACKLOG)
+    except BaseException:
+        one.close()
+        raise
+    return one
+
+
+def shown(one: socket.socket) -> str:
+    """The address that `one` is bound to, as an operator writes it."""
+    host, port, *_ = one.getsockname()
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
