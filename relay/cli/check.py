@@ -1,0 +1,56 @@
+"""`relay check`: read and validate everything; with --online, ask AWS too."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from relay import app, config
+from relay.cli import settings
+from relay.finding import Finding
+from relay.template import TemplateError, Templates
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    settings.add(parser)
+    parser.add_argument(
+        "--online",
+        action="store_true",
+        help="ask AWS: credentials, identities, sandbox, quota, configuration set",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check; 1 when there is a problem, 2 when the settings cannot be used."""
+    chosen = settings.load(options)
+    if chosen is None:
+        return 2
+    try:
+        templates = Templates(
+            config.sources(chosen),
+            email_address=chosen.ses.email_address,
+            missing=chosen.missing_variables,
+        )
+    except (config.ConfigError, TemplateError) as error:
+        settings.complain(str(error))
+        return 2
+    findings = [
+        Finding("ok", f"settings: {chosen.file or 'from the environment'}"),
+        Finding("ok", f"templates: {', '.join(templates.usages) or 'none'}"),
+        *(Finding("warning", warning) for warning in templates.warnings),
+        *(Finding("warning", warning) for warning in config.warnings(chosen)),
+    ]
+    if options.online:
+        findings += asyncio.run(_online(chosen))
+    for finding in findings:
+        print(f"{finding.level}: {finding.text}")
+    return 1 if any(finding.level == "problem" for finding in findings) else 0
+
+
+async def _online(chosen: config.Config) -> list[Finding]:
+    if chosen.transport == "capture":
+        return [Finding("ok", 'transport = "capture": there is nothing to ask')]
+    from relay import online
+
+    return await online.checks(**app.connection(chosen))

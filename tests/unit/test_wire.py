@@ -1,0 +1,148 @@
+"""The bytes of a connection: mail data in any split, limits, deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.smtp.wire import Account, Data, Memory, Silent, Wire
+
+
+class Nowhere(asyncio.Transport):
+    """A transport that is closed already."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def wire(reader: asyncio.StreamReader, *, timeout: float = 5) -> Wire:
+    """A wire that reads what a test feeds, and has nothing to write."""
+    loop = asyncio.get_running_loop()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    writer = asyncio.StreamWriter(Nowhere(), protocol, reader, loop)
+    return Wire(reader, writer, timeout=timeout)
+
+
+async def read(
+    chunks: Sequence[bytes],
+    *,
+    size: int = 10_000,
+    line_length: int = 1000,
+    memory: int = 100_000,
+) -> tuple[Data, bytes]:
+    """What the chunks come to as mail data, and what stood behind it."""
+    account = Account(shared := Memory(memory))
+    reader = asyncio.StreamReader(limit=2**20)
+    one = wire(reader)
+
+    async def feed() -> None:
+        for chunk in chunks:
+            if chunk:
+                reader.feed_data(chunk)
+                await asyncio.sleep(0)  # so that the chunks are read one by one
+                await asyncio.sleep(0)
+        reader.feed_eof()
+
+    feeding = asyncio.create_task(feed())
+    data = await one.data(account, size=size, line_length=line_length)
+    await feeding
+    rest = bytes(one._in) + await reader.read()
+    account.close()
+    assert shared.used == 0
+    return data, rest
+
+
+CONTENT = b"Subject: x\r\n\r\n..two dots\r\n.one\r\nbare\n.\nlf\r.\rcr\r\n\r\nno end"
+STUFFED = (
+    b"Subject: x\r\n\r\n...two dots\r\n..one\r\nbare\n.\nlf\r.\rcr\r\n\r\nno end\r\n"
+)
+
+
+@pytest.mark.parametrize("at", range(len(STUFFED) + 6))
+async def test_trap_5_no_byte_is_lost_when_data_is_split_anywhere(at: int) -> None:
+    whole = STUFFED + b".\r\nNOOP\r\n"
+    data, rest = await read([whole[:at], whole[at:]])
+    assert data == Data(CONTENT + b"\r\n")
+    assert rest == b"NOOP\r\n"
+
+
+@pytest.mark.parametrize(
+    "smuggled",
+    [b"\n.\n", b"\r.\r", b"\n.\r\n", b"\r\n.\n", b"\r\n.\r", b"\r.\r\n", b"\r\r\n.\n"],
+)
+async def test_only_crlf_dot_crlf_ends_data(smuggled: bytes) -> None:
+    whole = b"a" + smuggled + b"MAIL FROM:<x@y.z>\r\n.\r\n"
+    data, rest = await read([whole])
+    # The dot after a true line end was stuffed by an honest client.
+    assert data.content == (b"a" + smuggled + b"MAIL FROM:<x@y.z>\r\n").replace(
+        b"\r\n.", b"\r\n"
+    )
+    assert rest == b""
+
+
+async def test_an_empty_mail_is_a_mail() -> None:
+    assert await read([b".\r\nQUIT\r\n"]) == (Data(b""), b"QUIT\r\n")
+
+
+@given(
+    st.lists(st.sampled_from([b"\r\n", b".", b"a", b"\r", b"\n", b"\r\n.\r\n"])),
+    st.data(),
+)
+def test_any_split_gives_the_same_content(
+    pieces: list[bytes], draw: st.DataObject
+) -> None:
+    whole = b"".join(pieces) + b"\r\n.\r\n"
+    cuts = sorted(draw.draw(st.sets(st.integers(0, len(whole)))))
+    chunks = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    assert asyncio.run(read(chunks)) == asyncio.run(read([whole]))
+
+
+async def test_the_size_counts_neither_stuffed_dots_nor_the_final_one() -> None:
+    exact = b"..\r\n" * 5 + b".\r\n"  # 5 lines of one dot: 15 bytes
+    assert (await read([exact], size=15))[0] == Data(b".\r\n" * 5)
+    assert (await read([exact], size=14))[0] == Data(b"", too_large=True)
+
+
+async def test_a_line_over_the_limit_is_found_in_and_across_chunks() -> None:
+    fine, bad = b"x" * 1000 + b"\r\n", b"x" * 1001 + b"\r\n"
+    assert (await read([fine, fine, b".\r\n"]))[0].content == fine * 2
+    assert (await read([fine + bad + fine + b".\r\n"]))[0].line_too_long
+    assert (await read([fine + bad[:300], bad[300:] + b".\r\n"]))[0].line_too_long
+
+
+async def test_mail_without_room_is_read_to_its_end_and_its_room_given_back() -> None:
+    data, rest = await read([b"x" * 900 + b"\r\n"] * 3 + [b".\r\nQ"], memory=2000)
+    assert (data, rest) == (Data(b"", no_room=True), b"Q")
+
+
+async def test_a_drip_of_bytes_is_no_complete_command() -> None:
+    reader = asyncio.StreamReader()
+    one = wire(reader, timeout=0.2)
+
+    async def drip() -> None:
+        while True:
+            reader.feed_data(b"N")
+            await asyncio.sleep(0.02)
+
+    dripping = asyncio.create_task(drip())
+    with pytest.raises(Silent):
+        await one.command(100)
+    dripping.cancel()
+
+
+async def test_an_overlong_command_is_dropped_up_to_its_end() -> None:
+    reader = asyncio.StreamReader()
+    reader.feed_data(b"x" * 10_000 + b"\r\nNOOP\r\n")
+    reader.feed_eof()
+    one = wire(reader)
+    assert await one.command(2048) is None
+    assert await one.command(2048) == b"NOOP"
+    with pytest.raises(EOFError):
+        await one.command(2048)
