@@ -63,8 +63,8 @@ def run(options: argparse.Namespace) -> int:
         log.line(40, "stopped with work cut off")
         return 3
     except ExceptionGroup as group:
-        for error in group.exceptions:
-            log.broken("a part broke", error)
+        for broken in group.exceptions:
+            log.broken("a part broke", broken)
         return 4
     return 0
 

@@ -1,0 +1,43 @@
+# `make demo` and `make test` do all set-up themselves; a machine needs only Python,
+# make and git (and apt, when it is root, for the tools that the tests use).
+# PYTHON=python3.12 chooses the Python that .venv is made with.
+
+PYTHON ?=
+export PYTHON
+
+.PHONY: help demo test lint format tools environment test-environment clean
+
+help:
+	@echo "make demo    start the relay, send one mail per usage, show what SES would get"
+	@echo "make test    install what the tests need, and run all checks and tests"
+	@echo "make lint    formatting, lint and types only"
+	@echo "make format  format the code and repair what ruff can repair"
+	@echo "make clean   remove .venv and what the tools leave"
+
+demo: environment
+	@.venv/bin/python scripts/demo.py
+
+test: lint tools
+	@.venv/bin/python -m pytest
+
+lint: test-environment
+	@.venv/bin/python -m ruff format --check .
+	@.venv/bin/python -m ruff check .
+	@.venv/bin/python -m mypy relay tests scripts/demo.py
+
+format: test-environment
+	@.venv/bin/python -m ruff format .
+	@.venv/bin/python -m ruff check --fix .
+
+tools: test-environment
+	@scripts/test-tools
+
+environment:
+	@scripts/environment run
+
+test-environment:
+	@scripts/environment test
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find relay tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,250 @@
+"""The mail that a template makes: alternatives, attachments, and the kept headers."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+
+from relay import text as plain
+from relay.fields import folded, reencoded, unstructured
+from relay.message import Field, Message, decoded, text_of
+from relay.model import Envelope
+from relay.part import Part, structure
+from relay.reencode import encoded_body, safe_part, transfer_decoded
+
+# Headers that SES refuses to see twice (its guide's list); the first is kept.
+ONCE = frozenset(
+    (
+        "accept-language acceptlanguage archived-at auto-submitted bounces-to comments "
+        "date delivered-to disposition-notification-options "
+        "disposition-notification-to errors-to importance in-reply-to keywords "
+        "list-archive list-help list-id list-owner list-post list-subscribe "
+        "list-unsubscribe list-unsubscribe-post message-context message-id "
+        "organization original-from original-message-id original-recipient "
+        "original-subject precedence priority references reply-to return-receipt-to "
+        "sender sensitivity solicitation subject thread-index thread-topic to cc from "
+        "user-agent vbr-info"
+    ).split()
+)
+# About the old body, the old sender's path, or written anew.
+_GONE = frozenset(
+    (
+        "mime-version dkim-signature domainkey-signature received return-path "
+        "authentication-results bcc from to cc subject reply-to"
+    ).split()
+)
+_GONE_PREFIXES = ("content-", "resent-", "arc-")
+_SIGNATURES = frozenset({"application/pgp-signature", "application/pkcs7-signature"})
+
+
+class Original:
+    """What a template may take from the mail that the client wrote."""
+
+    def __init__(self, message: Message, envelope: Envelope) -> None:
+        self.message = message
+        self.envelope = envelope
+
+    def header(self, name: str) -> str:
+        """The decoded header, "" where there is none."""
+        one = self.message.first(name)
+        return decoded(one.value) if one else ""
+
+    @property
+    def sender(self) -> str:
+        return self.header("from") or self.envelope.sender or ""
+
+    @property
+    def recipient(self) -> str:
+        if to := self.header("to"):
+            return to
+        recipients = self.envelope.recipients
+        return recipients[0] if len(recipients) == 1 else ""
+
+    @cached_property
+    def text(self) -> str:
+        if (part := self._bodies.get("text/plain")) is not None:
+            return _content(part)
+        html = self._bodies.get("text/html")
+        return plain.from_html(_content(html)) if html is not None else ""
+
+    @cached_property
+    def html(self) -> str:
+        if (part := self._bodies.get("text/html")) is not None:
+            return _content(part)
+        return escape(self.text).replace("\n", "<br>\n")
+
+    @cached_property
+    def _tree(self) -> Part:
+        return structure(self.message)
+
+    @cached_property
+    def _leaves(self) -> Sequence[Part]:
+        """The parts without parts, in their order; a mail inside is one of them."""
+        leaves: list[Part] = []
+        waiting = [self._tree]
+        while waiting:
+            part = waiting.pop()
+            if part.parts:
+                waiting.extend(reversed(part.parts))
+            else:
+                leaves.append(part)
+        return leaves
+
+    @cached_property
+    def _bodies(self) -> dict[str, Part]:
+        bodies: dict[str, Part] = {}
+        for part in self._leaves:
+            if part.type in ("text/plain", "text/html") and not _is_file(part):
+                bodies.setdefault(part.type, part)
+        return bodies
+
+    @cached_property
+    def related(self) -> Sequence[Part]:
+        """The parts that the HTML names by `cid:`."""
+        if "text/html" not in self._bodies:
+            return ()
+        return [
+            part
+            for part in self._leaves
+            if part.content_id and f"cid:{part.content_id}" in self.html
+        ]
+
+    @property
+    def attachments(self) -> Sequence[Part]:
+        """What was attached to the mail, rather than part of its body."""
+        body = ("text/plain", "text/html")
+        return [
+            part
+            for part in self._leaves
+            if (part.type not in body or _is_file(part))
+            and not part.type.startswith("multipart/")
+            and part.type not in _SIGNATURES
+            and part not in self.related
+        ]
+
+
+def _is_file(part: Part) -> bool:
+    return bool(
+        part.disposition == "attachment"
+        or part.parameter("filename", "content-disposition")
+        or part.parameter("name")
+    )
+
+
+def _content(part: Part) -> str:
+    data = transfer_decoded(part)
+    text = text_of(data, part.parameter("charset") or "utf-8")
+    return text.replace("\r\n", "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a template rendered; html "" makes a single text part."""
+
+    text: str
+    html: str | None
+    attachments: Sequence[Part] = ()
+    related: Sequence[Part] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """The headers that a template decides; None: the original's stay."""
+
+    subject: str
+    sender: str  # as a From field has it
+    replaces_sender: bool
+    reply_to: str | None
+
+
+def compose(original: Original, heading: Heading, body: Body) -> bytes:
+    """The content to send."""
+    message = original.message
+    fields: list[Field] = []
+    if heading.replaces_sender or message.first("from") is None:
+        fields.append(folded("From", heading.sender))
+    else:
+        fields += [reencoded(one) for one in message.all("from")[:1]]
+    if heading.reply_to is not None:
+        fields.append(folded("Reply-To", heading.reply_to))
+    else:
+        fields += [reencoded(one) for one in message.all("reply-to")[:1]]
+    fields += _recipients(original)
+    fields.append(unstructured("Subject", heading.subject))
+    fields += _kept(message, without_sender=heading.replaces_sender)
+    fields.append(Field("MIME-Version", b"MIME-Version: 1.0\r\n"))
+    return b"".join([*(_ended(one.raw) for one in fields), _entity(body)])
+
+
+def _ended(raw: bytes) -> bytes:
+    """A header that ended with the content has no line end yet."""
+    return raw if raw.endswith(b"\r\n") else raw + b"\r\n"
+
+
+def _recipients(original: Original) -> list[Field]:
+    message = original.message
+    fields = [reencoded(one) for name in ("to", "cc") for one in message.all(name)[:1]]
+    if fields:
+        return fields
+    recipients = original.envelope.recipients
+    to = recipients[0] if len(recipients) == 1 else "undisclosed-recipients:;"
+    return [folded("To", to)]
+
+
+def _kept(message: Message, *, without_sender: bool) -> list[Field]:
+    kept: list[Field] = []
+    seen: set[str] = set()
+    for one in message.fields:
+        key = one.key
+        if not key or key in _GONE or key.startswith(_GONE_PREFIXES):
+            continue
+        if (key == "sender" and without_sender) or (key in ONCE and key in seen):
+            continue
+        seen.add(key)
+        kept.append(reencoded(one))
+    return kept
+
+
+def _entity(body: Body) -> bytes:
+    """The body with its own header fields: the text, beside or around the rest."""
+    entity = _text("plain", body.text)
+    if body.html is not None:
+        html = _text("html", body.html)
+        if body.related:
+            html = _multipart("related", [html, *map(_raw, body.related)])
+        entity = _multipart("alternative", [entity, html])
+    if body.attachments:
+        entity = _multipart("mixed", [entity, *map(_raw, body.attachments)])
+    return entity
+
+
+def _text(subtype: str, text: str) -> bytes:
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    data = lines.encode("utf-8", "replace").replace(b"\n", b"\r\n")
+    encoding, encoded = encoded_body(data, text=True)
+    head = (
+        f"Content-Type: text/{subtype}; charset=utf-8\r\n"
+        f"Content-Transfer-Encoding: {encoding}\r\n\r\n"
+    )
+    return head.encode("ascii") + encoded + b"\r\n"
+
+
+def _raw(part: Part) -> bytes:
+    """An attachment as it was, but for what SES would break."""
+    safe = safe_part(part)
+    fields = [one for one in safe.fields if one.key.startswith("content-")]
+    content = b"".join([*(_ended(one.raw) for one in fields), b"\r\n", safe.body])
+    return content if content.endswith(b"\r\n") else content + b"\r\n"
+
+
+def _multipart(subtype: str, parts: Sequence[bytes]) -> bytes:
+    # Random, so that no content can hold it: 96 bits.
+    boundary = f"=_{secrets.token_hex(12)}".encode()
+    head = b"Content-Type: multipart/" + subtype.encode() + b';\r\n boundary="'
+    pieces = [head, boundary, b'"\r\n\r\n']
+    for part in parts:
+        pieces += [b"--", boundary, b"\r\n", part, b"\r\n"]
+    return b"".join([*pieces, b"--", boundary, b"--\r\n"])

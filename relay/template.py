@@ -1,0 +1,402 @@
+"""Templates: found by usage and locale, compiled once, filled in one pass.
+
+The syntax is Logto's: `{{ name }}`, `{{ user.name }}`, `{{ list.0 }}`; `{{{ name }}}`
+puts a value unescaped. An inserted value is never scanned again.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from relay import text as plain
+from relay.fields import Mailbox, mailbox, one_line
+from relay.message import Message
+from relay.mime import Body, Heading, Original, compose
+from relay.model import Envelope, Refused, Reply, printable
+
+STANDARD = ("Register", "SignIn", "ForgotPassword", "Generic")
+BUILT_IN = ("from", "to", "subject", "text", "html")
+
+_VARIABLE = re.compile(
+    r"\{\{\{\s*([A-Za-z0-9_.]+)\s*\}\}\}|\{\{\s*([A-Za-z0-9_.]+)\s*\}\}", re.ASCII
+)
+_BRACES = re.compile(r"\{\{(.{0,60}?)\}\}", re.DOTALL)
+_ADDRESS = re.compile(
+    r"""(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*
+        |"(?:[^"\\\x00-\x1f\x7f]|\\[ -~])*")
+        @[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?""",
+    re.VERBOSE,
+)
+
+
+class TemplateError(Exception):
+    """The templates cannot be used; the text is for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One template as the settings have it; `place` is for messages about it."""
+
+    usage_type: str
+    subject: str
+    content: str
+    content_type: str = "text/html"
+    text: str = ""
+    locale: str = ""
+    send_from: str = ""
+    reply_to: str = ""
+    valid_for: float | None = None
+    supersedes: bool = False
+    attachments: str = "keep"
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Variable:
+    path: tuple[str, ...]
+    raw: bool
+    whole: str  # as it stands in the template
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.path)
+
+    @property
+    def built_in(self) -> bool:
+        return len(self.path) > 1 and self.path[0] == "message"
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A text in pieces: what stands there, and the variables between."""
+
+    pieces: tuple[str | _Variable, ...]
+
+    @property
+    def fixed(self) -> str:
+        return "".join(piece for piece in self.pieces if isinstance(piece, str))
+
+    def uses(self, name: str) -> bool:
+        return any(isinstance(p, _Variable) and p.name == name for p in self.pieces)
+
+
+@dataclass(slots=True)
+class _Problems:
+    place: str
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def _compile(text: str, name: str, problems: _Problems) -> _Compiled:
+    pieces: list[str | _Variable] = []
+    end = 0
+    for match in _VARIABLE.finditer(text):
+        path = tuple((match[1] or match[2]).split("."))
+        if not path[0]:
+            continue  # `{{.code}}` stays as it is
+        _look_at(text, end, match.start(), name, problems)
+        pieces.append(text[end : match.start()])
+        variable = _Variable(path, match[1] is not None, match[0])
+        if variable.built_in and (len(path) != 2 or path[1] not in BUILT_IN):
+            problems.errors.append(
+                f"{problems.place}.{name}:{_spot(text, match.start())}: "
+                f"{match[0]}: unknown; there are "
+                + ", ".join(f"message.{known}" for known in BUILT_IN)
+            )
+        pieces.append(variable)
+        end = match.end()
+    _look_at(text, end, len(text), name, problems)
+    pieces.append(text[end:])
+    return _Compiled(tuple(piece for piece in pieces if piece != ""))
+
+
+def _look_at(text: str, start: int, end: int, name: str, problems: _Problems) -> None:
+    """Find what looks like a variable, and is none, between two that are."""
+    here = f"{problems.place}.{name}"
+    position = start
+    while (opened := text.find("{{", position, end)) >= 0:
+        closed = text.find("}}", opened, end)
+        if closed < 0:
+            problems.errors.append(f"{here}:{_spot(text, opened)}: {{{{ is not closed")
+            return
+        shown = text[opened : closed + 2]
+        if len(shown) <= 80:
+            problems.warnings.append(
+                f"{here}:{_spot(text, opened)}: {shown} is no variable and stays as "
+                "it is"
+            )
+        position = closed + 2
+
+
+def _spot(text: str, position: int) -> str:
+    line = text.count("\n", 0, position) + 1
+    return f"{line}:{position - (text.rfind(chr(10), 0, position) + 1) + 1}"
+
+
+Filter = Callable[[str], str]
+
+
+class _Values:
+    """The variables of one mail, as a template asks for them."""
+
+    def __init__(
+        self, variables: Mapping[str, Any], original: Original, missing: str
+    ) -> None:
+        self._variables = variables
+        self._original = original
+        self._missing = missing
+        self.not_given: dict[str, None] = {}
+
+    def fill(
+        self, compiled: _Compiled, as_value: Filter, *, raw: Filter | None = None
+    ) -> str:
+        """The text with its values; `raw` is what `{{{name}}}` has instead."""
+        result = []
+        for piece in compiled.pieces:
+            if isinstance(piece, str):
+                result.append(piece)
+                continue
+            value = self._value(piece)
+            if value is None:
+                result.append(piece.whole if self._missing == "keep" else "")
+            elif piece.built_in and piece.path[1] == "html" and raw is not None:
+                result.append(value)  # HTML in HTML
+            else:
+                result.append((raw if piece.raw and raw else as_value)(value))
+        return "".join(result)
+
+    def _value(self, variable: _Variable) -> str | None:
+        if variable.built_in:
+            return self._built_in(variable.path[1])
+        root, *rest = variable.path
+        if root not in self._variables:
+            if self._missing == "reject":
+                self.not_given[root] = None
+            return None
+        value = self._variables[root]
+        for name in rest:
+            value = _member(value, name)
+        return _as_text(value, variable.name)
+
+    def _built_in(self, name: str) -> str:
+        original = self._original
+        match name:
+            case "from":
+                return original.sender
+            case "to":
+                return original.recipient
+            case "subject":
+                return original.header("subject")
+            case "text":
+                return original.text
+        return original.html
+
+
+def _member(value: Any, name: str) -> Any:  # noqa: ANN401 - JSON is anything
+    if isinstance(value, dict):
+        return value.get(name)
+    if isinstance(value, list) and name.isascii() and name.isdecimal():
+        if str(int(name[:6])) == name and int(name) < len(value):
+            return value[int(name)]
+    return None
+
+
+def _as_text(value: Any, name: str) -> str:  # noqa: ANN401
+    """A value as JavaScript would print it."""
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float():
+            if math.isinf(value):
+                return "Infinity" if value > 0 else "-Infinity"
+            if value.is_integer() and abs(value) < 1e21:
+                return str(int(value))
+            return re.sub(r"e([+-])0+", r"e\1", repr(value))
+    kind = "a list" if isinstance(value, list) else "an object"
+    raise Refused(Reply(550, "6.0", f"Variable {name} is {kind}, not a text"))
+
+
+def _same(text: str) -> str:
+    return text
+
+
+def _clean(text: str) -> str:
+    """A value inside a mailbox: it ends neither the name nor the address."""
+    return re.sub(r"[<>\"]", "", one_line(text))
+
+
+class Template:
+    """One compiled template."""
+
+    def __init__(self, source: Source, *, email_address: str, missing: str) -> None:
+        self.usage = source.usage_type
+        self.locale = source.locale
+        self.valid_for = source.valid_for
+        self.supersedes = source.supersedes
+        problems = _Problems(source.place or f"template {source.usage_type}")
+        self._missing = missing
+        self._attachments = source.attachments == "keep"
+        self._email_address = mailbox(email_address)
+        self._subject = _compile(source.subject, "subject", problems)
+        self._send_from = _compile(source.send_from, "sendFrom", problems)
+        self._reply_to = _compile(source.reply_to, "replyTo", problems)
+        self._has_address = any(letter in self._send_from.fixed for letter in "@<")
+        content = _compile(source.content, "content", problems)
+        self._html = content if source.content_type == "text/html" else None
+        if self._html is None:
+            self._text = content
+        elif source.text:
+            self._text = _compile(source.text, "text", problems)
+        else:
+            # Made once, with the variables still in it: what they bring is text.
+            made = plain.from_html(source.content)
+            made = re.sub(
+                r"\{\{\{?\s*message\.html\s*\}?\}\}", "{{message.text}}", made
+            )
+            self._text = _compile(made, "content", _Problems(""))
+        self._wraps_html = self._html is not None and self._html.uses("message.html")
+        self.errors, self.warnings = problems.errors, problems.warnings
+
+    def apply(
+        self, message: Message, envelope: Envelope, variables: Mapping[str, Any]
+    ) -> bytes:
+        """The content to send. Raises Refused, naming variables but never values."""
+        original = Original(message, envelope)
+        values = _Values(variables, original, self._missing)
+        subject = values.fill(self._subject, one_line)
+        send_from = values.fill(self._send_from, _clean)
+        reply_to = values.fill(self._reply_to, _clean)
+        text = values.fill(self._text, _same)
+        html = None
+        if self._html is not None:
+            html = values.fill(self._html, escape, raw=_same)
+        if values.not_given:
+            names = printable(", ".join(values.not_given))[:300]
+            raise Refused(Reply(550, "6.0", f"Variables not given: {names}"))
+        sender = self._sender(send_from.strip(), original)
+        heading = Heading(
+            subject=subject,
+            sender=str(sender) if sender else self._fallback(original),
+            replaces_sender=sender is not None,
+            reply_to=_checked(reply_to, "replyTo") if reply_to.strip() else None,
+        )
+        body = Body(
+            text,
+            html,
+            attachments=original.attachments if self._attachments else (),
+            related=original.related if self._wraps_html else (),
+        )
+        return compose(original, heading, body)
+
+    def _sender(self, send_from: str, original: Original) -> Mailbox | None:
+        """From by `sendFrom`, else by `emailAddress`; None: the original's stays."""
+        ours = self._email_address
+        if not send_from:
+            return ours if ours.address else None
+        if self._has_address:
+            found = mailbox(send_from)
+            if not _ADDRESS.fullmatch(found.address):
+                raise Refused(_wrong("sendFrom"))
+            return found
+        address = ours.address or mailbox(original.sender).address
+        if not _ADDRESS.fullmatch(address):
+            raise Refused(_wrong("sendFrom"))
+        return Mailbox(send_from, address)
+
+    def _fallback(self, original: Original) -> str:
+        if original.message.first("from") is None and not original.envelope.sender:
+            raise Refused(
+                Reply(550, "6.0", "No From header, and a null sender to make one of")
+            )
+        return original.envelope.sender or ""
+
+
+def _checked(text: str, setting: str) -> str:
+    found = mailbox(text)
+    if not _ADDRESS.fullmatch(found.address):
+        raise Refused(_wrong(setting))
+    return str(found)
+
+
+def _wrong(setting: str) -> Reply:
+    return Reply(550, "6.0", f"The template's {setting} makes no usable address")
+
+
+class Templates:
+    """All templates, by usage and locale."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        *,
+        email_address: str = "",
+        missing: str = "reject",
+    ) -> None:
+        self._by_usage: dict[str, dict[str, Template]] = {}
+        errors: list[str] = []
+        warnings: list[str] = []
+        for source in sources:
+            template = Template(source, email_address=email_address, missing=missing)
+            errors += template.errors
+            warnings += template.warnings
+            locales = self._by_usage.setdefault(source.usage_type, {})
+            key = _tag(source.locale)
+            if key in locales:
+                locale = f", locale {source.locale}" if source.locale else ""
+                errors.append(
+                    f"{source.place}: a second template for usage "
+                    f"{source.usage_type}{locale}; keep one"
+                )
+            locales[key] = template
+        if errors:
+            raise TemplateError("\n".join(errors))
+        for usage, locales in self._by_usage.items():
+            if "" not in locales:
+                warnings.append(
+                    f"usage {usage}: all of its templates have a locale; mail in any "
+                    "other language falls back to Generic, or is refused"
+                )
+        if sources:
+            absent = [usage for usage in STANDARD if usage not in self._by_usage]
+            if absent:
+                warnings.append(f"no template for {', '.join(absent)}")
+        self.warnings = tuple(warnings)
+        self.usages = tuple(self._by_usage)
+
+    def choose(self, usage: str, locale: str) -> Template:
+        """The usage's template in the best locale, else Generic's; or Refused."""
+        for name in (usage, "Generic"):
+            if (found := self._lookup(name, locale)) is not None:
+                return found
+        known = ", ".join(self.usages) or "none"
+        text = f"No template for usage {usage[:100]}; known: {known}"
+        raise Refused(Reply(550, "6.0", printable(text)[:400]))
+
+    def _lookup(self, usage: str, locale: str) -> Template | None:
+        """RFC 4647 section 3.4: the tag, then without its last part, then without."""
+        locales = self._by_usage.get(usage)
+        if not locales:
+            return None
+        tag = _tag(locale)[:200]
+        while tag:
+            if tag in locales:
+                return locales[tag]
+            tag = tag.rpartition("-")[0]
+            if len(tag) > 1 and tag[-2:-1] == "-":  # a singleton goes with what follows
+                tag = tag[:-2]
+        return locales.get("")
+
+
+def _tag(locale: str) -> str:
+    return locale.strip().replace("_", "-").lower()

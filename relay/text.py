@@ -1,0 +1,185 @@
+"""HTML to plain text: what a reader without HTML is to see; linear in its input.
+
+A scanner of its own, because html.parser raises on some declarations and takes
+quadratic time on others.
+"""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+_SKIPPED = frozenset({"script", "style", "head", "title", "template"})
+_VOID = frozenset(
+    "area base br col embed hr img input link meta param source track wbr".split()
+)
+_BLOCK = frozenset(
+    "address article aside blockquote body center dd div dl dt fieldset figure footer "
+    "form header html li main nav ol pre section table tbody tfoot thead tr ul".split()
+)
+_PARAGRAPH = frozenset("p h1 h2 h3 h4 h5 h6 ul ol table blockquote pre dl".split())
+
+_TAG = re.compile(r"</?([A-Za-z][^\s/>]*)((?:[^\"'>]|\"[^\"]*\"|'[^']*')*)>")
+_ATTRIBUTE = re.compile(
+    r"([A-Za-z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.ASCII
+)
+_HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+_SPACE = re.compile(r"[ \t\r\n\f]+")
+_LINE_END = re.compile(r"\r\n?")
+
+
+def from_html(html: str) -> str:
+    """Make readable text of `html`; lines end in LF, and it never fails."""
+    writer = _Writer()
+    position = 0
+    last = html.rfind(">")  # after it nothing is a tag, and looking costs time
+    while True:
+        opening = html.find("<", position)
+        if opening < 0 or opening > last:
+            writer.text(html[position:])
+            return writer.result()
+        writer.text(html[position:opening])
+        position = _markup(html, opening, writer)
+
+
+def _markup(html: str, start: int, writer: _Writer) -> int:
+    """Take in what begins with `<` at `start`; where it ends."""
+    if html.startswith("<!--", start):
+        end = html.find("-->", start + 4)
+        return len(html) if end < 0 else end + 3
+    following = html[start + 1 : start + 2]
+    if following and following in "!?":
+        end = html.find(">", start)
+        return len(html) if end < 0 else end + 1
+    match = _TAG.match(html, start)
+    if match:
+        name, attributes, end = match[1], match[2], match.end()
+    else:
+        # Not a tag, or one whose quote never closes: then its first > ends it.
+        letter = html[start + 1 : start + 3].lstrip("/")[:1]
+        end = html.find(">", start) + 1
+        if not (letter.isascii() and letter.isalpha()) or not end:
+            writer.text("<")
+            return start + 1
+        name = re.split(r"[\s/>]", html[start:end].lstrip("</"), maxsplit=1)[0]
+        attributes = ""
+    name = name.lower()
+    if html.startswith("</", start):
+        writer.close(name)
+        return end
+    writer.open(name, attributes)
+    if name in ("script", "style") and not attributes.rstrip().endswith("/"):
+        # Their content is no markup: `if (a<b)` opens no tag.
+        closing = re.compile(f"</{name}", re.IGNORECASE).search(html, end)
+        return closing.start() if closing else len(html)
+    return end
+
+
+def _attributes(source: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for match in _ATTRIBUTE.finditer(source):
+        value = match[2] or match[3] or match[4] or ""
+        found.setdefault(match[1].lower(), unescape(value))
+    return found
+
+
+class _Writer:
+    """Collects text; knows how many line ends are due before the next word."""
+
+    def __init__(self) -> None:
+        self._out: list[str] = []
+        self._breaks = 0  # line ends due before the next word
+        self._space = False  # a space is due before the next word
+        self._pre = 0
+        self._skipped = ""  # the element that is being skipped, and its depth
+        self._depth = 0
+        self._links: list[tuple[str, int]] = []
+
+    def text(self, source: str) -> None:
+        if not source or self._skipped:
+            return
+        source = unescape(source)
+        if self._pre:
+            self._write(_LINE_END.sub("\n", source))
+            return
+        words = _SPACE.sub(" ", source)
+        if words.startswith(" "):
+            self._space = True
+        stripped = words.strip(" ")
+        if stripped:
+            self._write(stripped)
+            self._space = words.endswith(" ")
+
+    def open(self, name: str, source: str) -> None:
+        if self._skipped:
+            if name == self._skipped and not source.rstrip().endswith("/"):
+                self._depth += 1
+            return
+        attributes = _attributes(source) if "=" in source else {}
+        hidden = _HIDDEN.search(attributes.get("style", ""))
+        if (name in _SKIPPED or hidden) and name not in _VOID:
+            self._skipped, self._depth = name, 1
+            return
+        self._around(name)
+        match name:
+            case "br":
+                # A br at the end of a line ends that line; each further is one more.
+                self._breaks += 1
+                self._space = False
+            case "hr":
+                self._breaks = max(self._breaks, 1)
+                self._write("-" * 20)
+                self._breaks = 1
+            case "li":
+                self._write("- ")
+            case "img" if not hidden:
+                self.text(attributes.get("alt", "").replace("&", "&amp;"))
+            case "td" | "th":
+                self._space = True
+            case "pre":
+                self._pre += 1
+            case "a":
+                self._links = [(attributes.get("href", ""), len(self._out))]
+
+    def close(self, name: str) -> None:
+        if self._skipped:
+            if name == self._skipped:
+                self._depth -= 1
+                if not self._depth:
+                    self._skipped = ""
+            return
+        if name == "a" and self._links:
+            self._link(*self._links.pop())
+        if name == "pre":
+            self._pre = max(0, self._pre - 1)
+        self._around(name)
+
+    def _link(self, target: str, start: int) -> None:
+        target = target.strip().replace("\r", "").replace("\n", "")
+        label = "".join(self._out[start:]).strip()
+        if not target or target.startswith("#") or target == label:
+            return
+        if target.lower() in (f"mailto:{label}".lower(), f"tel:{label}".lower()):
+            return
+        self._space = bool(label)
+        self._write(f"<{target}>" if label else target)
+
+    def _around(self, name: str) -> None:
+        if name in _PARAGRAPH:
+            self._breaks = max(self._breaks, 2)
+        elif name in _BLOCK:
+            self._breaks = max(self._breaks, 1)
+
+    def _write(self, text: str) -> None:
+        if self._breaks:
+            if self._out:
+                self._out.append("\n" * self._breaks)
+        elif self._space and self._out:
+            self._out.append(" ")
+        self._breaks, self._space = 0, False
+        self._out.append(text)
+
+    def result(self) -> str:
+        text = "".join(self._out).replace("\u00a0", " ")
+        lines = [line.rstrip(" \t") for line in text.split("\n")]
+        return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")

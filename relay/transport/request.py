@@ -1,0 +1,63 @@
+"""The parameters of the SendEmail call that carries a mail; nothing is sent here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from relay.model import Mail
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSettings:
+    """What the settings say about every call; empty: not set."""
+
+    from_arn: str = ""
+    feedback_address: str = ""
+    feedback_arn: str = ""
+    configuration_set: str = ""
+    tenant: str = ""
+    feedback_to_sender: bool = False
+
+
+def request_for(mail: Mail, settings: RequestSettings) -> dict[str, Any]:
+    """Make SendEmail's arguments of `mail`; what its client asked for goes first.
+
+    Never FromEmailAddress: it replaces the From header, display name and all.
+    Nothing empty: the SDK refuses some empty values, SES others.
+    """
+    options = mail.options
+    request: dict[str, Any] = {
+        "Content": {"Raw": {"Data": mail.content}},
+        # The envelope, whatever the headers say: all in one list, since SES shows
+        # a recipient nothing of it.
+        "Destination": {"ToAddresses": list(mail.envelope.recipients)},
+    }
+    named = {
+        "FromEmailAddressIdentityArn": options.from_arn or settings.from_arn,
+        "FeedbackForwardingEmailAddress": _feedback_address(mail, settings),
+        "FeedbackForwardingEmailAddressIdentityArn": (
+            options.feedback_arn or settings.feedback_arn
+        ),
+        "ConfigurationSetName": options.configuration_set or settings.configuration_set,
+        "TenantName": options.tenant or settings.tenant,
+    }
+    request.update({name: value for name, value in named.items() if value})
+    if options.tags:
+        request["EmailTags"] = [
+            {"Name": name, "Value": value} for name, value in options.tags
+        ]
+    if options.list_management is not None:
+        chosen = {"ContactListName": options.list_management.contact_list}
+        if options.list_management.topic:
+            chosen["TopicName"] = options.list_management.topic
+        request["ListManagementOptions"] = chosen
+    return request
+
+
+def _feedback_address(mail: Mail, settings: RequestSettings) -> str:
+    if settings.feedback_address or not settings.feedback_to_sender:
+        return settings.feedback_address
+    # Legacy apps say `MAIL FROM:<root>`; SES would refuse the whole mail for it.
+    local, at, domain = (mail.envelope.sender or "").rpartition("@")
+    return f"{local}@{domain}" if local and at and domain else ""

@@ -1,0 +1,278 @@
+"""The table of replies."""
+
+from __future__ import annotations
+
+import botocore.session
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.model import Deferred, Effect, ListManagement, Rejected, SendOptions, When
+from relay.transport import answers
+from relay.transport.answers import Named, for_client, outcome_for
+
+# code, status, SES' text, reply, when (None: rejected)
+ROWS = [
+    (
+        "TooManyRequestsException",
+        429,
+        "Maximum sending rate exceeded.",
+        "454 4.4.5 Throttling failure: Maximum sending rate exceeded",
+        When.SOON,
+    ),
+    (
+        "ThrottlingException",
+        400,
+        "Rate exceeded",
+        "454 4.4.5 Throttling failure: Maximum sending rate exceeded",
+        When.SOON,
+    ),
+    (
+        "Throttling",
+        400,
+        "Daily message quota exceeded.",
+        "454 4.3.2 Throttling failure: Daily message quota exceeded",
+        When.SLOWLY,
+    ),
+    (
+        "LimitExceededException",
+        400,
+        "x",
+        "454 4.3.2 Throttling failure: Daily message quota exceeded",
+        When.SLOWLY,
+    ),
+    ("SendingPausedException", 400, "x", "454 4.3.2 Sending paused", When.SLOWLY),
+    (
+        "MessageRejected",
+        400,
+        "Sending paused for this account.",
+        "454 4.3.2 Sending paused",
+        When.SLOWLY,
+    ),
+    (
+        "AccountSuspendedException",
+        400,
+        "x",
+        "554 5.7.1 Message rejected: sending suspended",
+        When.SLOWLY,
+    ),
+    (
+        "MessageRejected",
+        400,
+        "Email address is not verified. a@b.example",
+        "554 5.7.1 Message rejected: Email address is not verified. a@b.example",
+        When.SLOWLY,
+    ),
+    (
+        "MessageRejected",
+        400,
+        "Bad\r\ncontent é",
+        "554 5.6.0 Message rejected: Bad??content ?",
+        None,
+    ),
+    (
+        "MailFromDomainNotVerifiedException",
+        400,
+        "x",
+        "554 5.1.8 MAIL FROM domain not verified",
+        When.SLOWLY,
+    ),
+    (
+        "NotFoundException",
+        404,
+        "Configuration set <x> does not exist.",
+        "451 4.3.5 Relay configuration problem",
+        When.SLOWLY,
+    ),
+    (
+        "BadRequestException",
+        400,
+        "Missing final '@domain'",
+        "553 5.1.3 Transaction failed: Missing final '@domain'",
+        None,
+    ),
+    (
+        "BadRequestException",
+        400,
+        "Duplicate header 'Subject'",
+        "554 5.6.0 Transaction failed: Duplicate header 'Subject'",
+        None,
+    ),
+    (
+        "BadRequestException",
+        400,
+        "Message length is more than 41943040 bytes long: '50000000'.",
+        "552 5.3.4 Message is too long",
+        None,
+    ),
+    ("413", 413, "", "552 5.3.4 Message is too long", None),
+    ("AccessDeniedException", 403, "x", "554 5.7.1 Access denied", When.SLOWLY),
+    (
+        "ExpiredTokenException",
+        403,
+        "x",
+        "454 4.7.0 Temporary authentication failure",
+        When.SOON,
+    ),
+    (
+        "UnrecognizedClientException",
+        403,
+        "The security token included in the request is expired",
+        "454 4.7.0 Temporary authentication failure",
+        When.SOON,
+    ),
+    (
+        "UnrecognizedClientException",
+        403,
+        "The security token included in the request is invalid.",
+        "451 4.3.5 Relay credentials problem",
+        When.SLOWLY,
+    ),
+    (
+        "InvalidSignatureException",
+        403,
+        "Signature expired: 20260101T000000Z is now earlier than ...",
+        "451 4.3.5 Relay credentials problem",
+        When.SLOWLY,
+    ),
+    ("RequestExpired", 400, "x", "451 4.3.5 Relay credentials problem", When.SLOWLY),
+    ("OptInRequired", 403, "x", "451 4.3.5 Relay credentials problem", When.SLOWLY),
+    ("InternalFailure", 500, "x", "451 4.3.0 Temporary service failure", When.SOON),
+    ("503", 503, "<html>", "451 4.3.0 Temporary service failure", When.SOON),
+    (
+        "NewException",
+        400,
+        "x",
+        "451 4.3.0 SES answered with an unlisted error",
+        When.SLOWLY,
+    ),
+    (
+        "ConflictException",
+        409,
+        "x",
+        "451 4.3.0 SES answered with an unlisted error",
+        When.SLOWLY,
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "status", "text", "reply", "when"), ROWS)
+def test_each_row_has_its_reply_and_its_delay(
+    code: str, status: int, text: str, reply: str, when: When | None
+) -> None:
+    outcome = outcome_for(code, status, text)
+    found = outcome.when if isinstance(outcome, Deferred) else None
+    assert (str(outcome.reply), found) == (reply, when)
+
+
+def test_every_error_that_botocore_models_has_a_row() -> None:
+    service = botocore.session.get_session().get_service_model("sesv2")
+    shapes = service.operation_model("SendEmail").error_shapes
+    assert shapes
+    assert {shape.name for shape in shapes} <= answers.OUTCOMES.keys()
+
+
+def test_only_what_is_certainly_not_sent_and_soon_over_is_tried_again() -> None:
+    values = [
+        value
+        for value in vars(answers).values()
+        if isinstance(value, Deferred) and value.again
+    ]
+    assert values == [answers.THROTTLED, answers.UNREACHABLE]
+    assert not any(value.maybe_sent for value in values)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Missing final '@domain'",
+        "Invalid email address <x>.",
+        "Local address contains control or whitespace",
+        "Domain contains control or whitespace",
+        "Domain starts with dot",
+        "Extra route-addr",
+        "Missing local name",
+    ],
+)
+def test_address_errors_of_ses_are_553(text: str) -> None:
+    assert str(outcome_for("BadRequestException", 400, text).reply).startswith(
+        "553 5.1.3 "
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "configuration_set", "text", "code"),
+    [
+        (SendOptions(), "news", "Configuration set <news> does not exist", 451),
+        (SendOptions(), "", "Configuration set <old> does not exist", 451),
+        (SendOptions(configuration_set="mine"), "news", "not found", 554),
+        (SendOptions(tenant="t"), "", "Tenant t not found", 554),
+        (SendOptions(list_management=ListManagement("l")), "", "List l", 554),
+        # Both named something: the text decides, and in doubt the mail waits.
+        (SendOptions(tenant="t"), "news", "Tenant <t> not found", 554),
+        (SendOptions(tenant="t"), "news", "Set <news> not found", 451),
+        (SendOptions(tenant="t"), "news", "not found", 451),
+        (SendOptions(tenant="new"), "news", "Set <news> not found", 451),
+    ],
+)
+def test_what_is_not_found_is_the_fault_of_who_named_it(
+    options: SendOptions, configuration_set: str, text: str, code: int
+) -> None:
+    named = Named.of(options, configuration_set=configuration_set, tenant="")
+    outcome = outcome_for("NotFoundException", 404, text, named=named)
+    assert outcome.reply.code == code
+    assert isinstance(outcome, Rejected) == (code == 554)
+
+
+@pytest.mark.parametrize(
+    ("options", "effect"),
+    [
+        (SendOptions(), Effect.PAUSE),
+        (SendOptions(configuration_set="mine"), Effect.NONE),
+        (SendOptions(tenant="mine"), Effect.NONE),
+        (SendOptions(list_management=ListManagement("l")), Effect.PAUSE),
+    ],
+)
+def test_a_pause_of_what_a_client_named_pauses_nothing_else(
+    options: SendOptions, effect: Effect
+) -> None:
+    named = Named.of(options, configuration_set="", tenant="")
+    outcome = outcome_for("SendingPausedException", 400, "", named=named)
+    assert isinstance(outcome, Deferred)
+    assert outcome.effect is effect
+
+
+def test_access_denied_names_permission_and_policy_in_the_log_alone() -> None:
+    text = (
+        "User `arn:aws:sts::111122223333:assumed-role/r/s' is not authorized to "
+        "perform `ses:SendRawEmail' on resource "
+        "`arn:aws:ses:eu-west-1:111122223333:identity/a.example'"
+    )
+    outcome = outcome_for("AccessDeniedException", 403, text)
+    assert outcome.reply.text == "Access denied"
+    assert outcome.detail == (
+        f"403 AccessDeniedException: {text} (missing permission ses:SendRawEmail; "
+        'this grants it: {"Effect": "Allow", "Action": ["ses:SendRawEmail"], '
+        '"Resource": "arn:aws:ses:eu-west-1:111122223333:identity/a.example"})'
+    )
+
+
+def test_clients_see_neither_arns_nor_account_numbers() -> None:
+    text = "set arn:aws-cn:ses:cn-north-1:111122223333:identity/a, of 111122223333!"
+    assert for_client(text) == "set [ARN], of [account]!"
+
+
+def test_the_log_has_the_text_whole_and_the_client_400_characters() -> None:
+    outcome = outcome_for("MessageRejected", 400, "x" * 1000)
+    assert outcome.reply.text == "Message rejected: " + "x" * 400
+    assert outcome.detail == "400 MessageRejected: " + "x" * 1000
+
+
+@given(st.text(), st.integers(0, 999), st.text())
+def test_any_answer_makes_an_outcome_with_a_legal_reply(
+    code: str, status: int, text: str
+) -> None:
+    for known in (code, *answers.OUTCOMES):
+        outcome = outcome_for(known, status, text)
+        assert outcome.reply.code // 100 in (4, 5)
+        assert len(outcome.reply.text) < 450

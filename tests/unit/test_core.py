@@ -1,0 +1,170 @@
+"""What the client is told, with SES replaced at its seam."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from relay.core import INTERNAL, SHUTTING_DOWN, TOO_MANY_CALLS, Relay
+from relay.events import Event, Events, Refused, Settled
+from relay.intake import Intake
+from relay.model import (
+    Accepted,
+    Deferred,
+    Envelope,
+    Mail,
+    MailId,
+    Outcome,
+    Rejected,
+    Reply,
+    Submission,
+    When,
+)
+from relay.template import Templates
+
+CONTENT = b"From: a@b.example\r\nSubject: x\r\n\r\nhello\r\n"
+THROTTLED = Deferred(Reply(454, "4.5", "slowly"), When.SOON, again=True)
+LOST = Deferred(Reply(451, "4.2", "lost"), When.UNSEEN, maybe_sent=True)
+
+
+class Scripted:
+    """A transport that answers as told, one after the other; the last repeats."""
+
+    def __init__(self, outcomes: Sequence[Outcome | Exception], seconds: float = 0):
+        self.outcomes = list(outcomes)
+        self.seconds = seconds
+        self.at: list[float] = []
+        self.mails: list[Mail] = []
+
+    async def send(self, mail: Mail, mail_id: MailId) -> Outcome:
+        self.at.append(asyncio.get_running_loop().time())
+        self.mails.append(mail)
+        await asyncio.sleep(self.seconds)
+        outcome = self.outcomes[min(len(self.at), len(self.outcomes)) - 1]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+def relay(
+    transport: Scripted,
+    *,
+    answer_within: float = 3,
+    concurrency: int = 5,
+    attempt_seconds: float = 1,
+) -> tuple[Relay, list[Event]]:
+    seen: list[Event] = []
+    return (
+        Relay(
+            intake=Intake(templates=Templates(())),
+            transport=transport,
+            events=Events([seen.append]),
+            answer_within=answer_within,
+            concurrency=concurrency,
+            attempt_seconds=lambda mail: attempt_seconds,
+        ),
+        seen,
+    )
+
+
+def submission(content: bytes = CONTENT) -> Submission:
+    return Submission(MailId("k3"), Envelope("a@b.example", ("c@d.example",)), content)
+
+
+async def test_the_reply_carries_the_message_id_of_ses() -> None:
+    one, seen = relay(Scripted([Accepted("010f-1")]))
+    assert str(await one.accept(submission())) == "250 2.0.0 Ok 010f-1"
+    (event,) = seen
+    assert isinstance(event, Settled)
+    assert (event.attempts, event.mail.content) == (1, CONTENT)
+
+
+async def test_trap_3_what_ses_refused_is_never_a_250() -> None:
+    reply = Reply(554, "6.0", "Message rejected: no")
+    one, _ = relay(Scripted([Rejected(reply)]))
+    assert await one.accept(submission()) == reply
+
+
+async def test_throttling_is_tried_again_after_half_a_second_then_a_second() -> None:
+    transport = Scripted([THROTTLED, THROTTLED, Accepted("1")])
+    one, seen = relay(transport)
+    assert str(await one.accept(submission())) == "250 2.0.0 Ok 1"
+    gaps = [b - a for a, b in zip(transport.at, transport.at[1:], strict=False)]
+    assert [round(gap, 1) for gap in gaps] == [0.5, 1.0]
+    assert isinstance(seen[0], Settled)
+    assert seen[0].attempts == 3
+
+
+async def test_no_attempt_starts_after_answer_within() -> None:
+    transport = Scripted([THROTTLED])
+    one, _ = relay(transport, answer_within=0.7)
+    assert await one.accept(submission()) == THROTTLED.reply
+    assert len(transport.at) == 2
+
+
+async def test_trap_21_an_unseen_end_is_not_tried_again() -> None:
+    transport = Scripted([LOST])
+    one, _ = relay(transport)
+    assert await one.accept(submission()) == LOST.reply
+    assert len(transport.at) == 1
+
+
+async def test_a_bug_in_the_transport_is_a_451_that_may_have_been_sent() -> None:
+    one, seen = relay(Scripted([KeyError("secret")]))
+    assert await one.accept(submission()) == INTERNAL
+    assert isinstance(seen[0], Settled)
+    assert isinstance(seen[0].outcome, Deferred)
+    assert seen[0].outcome.maybe_sent
+
+
+async def test_a_call_that_is_not_free_in_time_is_a_451() -> None:
+    transport = Scripted([Accepted("1")], seconds=0.5)
+    one, _ = relay(transport, answer_within=0.2, concurrency=1)
+    first = asyncio.create_task(one.accept(submission()))
+    await asyncio.sleep(0)
+    assert await one.accept(submission()) == TOO_MANY_CALLS
+    assert (await first).code == 250
+    assert len(transport.at) == 1
+
+
+async def test_after_the_signal_no_attempt_starts_that_could_not_end() -> None:
+    transport = Scripted([Accepted("1")])
+    one, _ = relay(transport, attempt_seconds=1)
+    one.stop_within(2)
+    assert (await one.accept(submission())).code == 250
+    one.stop_within(0.5)
+    assert await one.accept(submission()) == SHUTTING_DOWN
+    assert len(transport.at) == 1
+
+
+async def test_a_refused_submission_is_told_and_not_attempted() -> None:
+    transport = Scripted([Accepted("1")])
+    one, seen = relay(transport)
+    twice = b"X-Relay-Usage: a\r\nX-Relay-Usage: b\r\n" + CONTENT
+    reply = await one.accept(submission(twice))
+    assert (reply.code, "X-Relay-Usage" in reply.text) == (550, True)
+    assert [type(event) for event in seen] == [Refused]
+    assert not transport.at
+
+
+async def test_a_broken_observer_fails_no_mail() -> None:
+    def broken(event: Event) -> None:
+        raise ValueError(event.submission.id)
+
+    one = Relay(
+        intake=Intake(templates=Templates(())),
+        transport=Scripted([Accepted("1")]),
+        events=Events([broken]),
+        answer_within=1,
+        concurrency=1,
+        attempt_seconds=lambda mail: 1,
+    )
+    assert (await one.accept(submission())).code == 250
+
+
+@pytest.mark.parametrize("text", ["a\r\n250 forged", "é", "\x00"])
+def test_a_reply_is_one_line_of_printable_ascii(text: str) -> None:
+    with pytest.raises(ValueError, match="not a reply text"):
+        Reply(550, "6.0", text)

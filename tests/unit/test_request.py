@@ -1,0 +1,81 @@
+"""The parameters of SendEmail."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from relay.model import Envelope, ListManagement, Mail, SendOptions
+from relay.transport.request import RequestSettings, request_for
+
+MAIL = Mail(Envelope("app@a.example", ("b@b.example", "a@a.example")), b"From: x\r\n")
+BARE = {
+    "Content": {"Raw": {"Data": b"From: x\r\n"}},
+    "Destination": {"ToAddresses": ["b@b.example", "a@a.example"]},
+}
+
+
+def test_without_settings_only_content_and_envelope_are_sent() -> None:
+    assert request_for(MAIL, RequestSettings()) == BARE
+
+
+def test_trap_7_from_email_address_is_never_sent() -> None:
+    everything = RequestSettings("arn:f", "f@a.example", "arn:r", "news", "shop", True)
+    assert request_for(MAIL, everything) == {
+        **BARE,
+        "FromEmailAddressIdentityArn": "arn:f",
+        "FeedbackForwardingEmailAddress": "f@a.example",
+        "FeedbackForwardingEmailAddressIdentityArn": "arn:r",
+        "ConfigurationSetName": "news",
+        "TenantName": "shop",
+    }
+
+
+def test_what_the_client_asks_for_beats_the_settings() -> None:
+    options = SendOptions(
+        configuration_set="mine",
+        from_arn="arn:1",
+        feedback_arn="arn:2",
+        tenant="t",
+        list_management=ListManagement("friends", "weekly"),
+        tags=(("a", "1"), ("usage", "SignIn")),
+    )
+    settings = RequestSettings("arn:f", "", "arn:r", "news", "shop")
+    assert request_for(replace(MAIL, options=options), settings) == {
+        **BARE,
+        "FromEmailAddressIdentityArn": "arn:1",
+        "FeedbackForwardingEmailAddressIdentityArn": "arn:2",
+        "ConfigurationSetName": "mine",
+        "TenantName": "t",
+        "EmailTags": [
+            {"Name": "a", "Value": "1"},
+            {"Name": "usage", "Value": "SignIn"},
+        ],
+        "ListManagementOptions": {"ContactListName": "friends", "TopicName": "weekly"},
+    }
+
+
+def test_a_list_without_a_topic_has_no_empty_one() -> None:
+    mail = replace(MAIL, options=SendOptions(list_management=ListManagement("all")))
+    request = request_for(mail, RequestSettings())
+    assert request["ListManagementOptions"] == {"ContactListName": "all"}
+
+
+@pytest.mark.parametrize(
+    ("sender", "settings", "expected"),
+    [
+        ("a@a.example", RequestSettings(feedback_to_sender=True), "a@a.example"),
+        ("a@a.example", RequestSettings(), None),
+        ("root", RequestSettings(feedback_to_sender=True), None),
+        ("root@", RequestSettings(feedback_to_sender=True), None),
+        (None, RequestSettings(feedback_to_sender=True), None),
+        ("a@a.example", RequestSettings("", "f@f", "", "", "", True), "f@f"),
+    ],
+)
+def test_feedback_goes_to_mail_from_only_when_it_is_an_address_and_none_is_set(
+    sender: str | None, settings: RequestSettings, expected: str | None
+) -> None:
+    mail = replace(MAIL, envelope=Envelope(sender, ("b@b.example",)))
+    request = request_for(mail, settings)
+    assert request.get("FeedbackForwardingEmailAddress") == expected
