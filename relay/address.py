@@ -28,10 +28,9 @@ def check(address: str) -> str:
 
     Raises ValueError with a plain text, NonAsciiLocalPart for such.
     """
-    if len(address) < 200 and _PLAIN.fullmatch(address) and "--" not in address:
-        local, _, domain = address.partition("@")
-        if len(local) <= 64:
-            return address
+    plain = len(address) < 200 and _PLAIN.fullmatch(address) and "--" not in address
+    if plain and address.index("@") <= 64:
+        return address
     address = with_ascii_domain(address)
     try:
         email_validator.validate_email(

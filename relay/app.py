@@ -173,19 +173,20 @@ def _listeners(
             stopping=stopping,
             usage=listener.usage,
         )
-        bound = _bind(listener.address, f"listener {listener.name}", stack)
+        bound = _bind(listener.address, listener.name, stack)
         listeners.append(Listener(service, bound))
     return listeners
 
 
-def _bind(address: str, what: str, stack: AsyncExitStack) -> list[socket.socket]:
+def _bind(address: str, name: str, stack: AsyncExitStack) -> list[socket.socket]:
     host, port = config.host_and_port(address)
     try:
         bound = sockets.bind(host, port)
     except sockets.CannotListen as error:
-        raise Unusable(f"{what}: {error}") from error
+        raise Unusable(f"listener {name}: {error}") from error
     for one in bound:
         stack.callback(one.close)
+        log.line(logging.INFO, "listening", listener=name, address=sockets.shown(one))
     return bound
 
 
@@ -197,7 +198,7 @@ async def _serve_health(
     # aiohttp costs a tenth of a second of the start, so only who asks pays.
     from relay.web.health import serve_health
 
-    bound = _bind(settings.health.listen, "health.listen", stack)
+    bound = _bind(settings.health.listen, "health", stack)
     await stack.enter_async_context(
         serve_health(bound, ready=lambda: not stopping.is_set())
     )

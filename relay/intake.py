@@ -38,6 +38,8 @@ MAX_RECEIVED = 100
 LOOP = Reply(554, "4.6", "More than 100 Received fields: a mail loop")
 NO_FROM = Reply(550, "6.0", "No From header, and a null sender to make one of")
 
+NO_CONTROLS = control.Controls()
+NO_CHOICE = Choice()
 _NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -72,6 +74,7 @@ class Intake:
         self._usage_tag = usage_tag
         self._reencode = reencode
         self._split_at = split_at
+        self._plain = SendOptions(tags=self._merged_tags({}, ""))
 
     def prepare(self, submission: Submission) -> Prepared:
         """The mails to send. Raises Refused with what the client is to hear."""
@@ -80,7 +83,7 @@ class Intake:
         lower = header.lower()
         if lower.count(b"received") > MAX_RECEIVED:
             _refuse_loop(header)
-        controls = control.Controls()
+        controls = NO_CONTROLS
         clean: Message | None = None  # the header alone, where it was taken apart
         if control.mentions(lower, self._usage_header):
             seen = parse(header)
@@ -91,7 +94,7 @@ class Intake:
             )
             clean = seen.without(lambda key: control.removed(key, self._usage_header))
         usage = controls.usage or submission.usage or self._default_usage()
-        choice = Choice(usage)
+        choice = NO_CHOICE
         envelope = submission.envelope
         if usage:
             clean = clean or parse(header)
@@ -101,14 +104,7 @@ class Intake:
         elif not self._goes_as_it_is(content, header, lower, clean):
             clean = clean or parse(header)
             content = self._passed(clean, content, len(header), envelope)
-        options = SendOptions(
-            configuration_set=controls.configuration_set,
-            from_arn=controls.from_arn,
-            feedback_arn=controls.feedback_arn,
-            tenant=controls.tenant,
-            list_management=controls.list_management,
-            tags=self._merged_tags(controls.tags, usage),
-        )
+        options = self._options(controls, usage)
         mails = tuple(
             Mail(Envelope(envelope.sender, recipients), content, options, choice)
             for recipients in self._calls(envelope.recipients)
@@ -129,7 +125,7 @@ class Intake:
             and header.count(b"\r\n") <= MAX_FIELDS
             and (lower.startswith(b"from:") or b"\r\nfrom:" in lower)
             and not (self._reencode and _breaks(content))
-            and not may_exceed(content)
+            and not (b"multipart/" in lower and may_exceed(content))
         )
 
     def _default_usage(self) -> str:
@@ -180,6 +176,18 @@ class Intake:
         # A mail of 40 MB is copied once.
         view = memoryview(content)[start:]
         return b"".join([*(one.raw for one in fields), empty, view])
+
+    def _options(self, controls: control.Controls, usage: str) -> SendOptions:
+        if controls is NO_CONTROLS and not usage:
+            return self._plain
+        return SendOptions(
+            configuration_set=controls.configuration_set,
+            from_arn=controls.from_arn,
+            feedback_arn=controls.feedback_arn,
+            tenant=controls.tenant,
+            list_management=controls.list_management,
+            tags=self._merged_tags(controls.tags, usage),
+        )
 
     def _merged_tags(
         self, clients: Mapping[str, str], usage: str

@@ -36,7 +36,6 @@ _KNOWN = re.compile(
     rb"(?im)^(?:from|to|cc|bcc|subject|date|message-id|mime-version|reply-to|sender"
     rb"|received|return-path|content-[a-z-]+|resent-[a-z-]+|x-[!-9;-~]+)[ \t]*:"
 )
-_BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _ENCODED_WORD = re.compile(r"=\?([^?\s*]+)(?:\*[^?\s]*)?\?([BbQq])\?([^?]*)\?=")
 _ESCAPED = re.compile(rb"=([0-9A-Fa-f]{2})")
 # Python's own codecs, which are no charsets of mail.
@@ -113,7 +112,8 @@ def normalise(content: bytes) -> bytes:
     lines = content.count(b"\r\n")
     if content.count(b"\n") == lines and content.count(b"\r") == lines:
         return content
-    return _BARE.sub(b"\r\n", content)
+    one = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return one.replace(b"\n", b"\r\n")
 
 
 def header_of(content: bytes) -> bytes:

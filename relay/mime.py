@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
+from urllib.parse import quote
 
 from relay import text as plain
 from relay.fields import folded, reencoded, unstructured
@@ -17,27 +18,79 @@ from relay.reencode import encoded_body, safe_part, transfer_decoded
 
 # Headers that SES refuses to see twice (its guide's list); the first is kept.
 ONCE = frozenset(
-    (
-        "accept-language acceptlanguage archived-at auto-submitted bounces-to comments "
-        "date delivered-to disposition-notification-options "
-        "disposition-notification-to errors-to importance in-reply-to keywords "
-        "list-archive list-help list-id list-owner list-post list-subscribe "
-        "list-unsubscribe list-unsubscribe-post message-context message-id "
-        "organization original-from original-message-id original-recipient "
-        "original-subject precedence priority references reply-to return-receipt-to "
-        "sender sensitivity solicitation subject thread-index thread-topic to cc from "
-        "user-agent vbr-info"
-    ).split()
+    {
+        "accept-language",
+        "acceptlanguage",
+        "archived-at",
+        "auto-submitted",
+        "bounces-to",
+        "comments",
+        "date",
+        "delivered-to",
+        "disposition-notification-options",
+        "disposition-notification-to",
+        "errors-to",
+        "importance",
+        "in-reply-to",
+        "keywords",
+        "list-archive",
+        "list-help",
+        "list-id",
+        "list-owner",
+        "list-post",
+        "list-subscribe",
+        "list-unsubscribe",
+        "list-unsubscribe-post",
+        "message-context",
+        "message-id",
+        "organization",
+        "original-from",
+        "original-message-id",
+        "original-recipient",
+        "original-subject",
+        "precedence",
+        "priority",
+        "references",
+        "reply-to",
+        "return-receipt-to",
+        "sender",
+        "sensitivity",
+        "solicitation",
+        "subject",
+        "thread-index",
+        "thread-topic",
+        "to",
+        "cc",
+        "from",
+        "user-agent",
+        "vbr-info",
+    }
 )
 # About the old body, the old sender's path, or written anew.
 _GONE = frozenset(
-    (
-        "mime-version dkim-signature domainkey-signature received return-path "
-        "authentication-results bcc from to cc subject reply-to"
-    ).split()
+    {
+        "mime-version",
+        "dkim-signature",
+        "domainkey-signature",
+        "received",
+        "return-path",
+        "authentication-results",
+        "bcc",
+        "from",
+        "to",
+        "cc",
+        "subject",
+        "reply-to",
+    }
 )
 _GONE_PREFIXES = ("content-", "resent-", "arc-")
-_SIGNATURES = frozenset({"application/pgp-signature", "application/pkcs7-signature"})
+_SIGNATURES = frozenset(
+    {
+        "application/pgp-signature",
+        "application/pkcs7-signature",
+        "application/x-pkcs7-signature",
+    }
+)
 
 
 class Original:
@@ -65,15 +118,15 @@ class Original:
 
     @cached_property
     def text(self) -> str:
-        if (part := self._bodies.get("text/plain")) is not None:
-            return _content(part)
-        html = self._bodies.get("text/html")
-        return plain.from_html(_content(html)) if html is not None else ""
+        if parts := self._bodies["text/plain"]:
+            return "\n".join(map(_content, parts))
+        html = "\n".join(map(_content, self._bodies["text/html"]))
+        return plain.from_html(html)
 
     @cached_property
     def html(self) -> str:
-        if (part := self._bodies.get("text/html")) is not None:
-            return _content(part)
+        if parts := self._bodies["text/html"]:
+            return "\n".join(map(_content, parts))
         return escape(self.text).replace("\n", "<br>\n")
 
     @cached_property
@@ -94,22 +147,28 @@ class Original:
         return leaves
 
     @cached_property
-    def _bodies(self) -> dict[str, Part]:
-        bodies: dict[str, Part] = {}
+    def _bodies(self) -> dict[str, list[Part]]:
+        """Text and HTML; several where a client put something between them."""
+        bodies: dict[str, list[Part]] = {"text/plain": [], "text/html": []}
         for part in self._leaves:
-            if part.type in ("text/plain", "text/html") and not _is_file(part):
-                bodies.setdefault(part.type, part)
+            if part.type in bodies and not _is_file(part):
+                bodies[part.type].append(part)
         return bodies
 
     @cached_property
     def related(self) -> Sequence[Part]:
         """The parts that the HTML names by `cid:`."""
-        if "text/html" not in self._bodies:
+        if not self._bodies["text/html"]:
             return ()
         return [
             part
             for part in self._leaves
-            if part.content_id and f"cid:{part.content_id}" in self.html
+            if part.content_id
+            # RFC 2392 section 2: the id is percent-encoded where a URL asks for it.
+            and any(
+                f"cid:{form}" in self.html
+                for form in (part.content_id, quote(part.content_id))
+            )
         ]
 
     @property
@@ -176,7 +235,7 @@ def compose(original: Original, heading: Heading, body: Body) -> bytes:
     fields.append(unstructured("Subject", heading.subject))
     fields += _kept(message, without_sender=heading.replaces_sender)
     fields.append(Field("MIME-Version", b"MIME-Version: 1.0\r\n"))
-    return b"".join([*(_ended(one.raw) for one in fields), _entity(body)])
+    return b"".join([*(_ended(one.raw) for one in fields), _entity(body, message)])
 
 
 def _ended(raw: bytes) -> bytes:
@@ -186,7 +245,12 @@ def _ended(raw: bytes) -> bytes:
 
 def _recipients(original: Original) -> list[Field]:
     message = original.message
-    fields = [reencoded(one) for name in ("to", "cc") for one in message.all(name)[:1]]
+    fields = [
+        reencoded(one)
+        for name in ("to", "cc")
+        for one in message.all(name)[:1]
+        if one.value  # an empty one says nothing, and SES refuses it
+    ]
     if fields:
         return fields
     recipients = original.envelope.recipients
@@ -208,16 +272,19 @@ def _kept(message: Message, *, without_sender: bool) -> list[Field]:
     return kept
 
 
-def _entity(body: Body) -> bytes:
+def _entity(body: Body, message: Message) -> bytes:
     """The body with its own header fields: the text, beside or around the rest."""
     entity = _text("plain", body.text)
     if body.html is not None:
         html = _text("html", body.html)
         if body.related:
-            html = _multipart("related", [html, *map(_raw, body.related)])
+            html = _multipart(
+                "related", [html, *(_raw(part, message) for part in body.related)]
+            )
         entity = _multipart("alternative", [entity, html])
     if body.attachments:
-        entity = _multipart("mixed", [entity, *map(_raw, body.attachments)])
+        attached = [_raw(part, message) for part in body.attachments]
+        entity = _multipart("mixed", [entity, *attached])
     return entity
 
 
@@ -232,12 +299,14 @@ def _text(subtype: str, text: str) -> bytes:
     return head.encode("ascii") + encoded + b"\r\n"
 
 
-def _raw(part: Part) -> bytes:
+def _raw(part: Part, message: Message) -> bytes:
     """An attachment as it was, but for what SES would break."""
     safe = safe_part(part)
-    fields = [one for one in safe.fields if one.key.startswith("content-")]
-    content = b"".join([*(_ended(one.raw) for one in fields), b"\r\n", safe.body])
-    return content if content.endswith(b"\r\n") else content + b"\r\n"
+    fields = safe.fields
+    if part.message is message:  # the mail is the attachment; its header is not
+        fields = tuple(one for one in fields if one.key.startswith("content-"))
+    # Not a line end more: the one before the delimiter is the delimiter's.
+    return b"".join([*(_ended(one.raw) for one in fields), b"\r\n", safe.body])
 
 
 def _multipart(subtype: str, parts: Sequence[bytes]) -> bytes:

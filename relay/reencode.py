@@ -298,8 +298,9 @@ def _encoding(value: str) -> str:
 def encoded_body(data: bytes, *, text: bool) -> tuple[str, bytes]:
     """The better transfer encoding and what it makes of `data`; no line end after."""
     unsafe = len(data) - len(data.translate(None, _NOT_PLAIN_TEXT))
-    # Quoted-printable takes 2 more bytes for such a one, base64 a third of all.
-    if text and unsafe * 2 <= len(data) * 0.37:
+    # Readable as long as most of it is letters of ASCII; base64 is shorter for
+    # Cyrillic, Greek, Chinese.
+    if text and unsafe * 2 <= len(data):
         return "quoted-printable", _quoted_printable(data)
     return "base64", _lines(binascii.b2a_base64(data, newline=False))
 
@@ -356,8 +357,14 @@ def _quoted_printable(data: bytes) -> bytes:
 
 
 def _lines(encoded: bytes) -> bytes:
+    """Cut into lines, some thousand at a time: a list of all takes twice the memory."""
+    block = LINE * 1000
     return b"\r\n".join(
-        encoded[start : start + LINE] for start in range(0, len(encoded), LINE)
+        b"\r\n".join(
+            encoded[start : start + LINE]
+            for start in range(first, min(first + block, len(encoded)), LINE)
+        )
+        for first in range(0, len(encoded), block)
     )
 
 
@@ -373,24 +380,25 @@ def ascii_field(one: Field) -> Field:
         value = raw_value.decode("utf-8").replace("\r\n", "").strip(" \t")
     except UnicodeDecodeError:
         return one
+    end = "\r\n" if one.raw.endswith(b"\r\n") else ""
+    head = one.raw.partition(b":")[0].strip().decode("latin-1")
+    room = max(LINE - len(head) - 2, 40)  # beside the name, on the first line
     if one.key in _ADDRESS_FIELDS:
-        tokens = _addresses(value)
+        tokens = _addresses(value, room)
     elif one.key in _PARAMETER_FIELDS:
         tokens = _parameters(value)
     else:
-        tokens = _text(value)
-    end = "\r\n" if one.raw.endswith(b"\r\n") else ""
-    head = one.raw.partition(b":")[0].strip().decode("latin-1")
+        tokens = _text(value, room)
     line = _folded(f"{head}:", [" ", *tokens]) + end
     return Field(one.name, line.encode())
 
 
-def words(text: str) -> list[str]:
-    """RFC 2047 words of `text`, each of 75 characters at most."""
-    data = text.encode("utf-8", "replace")
-    plain = sum(byte in _Q_PLAIN or byte == 32 for byte in data)
-    as_q = plain + 3 * (len(data) - plain) <= 4 * (len(data) + 2) // 3
-    room = MAX_WORD - len("=?utf-8?q??=")
+def words(text: str, first: int = MAX_WORD) -> list[str]:
+    """RFC 2047 words of `text`, each of 75 characters at most; the first of `first`."""
+    plain = sum(character.isascii() for character in text)
+    as_q = plain * 2 >= len(text)  # then it stays readable; else base64 is shorter
+    frame = len("=?utf-8?q??=")
+    room = min(first, MAX_WORD) - frame
     pieces: list[str] = []
     piece, size = b"", 0
     for character in text:
@@ -404,6 +412,7 @@ def words(text: str) -> list[str]:
         if full:
             pieces.append(_word(piece, as_q))
             piece, size = b"", 0
+            room = MAX_WORD - frame
         piece += more
         size += cost
     if piece:
@@ -421,15 +430,15 @@ def _word(data: bytes, as_q: bool) -> str:
     return f"=?utf-8?q?{text}?="
 
 
-def _spaced(text: str) -> list[str]:
-    """The words of `text` as tokens, with the spaces that end between them."""
+def _spaced(text: str, first: int = MAX_WORD) -> list[str]:
+    """The words of `text` as tokens, with the spaces that stand between them."""
     tokens: list[str] = []
-    for word in words(text):
+    for word in words(text, first):
         tokens += ([" "] if tokens else []) + [word]
     return tokens
 
 
-def _text(value: str) -> list[str]:
+def _text(value: str, room: int) -> list[str]:
     """Unstructured text: runs of words that are not ASCII become encoded words."""
     pieces = re.split(r"([ \t]+)", value)
     tokens: list[str] = []
@@ -450,7 +459,7 @@ def _text(value: str) -> list[str]:
             run.append(word)
             continue
         if run:
-            tokens += _spaced("".join(run))
+            tokens += _spaced("".join(run), MAX_WORD if tokens else room)
             run = []
             if word.startswith("=?") and word.endswith("?="):
                 # The same on this side: the space goes into a word of its own.
@@ -460,10 +469,10 @@ def _text(value: str) -> list[str]:
             tokens.append(space)
         tokens.append(word)
         encoded_before = word.startswith("=?") and word.endswith("?=")
-    return tokens + _spaced("".join(run))
+    return tokens + _spaced("".join(run), MAX_WORD if tokens else room)
 
 
-def _addresses(value: str) -> list[str]:
+def _addresses(value: str, room: int) -> list[str]:
     """Mailbox lists: phrases before `<` and `:`, and comments, become words."""
     tokens: list[str] = []
     phrase: list[str] = []
@@ -480,7 +489,8 @@ def _addresses(value: str) -> list[str]:
                 else token
                 for token in phrase
             )
-            tokens.extend([*_spaced(decoded(plain).strip()), " "])
+            first = MAX_WORD if tokens else room
+            tokens.extend([*_spaced(decoded(plain).strip(" \t"), first), " "])
         else:
             tokens.extend(phrase)
         phrase.clear()
@@ -503,7 +513,7 @@ def _addresses(value: str) -> list[str]:
                 phrase.append(token)
                 continue
             end_phrase(not any("@" in piece for piece in phrase))
-            inner = decoded(_QUOTED_PAIR.sub(r"\1", token[1:-1])).strip()
+            inner = decoded(_QUOTED_PAIR.sub(r"\1", token[1:-1]))
             made = _spaced(inner)
             made[0] = "(" + made[0]
             made[-1] += ")"
@@ -560,7 +570,8 @@ def _folded(head: str, tokens: list[str]) -> str:
 
     def put() -> None:
         nonlocal line
-        if space and len(line) + len(space) + len(unit) > LINE and line.strip():
+        full = len(line) + len(space) + len(unit) > LINE
+        if space and full and line != head:
             lines.append(line)
             line = space + unit
         else:

@@ -25,7 +25,8 @@ def _page(title: str, body: str) -> str:
         '<!doctype html><html><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         f"<title>{title}</title></head>"
-        '<body style="margin:0;background:#f4f5f7;font-family:sans-serif;color:#1c1e21">'
+        '<body style="margin:0;background:#f4f5f7;color:#1c1e21;'
+        'font-family:sans-serif">'
         '<div style="max-width:480px;margin:0 auto;padding:32px 24px;background:#fff">'
         f'<h1 style="font-size:20px">{title}</h1>{body}</div></body></html>'
     )

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from html import escape
 from typing import Any
 
@@ -25,13 +26,20 @@ BUILT_IN = ("from", "to", "subject", "text", "html")
 _VARIABLE = re.compile(
     r"\{\{\{\s*([A-Za-z0-9_.]+)\s*\}\}\}|\{\{\s*([A-Za-z0-9_.]+)\s*\}\}", re.ASCII
 )
-_BRACES = re.compile(r"\{\{(.{0,60}?)\}\}", re.DOTALL)
 _ADDRESS = re.compile(
     r"""(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*
         |"(?:[^"\\\x00-\x1f\x7f]|\\[ -~])*")
-        @[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?""",
+        @[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?
+        (?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*""",
     re.VERBOSE,
 )
+# What hides commas and brackets from a search for the first address of a list.
+_NO_ADDRESS = re.compile(r'"(?:[^"\\]|\\.)*"(?!@)|\([^()]*\)')
+_IN_ANGLES = re.compile(r"<\s*([^<>\s]+)\s*>")
+
+
+# Plain decimals, and few enough of them that no list could have more.
+_POSITION = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 class TemplateError(Exception):
@@ -125,17 +133,58 @@ def _look_at(text: str, start: int, end: int, name: str, problems: _Problems) ->
             problems.errors.append(f"{here}:{_spot(text, opened)}: {{{{ is not closed")
             return
         shown = text[opened : closed + 2]
-        if len(shown) <= 80:
-            problems.warnings.append(
-                f"{here}:{_spot(text, opened)}: {shown} is no variable and stays as "
-                "it is"
-            )
+        if len(shown) > 80:
+            shown = f"{shown[:76]}…}}}}"
+        problems.warnings.append(
+            f"{here}:{_spot(text, opened)}: {shown} is no variable and stays as it is"
+        )
         position = closed + 2
 
 
 def _spot(text: str, position: int) -> str:
     line = text.count("\n", 0, position) + 1
     return f"{line}:{position - (text.rfind(chr(10), 0, position) + 1) + 1}"
+
+
+def _look_at_settings(source: Source, problems: _Problems) -> None:
+    place = problems.place
+    if not source.usage_type:
+        problems.errors.append(f"{place}: usageType is empty; name the usage")
+    for name, value, allowed in (
+        ("contentType", source.content_type, ("text/html", "text/plain")),
+        ("attachments", source.attachments, ("keep", "drop")),
+    ):
+        if value not in allowed:
+            problems.errors.append(
+                f"{place}: {name} = {value!r}: must be {' or '.join(allowed)}"
+            )
+
+
+def _text_of(html: _Compiled) -> _Compiled:
+    """The text of an HTML whose variables are still in it.
+
+    They go through the conversion as marks, so that braces written as entities do
+    not become variables. What wraps the mail's HTML wraps its text.
+    """
+    # A noncharacter that the template does not hold: it stands for nothing else.
+    spare = (chr(code) for code in range(0xFDD0, 0xFDF0))
+    mark = next((one for one in spare if one not in html.fixed), "\ufdd0")
+    variables = [piece for piece in html.pieces if isinstance(piece, _Variable)]
+    numbers = iter(range(len(variables)))
+    marked = "".join(
+        piece if isinstance(piece, str) else f"{mark}{next(numbers)}{mark}"
+        for piece in html.pieces
+    )
+    pieces: list[str | _Variable] = []
+    for index, part in enumerate(plain.from_html(marked).split(mark)):
+        if index % 2 and part.isdecimal() and int(part) < len(variables):
+            one = variables[int(part)]
+            if one.name == "message.html":
+                one = _Variable(("message", "text"), one.raw, one.whole)
+            pieces.append(one)
+        else:
+            pieces.append(part)
+    return _Compiled(tuple(piece for piece in pieces if piece != ""))
 
 
 Filter = Callable[[str], str]
@@ -200,9 +249,8 @@ class _Values:
 def _member(value: Any, name: str) -> Any:  # noqa: ANN401 - JSON is anything
     if isinstance(value, dict):
         return value.get(name)
-    if isinstance(value, list) and name.isascii() and name.isdecimal():
-        if str(int(name[:6])) == name and int(name) < len(value):
-            return value[int(name)]
+    if isinstance(value, list) and _POSITION.fullmatch(name):
+        return value[int(name)] if int(name) < len(value) else None
     return None
 
 
@@ -216,15 +264,25 @@ def _as_text(value: Any, name: str) -> str:  # noqa: ANN401
         case bool():
             return "true" if value else "false"
         case int():
-            return str(value)
+            # str() refuses an integer of more than 4,300 digits; Decimal does not.
+            return str(Decimal(value)) if abs(value) >= 1e21 else str(value)
         case float():
-            if math.isinf(value):
-                return "Infinity" if value > 0 else "-Infinity"
-            if value.is_integer() and abs(value) < 1e21:
-                return str(int(value))
-            return re.sub(r"e([+-])0+", r"e\1", repr(value))
+            return _number(value)
     kind = "a list" if isinstance(value, list) else "an object"
     raise Refused(Reply(550, "6.0", f"Variable {name} is {kind}, not a text"))
+
+
+def _number(value: float) -> str:
+    """As ECMAScript's Number::toString: exponents from 1e21 and below 1e-6 only."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    if value.is_integer() and abs(value) < 1e21:
+        return str(int(value))
+    if 1e-6 <= abs(value) < 1e21:
+        return f"{Decimal(repr(value)):f}"
+    return re.sub(r"e([+-])0+", r"e\1", repr(value))
 
 
 def _same(text: str) -> str:
@@ -245,9 +303,14 @@ class Template:
         self.valid_for = source.valid_for
         self.supersedes = source.supersedes
         problems = _Problems(source.place or f"template {source.usage_type}")
+        _look_at_settings(source, problems)
         self._missing = missing
         self._attachments = source.attachments == "keep"
-        self._email_address = mailbox(email_address)
+        self._email_address = _with_ascii_domain(mailbox(email_address))
+        if not self._email_address.address.isascii():
+            problems.errors.append(
+                "ses.emailAddress: not an address in ASCII; SES takes no other"
+            )
         self._subject = _compile(source.subject, "subject", problems)
         self._send_from = _compile(source.send_from, "sendFrom", problems)
         self._reply_to = _compile(source.reply_to, "replyTo", problems)
@@ -260,11 +323,7 @@ class Template:
             self._text = _compile(source.text, "text", problems)
         else:
             # Made once, with the variables still in it: what they bring is text.
-            made = plain.from_html(source.content)
-            made = re.sub(
-                r"\{\{\{?\s*message\.html\s*\}?\}\}", "{{message.text}}", made
-            )
-            self._text = _compile(made, "content", _Problems(""))
+            self._text = _text_of(content)
         self._wraps_html = self._html is not None and self._html.uses("message.html")
         self.errors, self.warnings = problems.errors, problems.warnings
 
@@ -284,12 +343,14 @@ class Template:
         if values.not_given:
             names = printable(", ".join(values.not_given))[:300]
             raise Refused(Reply(550, "6.0", f"Variables not given: {names}"))
-        sender = self._sender(send_from.strip(), original)
+        sender = self._sender(one_line(send_from).strip(), original)
         heading = Heading(
             subject=subject,
             sender=str(sender) if sender else self._fallback(original),
             replaces_sender=sender is not None,
-            reply_to=_checked(reply_to, "replyTo") if reply_to.strip() else None,
+            reply_to=_checked(one_line(reply_to), "replyTo")
+            if reply_to.strip()
+            else None,
         )
         body = Body(
             text,
@@ -305,11 +366,11 @@ class Template:
         if not send_from:
             return ours if ours.address else None
         if self._has_address:
-            found = mailbox(send_from)
+            found = _with_ascii_domain(mailbox(send_from))
             if not _ADDRESS.fullmatch(found.address):
                 raise Refused(_wrong("sendFrom"))
             return found
-        address = ours.address or mailbox(original.sender).address
+        address = ours.address or _first_address(original)
         if not _ADDRESS.fullmatch(address):
             raise Refused(_wrong("sendFrom"))
         return Mailbox(send_from, address)
@@ -322,8 +383,28 @@ class Template:
         return original.envelope.sender or ""
 
 
+def _first_address(original: Original) -> str:
+    """The first address of the original's From, else the envelope's sender."""
+    bare = _NO_ADDRESS.sub(" ", original.header("from"))
+    found = _IN_ANGLES.search(bare)
+    address = found[1] if found else bare.partition(",")[0].strip()
+    return address or original.envelope.sender or ""
+
+
+def _with_ascii_domain(found: Mailbox) -> Mailbox:
+    """Make A-labels of an IDN domain; what has none stays, and is refused later."""
+    local, _, domain = found.address.rpartition("@")
+    # IDNA 2003, which the codec does, maps these to other names than 2008 does.
+    if domain.isascii() or not local.isascii() or re.search("[ßς\u200c\u200d]", domain):
+        return found
+    try:
+        return Mailbox(found.name, f"{local}@{domain.encode('idna').decode()}")
+    except UnicodeError:
+        return found
+
+
 def _checked(text: str, setting: str) -> str:
-    found = mailbox(text)
+    found = _with_ascii_domain(mailbox(text))
     if not _ADDRESS.fullmatch(found.address):
         raise Refused(_wrong(setting))
     return str(found)

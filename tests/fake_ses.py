@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -50,6 +51,12 @@ class Answer:
     content_type: str = "application/json"
     seconds: float = 0
     then: str = "answer"
+
+
+@cache
+def _send_email() -> Any:  # noqa: ANN401 - botocore has no types
+    model = botocore.session.get_session().get_service_model("sesv2")
+    return model.operation_model("SendEmail").input_shape
 
 
 def error(kind: str, status: int = 400, text: str = "") -> Answer:
@@ -109,8 +116,7 @@ class FakeSes:
         self._tls = tls
         self._seconds = seconds
         self._over = asyncio.Event()
-        model = botocore.session.get_session().get_service_model("sesv2")
-        self._shape = model.operation_model("SendEmail").input_shape
+        self._shape = _send_email()
         self._runner: web.ServerRunner | None = None
 
     @property
@@ -147,7 +153,7 @@ class FakeSes:
         answer = self.answers.popleft() if sends and self.answers else None
         if answer is not None and answer.then == "reset unread":
             return _reset(request)
-        body = await request.read()
+        body = await request.content.read()  # request.read() ends at a megabyte
         seen = self._request(request, body)
         self.requests.append(seen)
         self.arrived.set()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from relay import app, config
+from relay import config
 from relay.cli import settings
+from relay.fields import mailbox
 from relay.finding import Finding
 from relay.template import TemplateError, Templates
 
@@ -53,4 +54,34 @@ async def _online(chosen: config.Config) -> list[Finding]:
         return [Finding("ok", 'transport = "capture": there is nothing to ask')]
     from relay import online
 
-    return await online.checks(**app.connection(chosen))
+    ses = chosen.ses
+    return await online.checks(
+        access_key_id=config.revealed(ses.access_key_id),
+        access_key_secret=config.revealed(ses.access_key_secret),
+        region=ses.region,
+        role_arn=ses.role_arn,
+        endpoint_url=ses.endpoint_url,
+        connect_timeout=ses.connect_timeout,
+        attempt_timeout=ses.attempt_timeout,
+        identities=_identities(chosen),
+        identity_arn=ses.email_address_identity_arn,
+        configuration_set=ses.configuration_set_name,
+    )
+
+
+def _identities(chosen: config.Config) -> list[tuple[str, str]]:
+    """The addresses that SES must know, each with the setting that names it."""
+    ses = chosen.ses
+    named = [
+        ("ses.emailAddress", ses.email_address),
+        (
+            "ses.feedbackForwardingEmailAddress",
+            ses.feedback_forwarding_email_address,
+        ),
+    ]
+    named += [
+        (f"templates[{number}].sendFrom", template.send_from)
+        for number, template in enumerate(chosen.templates)
+        if "{{" not in template.send_from and "@" in template.send_from
+    ]
+    return [(setting, mailbox(text).address) for setting, text in named if text]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from collections.abc import Sequence
 
-from relay import log, sockets
+from relay import sockets
 from relay.smtp.session import Service, Session
 
 
@@ -30,13 +29,6 @@ class Listener:
             )
             for one in self._sockets
         ]
-        for one in self._sockets:
-            log.line(
-                logging.INFO,
-                "listening",
-                listener=self._service.name,
-                address=sockets.shown(one),
-            )
         try:
             await stopping.wait()
             for server in servers:

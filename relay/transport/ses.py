@@ -7,6 +7,7 @@ not its business: the SDK's own would send up to five requests after a lost answ
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import os
 import re
@@ -26,6 +27,7 @@ from aiobotocore.credentials import (
 )
 from aiobotocore.session import AioSession
 from aiohttp import ClientConnectorError
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import (
     BotoCoreError,
@@ -54,6 +56,8 @@ from relay.transport.request import RequestSettings, request_for
 
 # A large mail may take longer: so many bytes add a second to an attempt's time.
 BYTES_PER_SECOND = 100_000
+
+LARGE = 1_000_000
 
 _MESSAGE_ID = re.compile(r"[!-~]{1,200}")
 _PARAMETER = re.compile(r"parameter (?:in )?([A-Za-z.\[\]0-9]+)")
@@ -97,6 +101,7 @@ class Credentials(AioCredentials):  # type: ignore[misc] # the SDK has no types
         self._load = load
         self._source: AioCredentials | None = None
         self._lock = asyncio.Lock()
+        self._given: ReadOnlyCredentials | None = None
         self._failures = 0
         self.found_by = ""
 
@@ -113,15 +118,17 @@ class Credentials(AioCredentials):  # type: ignore[misc] # the SDK has no types
                 if self._source is None:
                     raise NoCredentialsError
                 self.found_by = self._source.method or ""
-                return await self._source.get_frozen_credentials()
+                self._given = await self._source.get_frozen_credentials()
+                return self._given
             except CREDENTIAL_ERRORS:
                 self._failures += 1
                 self._source = None
                 raise
 
-    def renew(self) -> None:
-        """Forget what is known: the next attempt looks for new ones."""
-        self._source = None
+    def renew(self, used: ReadOnlyCredentials) -> None:
+        """Forget what SES refused, unless others have had it renewed already."""
+        if used == self._given:
+            self._source = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +164,7 @@ class SesTransport:
         )
         try:
             async with asyncio.timeout_at(deadline):
-                await self._credentials.get_frozen_credentials()
+                used = await self._credentials.get_frozen_credentials()
         except CREDENTIAL_ERRORS as error:  # TimeoutError is an OSError
             return _no_credentials(error)
         try:
@@ -166,7 +173,10 @@ class SesTransport:
             async with asyncio.timeout_at(deadline):
                 answer = await self._client.send_email(**request)
         except ClientError as error:
-            return self._answered(error, mail)
+            outcome = self._answered(error, mail)
+            if outcome.reply == answers.EXPIRED.reply:
+                self._credentials.renew(used)
+            return outcome
         except _REFUSED_BY_SDK as error:
             return replace(answers.UNKNOWN, detail=_without_values(error))
         except (BotoCoreError, TimeoutError) as error:
@@ -182,19 +192,12 @@ class SesTransport:
         code, status, text = said(error)
         if 200 <= status < 300:
             return _lost(f"{status} with the error {code}")
-        outcome = answers.outcome_for(
-            code,
-            status,
-            text,
-            named=Named.of(
-                mail.options,
-                configuration_set=self._settings.configuration_set,
-                tenant=self._settings.tenant,
-            ),
+        named = Named.of(
+            mail.options,
+            configuration_set=self._settings.configuration_set,
+            tenant=self._settings.tenant,
         )
-        if outcome.reply == answers.EXPIRED.reply:
-            self._credentials.renew()
-        return outcome
+        return answers.outcome_for(code, status, text, named=named)
 
 
 def said(error: ClientError) -> tuple[str, int, str]:
@@ -333,11 +336,23 @@ async def connect(
                 )
             )
         except (BotoCoreError, ValueError) as error:
-            where = f"ses.endpointUrl = {endpoint_url!r}, " if endpoint_url else ""
+            own = (("ses.region", region), ("ses.endpointUrl", endpoint_url))
+            given = [f"{name} = {value!r}" for name, value in own if value]
             raise Unusable(
-                f"no SES client can be made ({where}AWS' own settings): {error}"
+                f"no SES client can be made of {', '.join(given) or '[ses]'} and AWS' "
+                f"own settings (environment, profile): {error}"
             ) from error
+        client.meta.events.register("before-send.sesv2.SendEmail", _as_stream)
         yield Connection(client, credentials, session, chosen)
+
+
+def _as_stream(request: AWSPreparedRequest, **_: object) -> None:
+    """Give a large body to the HTTP client in pieces, which lets the loop breathe.
+
+    aiohttp writes bytes in one go, and warns when they are more than a megabyte.
+    """
+    if isinstance(request.body, bytes) and len(request.body) > LARGE:
+        request.body = io.BytesIO(request.body)
 
 
 class _Provider:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import web
-
-from relay import log, sockets
 
 
 @asynccontextmanager
@@ -39,12 +36,6 @@ async def serve_health(
     try:
         for one in bound:
             await web.SockSite(runner, one).start()
-            log.line(
-                logging.INFO,
-                "listening",
-                listener="health",
-                address=sockets.shown(one),
-            )
         yield
     finally:
         async with asyncio.timeout(5):

@@ -22,7 +22,9 @@ ORIGINAL = (
 
 
 def source(
-    content: str = "<p>{{code}}</p>", subject: str = "Hi", **more: Any
+    content: str = "<p>{{code}}</p>",
+    subject: str = "Hi",
+    **more: Any,  # noqa: ANN401 - fields of any type
 ) -> Source:
     return Source("SignIn", subject, content, **{"place": "here", **more})
 
@@ -48,10 +50,10 @@ def applied(
 def body(made: EmailMessage, kind: str) -> str:
     part = made.get_body((kind,))
     assert part is not None
-    return str(part.get_content()).rstrip("\n")
+    return str(part.get_content()).replace("\r\n", "\n").rstrip("\n")
 
 
-def refusal(one: Source, variables: dict[str, Any], **more: Any) -> str:
+def refusal(one: Source, variables: dict[str, Any], **more: Any) -> str:  # noqa: ANN401
     with pytest.raises(Refused) as caught:
         applied(one, variables, **more)
     return str(caught.value.reply)
@@ -100,11 +102,11 @@ def test_a_value_is_never_rendered_again() -> None:
         (1e21, "1e+21"),
         (1.25e25, "1.25e+25"),
         (12345678901234567890123, "12345678901234567890123"),
-        (10**5000, "1" + "0" * 5000),
+        pytest.param(10**5000, "1" + "0" * 5000, id="5001 digits"),
         ("", ""),
     ],
 )
-def test_values_print_as_in_javascript(value: Any, text: str) -> None:
+def test_values_print_as_in_javascript(value: object, text: str) -> None:
     made = applied(source("{{x}}.", content_type="text/plain"), {"x": value})
     assert str(made.get_content()).strip() == f"{text}."
 
@@ -130,7 +132,7 @@ def test_a_leaf_that_is_not_there_is_empty(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("value", [{"a": "SECRET"}, ["SECRET"]])
-def test_an_object_as_a_leaf_is_refused_without_its_value(value: Any) -> None:
+def test_an_object_as_a_leaf_is_refused_without_its_value(value: object) -> None:
     reply = refusal(source("{{x}}"), {"x": value})
     assert reply.startswith("550 5.6.0 ")
     assert "x" in reply
@@ -343,7 +345,12 @@ def test_a_name_alone_takes_the_first_address_of_the_original() -> None:
 
 def test_line_ends_in_settings_and_values_make_no_header() -> None:
     made = applied(
-        source("x", "a\n{{v}}", send_from="De\r\nsk <a@b.example>", reply_to="{{v}} <c@d.example>"),
+        source(
+            "x",
+            "a\n{{v}}",
+            send_from="De\r\nsk <a@b.example>",
+            reply_to="{{v}} <c@d.example>",
+        ),
         {"v": "x\r\nBcc: evil@example.net\r\n\r\nbody"},
     )
     assert made["Bcc"] is None
@@ -425,3 +432,25 @@ def test_there_is_a_sample_for_each_of_logtos_usages() -> None:
         expected = "https://x.example/i" if invitation else "123456"
         assert expected in body(made, "plain")
         assert expected in body(made, "html")
+
+
+@pytest.mark.parametrize("setting", ["send_from", "reply_to"])
+def test_an_idn_domain_becomes_a_labels(setting: str) -> None:
+    one = source("x", **{setting: "Desk <desk@bücher.example>"})
+    made = applied(one, email_address="n@bücher.example")
+    name = {"send_from": "From", "reply_to": "Reply-To"}[setting]
+    assert made[name] == "Desk <desk@xn--bcher-kva.example>"
+    assert applied(source("x"), email_address="n@bücher.example")["From"] == (
+        "n@xn--bcher-kva.example"
+    )
+
+
+def test_braces_written_as_entities_are_no_variable_in_the_text_either() -> None:
+    made = applied(source("<p>&#123;&#123;code}} {{x}}</p>"), {"x": "1"})
+    assert body(made, "plain") == "{{code}} 1"
+
+
+def test_a_long_thing_in_braces_is_a_warning_too() -> None:
+    (warning, _) = Templates([source("{{#if " + "x" * 500 + "}}")]).warnings
+    assert "{{#if xxx" in warning
+    assert len(warning) < 200

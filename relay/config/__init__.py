@@ -1,0 +1,74 @@
+"""The settings: one TOML file and the environment, checked, with every mistake named.
+
+The only package that knows pydantic. `models` holds names, types and defaults,
+`values` what one value may be, `checks` what several say together, `later` what this
+release has not yet; `reading` brings file and environment together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from relay.config.later import warnings
+from relay.config.models import Config, revealed
+from relay.config.reading import ConfigError, any_settings, find, load, read_text
+from relay.config.values import host_and_port, is_loopback
+from relay.template import Source
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "any_settings",
+    "find",
+    "host_and_port",
+    "is_loopback",
+    "load",
+    "revealed",
+    "schema",
+    "sources",
+    "warnings",
+]
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a settings file."""
+    whole = Config.model_json_schema(by_alias=True)
+    whole["properties"].pop("file", None)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **whole,
+        "title": "Settings of ses-relay",
+    }
+
+
+def sources(config: Config) -> tuple[Source, ...]:
+    """The templates, their files read. Raises ConfigError."""
+    found, mistakes = [], []
+    for number, template in enumerate(config.templates):
+        place = f"{config.file or 'settings'}: templates[{number}]"
+        content = template.content
+        if template.content_file:
+            path = config.directory / template.content_file
+            try:
+                content = read_text(path)
+            except ValueError as error:
+                mistakes.append(f"{place}.contentFile = {str(path)!r}: {error}")
+        found.append(
+            Source(
+                usage_type=template.usage_type,
+                subject=template.subject,
+                content=content,
+                content_type=template.content_type,
+                text=template.text,
+                locale=template.locale,
+                send_from=template.send_from,
+                reply_to=template.reply_to,
+                valid_for=template.valid_for,
+                supersedes=template.supersedes,
+                attachments=template.attachments,
+                place=f"{place} ({template.usage_type})",
+            )
+        )
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
+    return tuple(found)

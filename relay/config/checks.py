@@ -1,0 +1,174 @@
+"""What settings say together: times that nest, pairs that need each other, openness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+
+from pydantic.alias_generators import to_camel
+
+from relay.config.explain import Location
+from relay.config.models import Config, revealed
+from relay.config.values import TAG, Network, is_loopback
+
+Mistake = tuple[Location, str]
+
+# What SES takes in one call; without a queue a mail is one call.
+RECIPIENTS_OF_A_CALL = 50
+
+
+def contradictions(config: Config, *, recipients_given: bool) -> Iterator[Mistake]:
+    """What settings say against each other, or cannot mean."""
+    yield from _times(config)
+    if (
+        config.queue.engine == "none"
+        and recipients_given
+        and config.limits.recipients > RECIPIENTS_OF_A_CALL
+    ):
+        yield (
+            ("limits", "recipients"),
+            (
+                f"= {config.limits.recipients}: must be at most {RECIPIENTS_OF_A_CALL} "
+                'with queue.engine = "none"'
+            ),
+        )
+    yield from _ses(config)
+    yield from _listeners(config)
+    for number, template in enumerate(config.templates):
+        if bool(template.content) == bool(template.content_file):
+            yield (
+                ("templates", number),
+                "needs either content or contentFile"
+                if not template.content
+                else "has both content and contentFile; keep one",
+            )
+    names = [user.name for user in config.users]
+    for number, user in enumerate(config.users):
+        if names.index(user.name) != number:
+            yield ("users", number, "name"), f'= "{user.name}": given twice'
+        if not revealed(user.password_hash):
+            yield (
+                ("users", number),
+                "needs passwordHash or passwordHashFile; relay password prints one",
+            )
+    yield from _web(config)
+
+
+def _times(config: Config) -> Iterator[Mistake]:
+    ses, queue, grace = config.ses, config.queue, config.grace
+    if not ses.connect_timeout < ses.attempt_timeout:
+        yield (
+            ("ses", "connect_timeout"),
+            (
+                f"= {ses.connect_timeout:g}: must be shorter than ses.attemptTimeout "
+                f"({ses.attempt_timeout:g})"
+            ),
+        )
+    if not ses.attempt_timeout < grace:
+        yield (
+            ("ses", "attempt_timeout"),
+            f"= {ses.attempt_timeout:g}: must be shorter than grace ({grace:g})",
+        )
+    elif queue.engine == "none" and not (
+        queue.answer_within + ses.attempt_timeout < grace
+    ):
+        yield (
+            ("queue", "answer_within"),
+            (
+                f"= {queue.answer_within:g}: with ses.attemptTimeout "
+                f"({ses.attempt_timeout:g}) must be shorter than grace ({grace:g}) "
+                "together"
+            ),
+        )
+
+
+def _ses(config: Config) -> Iterator[Mistake]:
+    ses = config.ses
+    if bool(revealed(ses.access_key_id)) != bool(revealed(ses.access_key_secret)):
+        missing, given = "access_key_secret", "access_key_id"
+        if revealed(ses.access_key_secret):
+            missing, given = given, missing
+        yield (
+            ("ses", given),
+            (
+                f"is given without ses.{to_camel(missing)}; give both, or neither for "
+                "the AWS default chain"
+            ),
+        )
+    for name in ("access_key_id", "access_key_secret"):
+        secret = revealed(getattr(ses, name))
+        if not all("!" <= letter <= "~" for letter in secret):
+            yield ("ses", name), "must not hold a space, a line end or the like"
+    for name, value in ses.tags.items():
+        if not (TAG.fullmatch(name) and TAG.fullmatch(value)):
+            yield (
+                ("ses", "tags"),
+                (
+                    f"has {name!r}: names and values are 1 to 256 of the characters "
+                    "A-Z a-z 0-9 _ -"
+                ),
+            )
+
+
+def _listeners(config: Config) -> Iterator[Mistake]:
+    names = [listener.name for listener in config.listeners]
+    for number, listener in enumerate(config.listeners):
+        here = ("listeners", number)
+        if not listener.address:
+            yield (*here, "address"), "must not be empty; such as localhost:1025"
+            continue
+        outside = not is_loopback(listener.address)
+        if names.index(listener.name) != number:
+            yield (*here, "name"), f'= "{listener.name}": given twice'
+        if outside and listener.auth == "any":
+            yield (*here, "auth"), '= "any": only on a loopback address'
+        if outside and listener.auth != "required" and covers_half(listener.allow):
+            yield (
+                (*here, "allow"),
+                (
+                    f"covers half of all addresses or more, and {listener.address} is "
+                    "reachable from outside the machine: an open relay; name your own "
+                    'networks, or set auth = "required"'
+                ),
+            )
+        if listener.require_tls and listener.tls != "starttls":
+            yield (*here, "require_tls"), '= true: only with tls = "starttls"'
+        certificate = config.tls.cert_file and config.tls.key_file
+        if listener.tls != "off" and not (certificate or config.tls.self_signed):
+            yield (
+                (*here, "tls"),
+                (
+                    f'= "{listener.tls}": needs tls.certFile and tls.keyFile, or '
+                    "tls.selfSigned for development"
+                ),
+            )
+        if listener.auth in ("optional", "required") and not config.users:
+            yield (*here, "auth"), f'= "{listener.auth}": needs [[users]]'
+
+
+def _web(config: Config) -> Iterator[Mistake]:
+    web = config.web
+    hashed = revealed(web.password_hash)
+    if bool(web.user) != bool(hashed):
+        given, missing = ("user", "passwordHash") if web.user else ("", "user")
+        yield (
+            ("web", given or "password_hash"),
+            f"is given without web.{missing}; give both or neither",
+        )
+    elif web.listen and not is_loopback(web.listen) and not hashed:
+        yield (
+            ("web", "listen"),
+            (
+                f'= "{web.listen}": reachable from outside the machine; set web.user '
+                "and web.passwordHash, or listen on 127.0.0.1"
+            ),
+        )
+
+
+def covers_half(networks: Sequence[Network]) -> bool:
+    """Tell whether the networks together hold half of the IPv4 or IPv6 addresses."""
+    v4 = [network for network in networks if isinstance(network, IPv4Network)]
+    v6 = [network for network in networks if isinstance(network, IPv6Network)]
+    size4 = sum(network.num_addresses for network in collapse_addresses(v4))
+    size6 = sum(network.num_addresses for network in collapse_addresses(v6))
+    return size4 >= 2**31 or size6 >= 2**127

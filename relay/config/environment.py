@@ -1,0 +1,94 @@
+"""Settings from the environment: RELAY_ and the path in capitals, __ between tables."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from relay.config.explain import Location
+
+PREFIX = "RELAY_"
+Parse = Callable[[str], Any]  # raises ValueError with the cure
+
+# What Kubernetes sets for services whose name begins with "relay".
+_KUBERNETES = re.compile(
+    r"RELAY_(?:.*SERVICE_HOST|.*SERVICE_PORT.*|.*PORT|.*PORT_.*)", re.DOTALL
+)
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+
+
+@dataclass(slots=True)
+class Environment:
+    """Values by the path of their setting, the variables' names, and mistakes."""
+
+    values: dict[Location, Any] = field(default_factory=dict)
+    names: dict[Location, str] = field(default_factory=dict)
+    mistakes: list[str] = field(default_factory=list)
+
+
+def read(environ: Mapping[str, str], settings: Mapping[Location, Parse]) -> Environment:
+    """Read what is set; `settings` has each path and how its text is read."""
+    known = {PREFIX + "__".join(map(str, path)).upper(): path for path in settings}
+    found = Environment()
+    for name, text in environ.items():
+        if not name.startswith(PREFIX) or name == "RELAY_CONFIG":
+            continue
+        path = known.get(name)
+        if path is None:
+            if "__" in name or not _KUBERNETES.fullmatch(name):
+                close = difflib.get_close_matches(name, known, 1)
+                hint = f"; did you mean {close[0]}?" if close else ""
+                found.mistakes.append(f"{_shown(name)}: unknown setting{hint}")
+            continue
+        parse = settings[path]
+        # An empty variable, as a compose file passes on one that is not set, says
+        # something about a text only.
+        if not text.strip() and parse is not as_text:
+            continue
+        found.names[path] = name
+        try:
+            found.values[path] = parse(text)
+        except ValueError as error:
+            found.mistakes.append(f"{name}: {error}")
+    return found
+
+
+def as_text(text: str) -> str:
+    """The text itself."""
+    return text
+
+
+def as_flag(text: str) -> Any:  # noqa: ANN401 - what is no flag, the model refuses
+    """`true` or `false`."""
+    return _FLAGS.get(text.strip().lower(), text)
+
+
+def as_number(text: str) -> Any:  # noqa: ANN401 - what is no number, the model refuses
+    """A whole number where it is one, else one with a fraction."""
+    text = text.strip().replace("_", "") if text.isascii() else text
+    try:
+        return int(text) if re.fullmatch(r"[+-]?\d+", text, re.ASCII) else float(text)
+    except ValueError:
+        return text
+
+
+def as_json(text: str) -> Any:  # noqa: ANN401 - any JSON, which the model judges
+    """A list or a table."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("is not JSON: nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
+    except ValueError:
+        raise ValueError("is not JSON: a number of too many digits") from None
+
+
+def _shown(name: str) -> str:
+    return name if name.isprintable() else repr(name)

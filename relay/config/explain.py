@@ -1,0 +1,88 @@
+"""Words for a mistake in the settings: the place, the setting, its value, the cure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic.alias_generators import to_camel
+
+Location = tuple[str | int, ...]
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Given(str):
+    """A key as it stands in the file, since no setting has this name."""
+
+    __slots__ = ()
+
+
+def dotted(location: Location) -> str:
+    """`ses.configurationSetName`, `listeners[0].address`."""
+    text = ""
+    for part in location:
+        if isinstance(part, int):
+            text += f"[{part}]"
+            continue
+        name = part if isinstance(part, Given) else to_camel(part)
+        if not _BARE.fullmatch(name):
+            name = json.dumps(name)
+        text += f".{name}" if text else name
+    return text
+
+
+def at(source: Path | str, location: Location, text: str, *, known: int = 0) -> str:
+    """One line: `config.toml: ses.region: …` or `RELAY_SES__REGION: …`.
+
+    Of a variable's location the first `known` parts are its name already.
+    """
+    inner = dotted(location if isinstance(source, Path) else location[known:])
+    place = f"{source}: {inner}" if inner else str(source)
+    return f"{place} {text}" if text.startswith("= ") else f"{place}: {text}"
+
+
+def shown(value: object) -> str:
+    """The value as the file would have it, or "" when it is no short scalar."""
+    if not isinstance(value, str | bool | int | float):
+        return ""
+    try:
+        text = json.dumps(value, ensure_ascii=not str(value).isprintable())
+    except ValueError:  # an integer of thousands of digits
+        return ""
+    return text if len(text) <= 200 else ""
+
+
+def explain(item: Mapping[str, Any], *, secret: bool) -> str:
+    """Words for one of pydantic's errors; a secret's value is left out."""
+    context = item.get("ctx", {})
+    match item["type"]:
+        case "missing":
+            return "is missing"
+        case "model_type" | "dict_type" | "model_attributes_type":
+            return "must be a table"
+        case "tuple_type":
+            return "must be a list"
+        case "too_short":
+            return "must not be empty"
+        case "literal_error":
+            text = f"must be {str(context['expected']).replace(chr(39), chr(34))}"
+        case "value_error":
+            text = str(context["error"])
+        case "string_type":
+            text = "must be a text in quotes"
+        case "string_too_short":
+            text = "must not be empty"
+        case "bool_type" | "bool_parsing":
+            text = "must be true or false"
+        case "int_type" | "int_parsing" | "int_from_float":
+            text = "must be a whole number"
+        case "float_type" | "float_parsing" | "finite_number":
+            text = "must be a number"
+        case _:
+            text = str(item["msg"]).replace("Input should be", "must be")
+    value = "" if secret else shown(item["input"])
+    return f"= {value}: {text}" if value else text

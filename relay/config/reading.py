@@ -1,0 +1,255 @@
+"""The file, the environment over it, the secrets' files: one checked `Config`."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_camel
+
+from relay.config import environment
+from relay.config.checks import RECIPIENTS_OF_A_CALL, contradictions
+from relay.config.environment import Environment, Parse
+from relay.config.explain import Given, Location, at, dotted, explain
+from relay.config.later import not_yet
+from relay.config.models import Config
+
+_SECRETS = frozenset({"access_key_id", "access_key_secret", "password_hash", "token"})
+
+
+class ConfigError(Exception):
+    """The settings cannot be used. The text is for the operator, a line a mistake."""
+
+
+def find(option: str | None, environ: Mapping[str, str]) -> Path | None:
+    """The option, else $RELAY_CONFIG, else ./config.toml if it is there."""
+    if option or environ.get("RELAY_CONFIG"):
+        return Path(option or environ["RELAY_CONFIG"])
+    default = Path("config.toml")
+    return default if default.exists() else None
+
+
+def any_settings(file: Path | None, environ: Mapping[str, str]) -> bool:
+    """Tell whether anything at all is set; RELAY_CONFIG and Kubernetes' do not count.
+
+    A misspelt name counts: its owner wants to hear of it.
+    """
+    found = _environment(environ)
+    return file is not None or bool(found.names or found.mistakes)
+
+
+def load(
+    file: Path | None, environ: Mapping[str, str], *, capture: bool = False
+) -> Config:
+    """Read the file, then the environment over it; `capture` as `serve --capture`.
+
+    Raises ConfigError, one line for each mistake.
+    """
+    found = _environment(environ)
+    mistakes = list(found.mistakes)
+
+    def where(location: Location, text: str) -> str:
+        for length in range(len(location), 0, -1):
+            if (name := found.names.get(location[:length])) is not None:
+                return at(name, location, text, known=length)
+        return at(file or Path("settings"), location, text)
+
+    table: dict[str, Any] = {}
+    wrong: list[tuple[Location, str]] = []
+    if file is not None:
+        table, wrong = _field_names(Config, _read(file), ())
+        mistakes += [at(file, location, text) for location, text in wrong]
+    for location, value in found.values.items():
+        named, wrong = _renamed(location, value)
+        mistakes += [where(*each) for each in wrong]
+        _put(table, location, named)
+    if capture:
+        _put(table, ("transport",), "capture")
+        _put(table, ("queue", "engine"), "none")
+        for location in (("transport",), ("queue", "engine")):
+            found.names.pop(location, None)
+    mistakes += [where(*each) for each in _read_secrets(table, file)]
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
+    try:
+        config = Config.model_validate({**table, "file": file})
+    except ValidationError as error:
+        items = error.errors(include_url=False)
+        lines = [
+            where(
+                item["loc"], explain(item, secret=not _SECRETS.isdisjoint(item["loc"]))
+            )
+            for item in items
+            # A list whose only entry is wrong counts as empty with pydantic, too.
+            if item["type"] != "too_short" or not _has_more(item["loc"], items)
+        ]
+        raise ConfigError("\n".join(lines)) from None
+    given = "recipients" in table.get("limits", {})
+    wrong = [*contradictions(config, recipients_given=given), *not_yet(config)]
+    if wrong:
+        raise ConfigError("\n".join(where(*each) for each in wrong))
+    if config.queue.engine == "none" and not given:
+        update = {"recipients": RECIPIENTS_OF_A_CALL}
+        limits = config.limits.model_copy(update=update)
+        config = config.model_copy(update={"limits": limits})
+    return config
+
+
+def _is_secret(location: Location) -> bool:
+    return not _SECRETS.isdisjoint(location)
+
+
+def _has_more(location: Location, items: Sequence[Any]) -> bool:
+    return any(
+        item["loc"][: len(location)] == location and item["loc"] != location
+        for item in items
+    )
+
+
+def read_text(path: Path) -> str:
+    """The file's text, its line ends as they are. Raises ValueError saying why not."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise ValueError(error.strerror or type(error).__name__) from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not UTF-8 (byte {error.start + 1})") from error
+    except ValueError as error:  # a NUL in the path
+        raise ValueError("is not a path") from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(read_text(file).replace("\r\n", "\n"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: is not TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{file}: is not TOML: nested too deeply") from None
+    except ValueError as error:
+        reason = "a number of too many digits" if "digits" in str(error) else error
+        raise ConfigError(f"{file}: {reason}") from None
+
+
+def _environment(environ: Mapping[str, str]) -> Environment:
+    return environment.read(environ, dict(_leaves(Config, ())))
+
+
+def _leaves(model: type[BaseModel], path: Location) -> Iterator[tuple[Location, Parse]]:
+    """Each setting's path, and how its text in the environment is read."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if (*path, name) == ("file",):
+            continue
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _leaves(kind, (*path, name))
+        elif get_origin(kind) in (tuple, dict):
+            yield (*path, name), environment.as_json
+        elif kind is bool:
+            yield (*path, name), environment.as_flag
+        elif kind in (int, float) or float in get_args(kind):
+            yield (*path, name), environment.as_number
+        else:
+            yield (*path, name), environment.as_text
+
+
+def _inner(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
+    """The model in `tuple[Model, ...]`."""
+    inner = get_args(annotation)[0] if get_origin(annotation) is tuple else None
+    return inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+
+
+def _field_names(
+    model: type[BaseModel], table: Mapping[str, Any], path: Location
+) -> tuple[dict[str, Any], list[tuple[Location, str]]]:
+    """The table with the models' own names, and what is wrong with the given ones."""
+    fields = [name for name in model.model_fields if (*path, name) != ("file",)]
+    names = {to_camel(name): name for name in fields} | {name: name for name in fields}
+    found: dict[str, Any] = {}
+    wrong: list[tuple[Location, str]] = []
+    for key, value in table.items():
+        name = names.get(key)
+        if name is None:
+            close = difflib.get_close_matches(key, names, 1)
+            hint = ""
+            if close:
+                hint = f"; did you mean {dotted((*path, names[close[0]]))}?"
+            wrong.append(((*path, Given(key)), f"unknown setting{hint}"))
+        elif name in found:
+            both = f"given as {to_camel(name)} and as {name}; keep one"
+            wrong.append(((*path, name), both))
+        else:
+            kind = model.model_fields[name].annotation
+            found[name], more = _inside(kind, value, (*path, name))
+            wrong += more
+    return found, wrong
+
+
+def _inside(
+    kind: Any,  # noqa: ANN401 - an annotation
+    value: Any,  # noqa: ANN401 - what the file has
+    path: Location,
+) -> tuple[Any, list[tuple[Location, str]]]:
+    """A setting's value with the models' own names, where it holds tables of ours."""
+    if isinstance(value, dict) and isinstance(kind, type):
+        if issubclass(kind, BaseModel):
+            return _field_names(kind, value, path)
+    elif isinstance(value, list) and (inner := _inner(kind)) is not None:
+        items = [_inside(inner, item, (*path, n)) for n, item in enumerate(value)]
+        return [item for item, _ in items], [each for _, more in items for each in more]
+    return value, []
+
+
+def _renamed(location: Location, value: Any) -> tuple[Any, list[tuple[Location, str]]]:  # noqa: ANN401
+    """The same for a value of the environment."""
+    model: Any = Config
+    for name in location[:-1]:
+        model = model.model_fields[str(name)].annotation
+    return _inside(model.model_fields[str(location[-1])].annotation, value, location)
+
+
+def _put(table: dict[str, Any], location: Location, value: Any) -> None:  # noqa: ANN401
+    *parents, leaf = map(str, location)
+    for parent in parents:
+        inner = table.setdefault(parent, {})
+        if not isinstance(inner, dict):  # `ses = 5`: the model says what is wrong
+            return
+        table = inner
+    table[leaf] = value
+
+
+def _read_secrets(
+    table: dict[str, Any], file: Path | None
+) -> Iterator[tuple[Location, str]]:
+    """Put the content of each secret's file in the secret's place."""
+    places: list[tuple[Location, Any, str]] = [
+        (("ses",), table.get("ses"), "access_key_id"),
+        (("ses",), table.get("ses"), "access_key_secret"),
+        (("web",), table.get("web"), "password_hash"),
+        (("intake",), table.get("intake"), "token"),
+    ]
+    users = table.get("users")
+    if isinstance(users, list):
+        places += [
+            (("users", n), user, "password_hash") for n, user in enumerate(users)
+        ]
+    for path, place, name in places:
+        named = place.get(f"{name}_file") if isinstance(place, dict) else None
+        if not named or not isinstance(named, str):
+            continue  # what is no text, the model refuses
+        location = (*path, f"{name}_file")
+        if place.get(name):
+            yield location, f"is given beside {to_camel(name)}; keep one"
+            continue
+        secret = (file.parent if file else Path()) / named
+        try:
+            text = read_text(secret)
+        except ValueError as error:
+            yield location, f"= {named!r}: {error}"
+            continue
+        place[name] = text.removesuffix("\n").removesuffix("\r")
+        if not place[name]:
+            yield location, f"= {named!r}: is empty"

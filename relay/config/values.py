@@ -1,0 +1,172 @@
+"""What one value of the settings may be, and the words for one that may not."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from relay import address
+from relay.fields import mailbox
+
+Network = IPv4Network | IPv6Network
+
+TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
+CLIENT_HEADERS = (
+    "X-SES-CONFIGURATION-SET",
+    "X-SES-MESSAGE-TAGS",
+    "X-SES-LIST-MANAGEMENT-OPTIONS",
+    "X-SES-SOURCE-ARN",
+    "X-SES-FROM-ARN",
+    "X-SES-RETURN-PATH-ARN",
+    "X-SES-TENANT",
+)
+_HOST_AND_PORT = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]:\s]*)):(\d{1,5})", re.ASCII)
+_FIELD_NAME = re.compile(r"[!-9;-~]+")
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_USED_HEADERS = frozenset(
+    {
+        *("from", "to", "cc", "bcc", "sender", "reply-to", "subject", "date"),
+        *("message-id", "in-reply-to", "references", "received", "return-path"),
+        *("mime-version", "content-type", "content-transfer-encoding"),
+        *("content-disposition", "dkim-signature"),
+    }
+)
+_MAPPED = IPv6Network("::ffff:0:0/96")
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """Read `host:port` or `[v6]:port`. Raises ValueError."""
+    match = _HOST_AND_PORT.fullmatch(text)
+    if match is None or int(match[3]) > 65535 or (match[1] and not _is_v6(match[1])):
+        raise ValueError("must be host:port or [v6]:port, such as localhost:1025")
+    return match[1] or match[2], int(match[3])
+
+
+def is_loopback(listen: str) -> bool:
+    """Tell whether only this machine reaches the address: a literal, or localhost."""
+    host, _ = host_and_port(listen)
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_v6(text: str) -> bool:
+    try:
+        return ip_address(text).version == 6
+    except ValueError:
+        return False
+
+
+def _host_port(value: Any) -> Any:  # noqa: ANN401 - pydantic gives what the file has
+    if isinstance(value, str) and value:
+        host_and_port(value)
+    return value
+
+
+def _email(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, str) and value:
+        if _CONTROL.search(value):
+            raise ValueError("has a control character, such as a line end")
+        try:
+            address.check(mailbox(value).address)
+        except ValueError as error:
+            raise ValueError(
+                f"must be an address, such as Acme <noreply@acme.example>: {error}"
+            ) from error
+    return value
+
+
+def _network(value: Any) -> Any:  # noqa: ANN401
+    """The network; one of IPv4 in IPv6 dress is IPv4, as its clients are."""
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("must be a network in quotes, such as 10.0.0.0/8")
+    try:
+        network = ip_network(value)
+    except ValueError:
+        try:
+            meant = ip_interface(value).network
+        except ValueError:
+            raise ValueError("must be a network, such as 10.0.0.0/8") from None
+        raise ValueError(
+            f"has bits set beyond its prefix; did you mean {meant}?"
+        ) from None
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        low = int(network.network_address) & 0xFFFFFFFF
+        return IPv4Network((low, network.prefixlen - 96))
+    return network
+
+
+def _header_name(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, str):
+        if not _FIELD_NAME.fullmatch(value):
+            raise ValueError("must be a header's name, such as X-Relay-Usage")
+        if value.lower() in _USED_HEADERS:
+            raise ValueError("is a header with a meaning of its own; choose another")
+    return value
+
+
+def _client_header(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, str) and value.upper() not in CLIENT_HEADERS:
+        raise ValueError(f"must be one of {', '.join(CLIENT_HEADERS)}")
+    return value
+
+
+def _rate(value: Any) -> Any:  # noqa: ANN401
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value != "auto" and not (number and 0 < value < 1e9):
+        raise ValueError('must be "auto" or a number above 0, recipients per second')
+    return float(value) if number else value
+
+
+def _pattern(regex: str, what: str) -> BeforeValidator:
+    compiled = re.compile(regex)
+
+    def check(value: Any) -> Any:  # noqa: ANN401
+        if isinstance(value, str) and value and not compiled.fullmatch(value):
+            raise ValueError(what)
+        return value
+
+    return BeforeValidator(check)
+
+
+# Strict, since a number in quotes is a mistake that shows; the environment, where
+# all is text, is read by type before.
+Flag = Annotated[bool, Field(strict=True)]
+Seconds = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
+SecondsOrNone = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, le=1, strict=True)]
+Count = Annotated[int, Field(ge=1, le=10**15, strict=True)]
+CountOrNone = Annotated[int, Field(ge=0, le=10**15, strict=True)]
+Recipients = Annotated[int, Field(ge=1, le=999_999, strict=True)]
+LineLength = Annotated[int, Field(ge=1000, le=10**15, strict=True)]
+Rate = Annotated[Literal["auto"] | float, BeforeValidator(_rate)]
+Name = Annotated[str, Field(min_length=1)]
+HostPort = Annotated[str, BeforeValidator(_host_port)]
+Email = Annotated[str, BeforeValidator(_email)]
+AllowedNetwork = Annotated[Network, BeforeValidator(_network)]
+HeaderName = Annotated[str, BeforeValidator(_header_name)]
+ClientHeader = Annotated[str, BeforeValidator(_client_header)]
+Arn = Annotated[str, _pattern(r"arn:[!-~]+", "must begin with arn:")]
+Url = Annotated[
+    str, _pattern(r"https?://[!-~]+", "must be a URL, http://… or https://…")
+]
+Region = Annotated[
+    str, _pattern(r"[a-z0-9-]{1,64}", "must be a region, such as eu-west-1")
+]
+SetName = Annotated[
+    str,
+    _pattern(
+        r"[A-Za-z0-9_-]{1,64}", "must be 1 to 64 of the characters A-Z a-z 0-9 _ -"
+    ),
+]
+TagName = Annotated[
+    str, _pattern(TAG.pattern, "must be 1 to 256 of the characters A-Z a-z 0-9 _ -")
+]

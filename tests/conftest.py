@@ -1,0 +1,39 @@
+"""What all tests share: in CI a skipped test is a failed one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import TypeVar
+
+import pytest
+from hypothesis import settings
+
+# A shared machine may stall for any time; what takes long is no failure.
+settings.register_profile("relay", deadline=None)
+settings.load_profile("relay")
+
+R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
+
+
+def _strict(report: R) -> R:
+    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        where = report.longrepr
+        reason = where[2] if isinstance(where, tuple) else where
+        report.longrepr = f"in CI nothing may be skipped: {reason}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[
+    None, pytest.TestReport, pytest.TestReport
+]:
+    return _strict((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[
+    None, pytest.CollectReport, pytest.CollectReport
+]:
+    return _strict((yield))

@@ -1,0 +1,197 @@
+"""What every transport does: SES' call, and the inbox of capture mode."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+
+import pytest
+
+from relay.inbox import Captured, Inbox
+from relay.model import Accepted, Deferred, Effect, Envelope, Mail, MailId, Outcome
+from relay.transport import Transport, answers
+from relay.transport.capture import CaptureTransport
+from relay.transport.request import RequestSettings
+from relay.transport.ses import open_ses
+from tests.fake_ses import Answer, FakeSes, error
+
+CONTENT = (
+    b"From: a@a.example\r\nSubject: =?utf-8?b?w4l0w6k=?=\r\n folded\r\n\r\nhi \xe9\r\n"
+)
+MAIL = Mail(Envelope("app@a.example", ("b@b.example", "c@c.example")), CONTENT)
+SETTINGS = RequestSettings(configuration_set="news")
+
+
+@dataclass
+class Side:
+    """A transport, how to make it fail in a way, and what it took over."""
+
+    transport: Transport
+    fail: Callable[[str], Mail]
+    taken: Callable[[], list[bytes]]
+
+
+UNVERIFIED = "Email address is not verified: unverified@relay.test"
+
+SCRIPTS = {
+    "throttle": error("TooManyRequestsException", 429, "Maximum sending rate exceeded"),
+    "quota": error("LimitExceededException", 400, "Daily message quota exceeded."),
+    "paused": error("SendingPausedException"),
+    "suspended": error("AccountSuspendedException"),
+    "reject": error("MessageRejected", 400, "Bad content."),
+    "unverified": error("MessageRejected", 400, UNVERIFIED),
+    "denied": error("AccessDeniedException", 403),
+    "toolarge": Answer(413),
+    "timeout": Answer(then="hang"),
+    "reset": Answer(then="reset"),
+    "error": Answer(500),
+}
+
+
+@pytest.fixture(params=["ses", "capture"])
+async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
+    if request.param == "capture":
+        inbox = Inbox()
+        yield Side(
+            CaptureTransport(inbox, settings=SETTINGS, captured=lambda captured: None),
+            lambda way: replace(
+                MAIL, envelope=Envelope(None, ("b@b.example", f"{way}@relay.test"))
+            ),
+            lambda: [one.mail.content for one in inbox.snapshot()],
+        )
+        return
+    async with (
+        FakeSes() as fake,
+        open_ses(
+            settings=SETTINGS,
+            access_key_id="AKIAFAKE",
+            access_key_secret="fake-secret",
+            region="eu-west-1",
+            endpoint_url=fake.url,
+            connect_timeout=1,
+            attempt_timeout=1,
+        ) as transport,
+    ):
+
+        def fail(way: str) -> Mail:
+            fake.answers.append(SCRIPTS[way])
+            return MAIL
+
+        yield Side(transport, fail, lambda: [one.mail for one in fake.sent])
+
+
+async def test_an_accepted_mail_is_taken_over_byte_for_byte(side: Side) -> None:
+    outcome = await side.transport.send(MAIL, MailId("k3v9"))
+    assert isinstance(outcome, Accepted)
+    assert outcome.message_id
+    assert side.taken() == [CONTENT]
+
+
+# way -> reply, may have been sent
+FAILURES = {
+    "throttle": ("454 4.4.5 Throttling failure: Maximum sending rate exceeded", False),
+    "quota": ("454 4.3.2 Throttling failure: Daily message quota exceeded", False),
+    "paused": ("454 4.3.2 Sending paused", False),
+    "suspended": ("554 5.7.1 Message rejected: sending suspended", False),
+    "reject": ("554 5.6.0 Message rejected: Bad content.", False),
+    "unverified": (
+        f"554 5.7.1 Message rejected: {UNVERIFIED}",
+        False,
+    ),
+    "denied": ("554 5.7.1 Access denied", False),
+    "toolarge": ("552 5.3.4 Message is too long", False),
+    "timeout": (str(answers.LOST.reply), True),
+    "reset": (str(answers.LOST.reply), True),
+    "error": ("451 4.3.0 Temporary service failure", True),
+}
+
+
+def shown(outcome: Outcome) -> tuple[str, bool]:
+    assert not isinstance(outcome, Accepted)
+    maybe_sent = isinstance(outcome, Deferred) and outcome.maybe_sent
+    return str(outcome.reply), maybe_sent
+
+
+@pytest.mark.parametrize("way", FAILURES)
+async def test_a_failure_is_an_outcome_with_the_same_reply(
+    side: Side, way: str
+) -> None:
+    outcome = await side.transport.send(side.fail(way), MailId("k3v9"))
+    assert shown(outcome) == FAILURES[way]
+
+
+async def test_after_a_failure_the_next_mail_passes(side: Side) -> None:
+    await side.transport.send(side.fail("error"), MailId("1"))
+    assert isinstance(await side.transport.send(MAIL, MailId("2")), Accepted)
+
+
+# What capture alone does.
+
+
+def capture() -> tuple[CaptureTransport, Inbox, list[Captured]]:
+    inbox, told = Inbox(), list[Captured]()
+    return (
+        CaptureTransport(
+            inbox, settings=SETTINGS, captured=told.append, now=lambda: 5.0
+        ),
+        inbox,
+        told,
+    )
+
+
+async def test_captured_mail_shows_its_subject_and_the_parameters_of_its_call() -> None:
+    transport, inbox, told = capture()
+    assert await transport.send(MAIL, MailId("k3v9")) == Accepted("k3v9")
+    expected = Captured(
+        MailId("k3v9"),
+        5.0,
+        MAIL,
+        "Été folded",
+        {
+            "Destination": {"ToAddresses": ["b@b.example", "c@c.example"]},
+            "ConfigurationSetName": "news",
+        },
+    )
+    assert inbox.snapshot() == told == [expected]
+
+
+@pytest.mark.parametrize(
+    "recipient", ["Reject@Relay.Test", "reject+label@relay.test", "REJECT@relay.test"]
+)
+async def test_magic_recipients_are_found_in_any_case_and_with_labels(
+    recipient: str,
+) -> None:
+    transport, inbox, told = capture()
+    mail = replace(MAIL, envelope=Envelope(None, ("b@b.example", recipient)))
+    outcome = await transport.send(mail, MailId("1"))
+    assert shown(outcome) == FAILURES["reject"]
+    assert inbox.snapshot() == told == []
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    ["reject@b.example", "rejected@relay.test", "x@relay.test", "reject@a.relay.test"],
+)
+async def test_other_recipients_are_not_magic(recipient: str) -> None:
+    transport, inbox, _ = capture()
+    mail = replace(MAIL, envelope=Envelope(None, (recipient,)))
+    assert isinstance(await transport.send(mail, MailId("1")), Accepted)
+    assert len(inbox.snapshot()) == 1
+
+
+@pytest.mark.parametrize("way", FAILURES)
+async def test_magic_recipients_set_off_neither_pause_nor_pace_nor_retries(
+    way: str,
+) -> None:
+    transport, _, _ = capture()
+    mail = replace(MAIL, envelope=Envelope(None, (f"{way}@relay.test",)))
+    outcome = await transport.send(mail, MailId("1"))
+    if isinstance(outcome, Deferred):
+        assert (outcome.effect, outcome.again) == (Effect.NONE, False)
+
+
+async def test_the_first_magic_recipient_decides_for_the_whole_call() -> None:
+    transport, _, _ = capture()
+    both = Envelope(None, ("reject@relay.test", "throttle@relay.test"))
+    outcome = await transport.send(replace(MAIL, envelope=both), MailId("1"))
+    assert shown(outcome) == FAILURES["reject"]

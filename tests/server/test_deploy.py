@@ -1,0 +1,165 @@
+"""The deploy examples are settings that load, and the image's steps make a relay."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
+
+from relay import config
+from tests.server.relay_process import ROOT
+from tests.server.tools import need
+
+DEPLOY = ROOT / "deploy"
+
+
+def _documents(name: str) -> list[dict[str, Any]]:
+    with (DEPLOY / name).open(encoding="utf-8") as file:
+        return list(yaml.safe_load_all(file))
+
+
+def test_the_sidecars_settings_load_and_its_probes_ask_the_health_listener(
+    tmp_path: Path,
+) -> None:
+    config_map, deployment = _documents("kubernetes-sidecar.yaml")
+    file = tmp_path / "config.toml"
+    file.write_text(config_map["data"]["config.toml"], encoding="utf-8")
+    pod = deployment["spec"]["template"]["spec"]
+    (sidecar,) = pod["initContainers"]
+    environ = {one["name"]: one["value"] for one in sidecar["env"]}
+
+    settings = config.load(file, environ)
+
+    config.sources(settings)
+    assert sidecar["restartPolicy"] == "Always"
+    port = config.host_and_port(settings.health.listen)[1]
+    assert {one["name"]: one["containerPort"] for one in sidecar["ports"]} == {
+        "health": port
+    }
+    for probe, path in {
+        "startupProbe": "/readyz",
+        "readinessProbe": "/readyz",
+        "livenessProbe": "/livez",
+    }.items():
+        assert sidecar[probe]["httpGet"] == {"path": path, "port": "health"}
+    assert pod["terminationGracePeriodSeconds"] > settings.grace
+
+
+def test_the_composes_settings_load_and_allow_its_own_network_alone() -> None:
+    (compose,) = _documents("compose.yaml")
+    service = compose["services"]["relay"]
+
+    settings = config.load(
+        None,
+        {key: value for key, value in service["environment"].items() if value},
+    )
+
+    (listener,) = settings.listeners
+    (network,) = compose["networks"]["mail"]["ipam"]["config"]
+    assert {str(one) for one in listener.allow} == {"127.0.0.0/8", network["subnet"]}
+    assert int(service["stop_grace_period"].removesuffix("s")) > settings.grace
+
+
+def test_the_unit_waits_for_readiness_and_gives_the_stop_its_time() -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # keep the case
+    unit.read(DEPLOY / "ses-relay.service", encoding="utf-8")
+
+    service = unit["Service"]
+
+    assert service["Type"] == "notify"
+    assert int(service["TimeoutStopSec"]) > config.Config().grace
+    assert service["ExecStart"].split()[1:3] == ["serve", "-c"]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A clean environment with the wheel in it, made read-only, as the image's is.
+
+    The dependencies are those of the environment that runs the tests.
+    """
+    where = tmp_path_factory.mktemp("image") / "relay"
+    venv.create(where, with_pip=False)
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "--python", str(where / "bin" / "python")),
+            *("install", "--quiet", "--no-deps", "--disable-pip-version-check"),
+            str(ROOT),
+        ],
+        check=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+    )
+    (site,) = where.glob("lib/python*/site-packages")
+    outer = [path for path in sys.path if path.endswith("site-packages")]
+    (site / "dependencies.pth").write_text("\n".join(outer) + "\n", encoding="utf-8")
+    for path in (where, *where.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & ~0o222)
+    yield where
+    for path in (where, *where.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o755)
+
+
+def _without_rights() -> list[str]:
+    """What runs a command so that file modes hold, for root too.
+
+    Another user could not reach an interpreter below root's home directory.
+    """
+    if os.geteuid() != 0:
+        return []
+    return [need("setpriv", "util-linux"), "--bounding-set=-all", "--inh-caps=-all"]
+
+
+@pytest.mark.parametrize("word", ["--version", "--help", "schema"])
+def test_the_installed_relay_runs_without_rights_on_a_read_only_tree(
+    installed: Path, word: str
+) -> None:
+    # A control: the tree is read-only for the process that is tested.
+    written = subprocess.run(
+        [*_without_rights(), "touch", str(installed / "written")],
+        capture_output=True,
+        check=False,
+    )
+    assert written.returncode != 0
+
+    done = subprocess.run(
+        [*_without_rights(), str(installed / "bin" / "relay"), word],
+        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+def test_the_image_runs_the_relay_itself_as_a_user_without_rights() -> None:
+    lines = (ROOT / "Dockerfile").read_text("utf-8").splitlines()
+
+    assert 'ENTRYPOINT ["relay"]' in lines  # a list, so that signals arrive
+    assert re.fullmatch(
+        r'HEALTHCHECK .* CMD \["relay", "ready"\]',
+        next(line for line in lines if line.startswith("HEALTHCHECK")),
+    )
+    user = next(line for line in lines if line.startswith("USER ")).split()[1]
+    assert int(user) > 0
+    environ = dict(re.findall(r"(RELAY_\w+)=(\S+)", "\n".join(lines)))
+    assert config.load(
+        None, {**environ, "RELAY_SES__REGION": "eu-west-1"}
+    ).health.listen

@@ -1,0 +1,184 @@
+"""`relay check --online` asks a real HTTP server."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.finding import Finding
+from relay.online import checks
+from tests.fake_ses import Answer, FakeSes, error
+
+ACCOUNT = {
+    "ProductionAccessEnabled": True,
+    "SendingEnabled": True,
+    "EnforcementStatus": "HEALTHY",
+    "SendQuota": {"Max24HourSend": 50000, "MaxSendRate": 14, "SentLast24Hours": 12},
+}
+KNOWN = [
+    Finding("ok", "region: eu-west-1"),
+    Finding("ok", "credentials: from settings"),
+]
+MAY_SEND = Finding("ok", "account: may send")
+QUOTA = Finding("ok", "quota: 12 of 50000 recipients used in 24 hours, 14/s")
+
+
+def says(answer: dict[str, Any]) -> Answer:
+    return Answer(body=json.dumps(answer).encode())
+
+
+@pytest.fixture(autouse=True)
+def _own_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+async def found(resources: dict[str, Answer], **other: object) -> list[Finding]:
+    async with FakeSes() as fake:
+        fake.resources = {"/v2/email/account": says(ACCOUNT)} | resources
+        keywords: dict[str, Any] = {
+            "access_key_id": "AKIAFAKE",
+            "access_key_secret": "fake-secret",
+            "region": "eu-west-1",
+            "endpoint_url": fake.url,
+            "connect_timeout": 1,
+            "attempt_timeout": 3,
+        }
+        keywords.update(other)
+        findings = await checks(**keywords)
+        assert fake.sent == []
+        assert [one.wrong for one in fake.requests if one.wrong] in (
+            [],
+            ["UnrecognizedClientException: unknown key"],
+        )
+        return findings
+
+
+async def test_an_account_that_may_send_is_ok() -> None:
+    assert await found({}) == [*KNOWN, MAY_SEND, QUOTA]
+
+
+@pytest.mark.parametrize(
+    ("change", "level", "word"),
+    [
+        ({"ProductionAccessEnabled": False}, "warning", "sandbox"),
+        ({"SendingEnabled": False}, "problem", "paused"),
+        ({"EnforcementStatus": "SHUTDOWN"}, "problem", "suspended"),
+        ({"EnforcementStatus": "PROBATION"}, "warning", "review"),
+    ],
+)
+async def test_an_account_that_may_not_send_says_why(
+    change: dict[str, Any], level: str, word: str
+) -> None:
+    findings = await found({"/v2/email/account": says(ACCOUNT | change)})
+    assert [finding.level for finding in findings] == ["ok", "ok", level, "ok"]
+    assert word in findings[2].text
+
+
+@pytest.mark.parametrize(
+    ("used", "most", "level"),
+    [(50, 200, "ok"), (170, 200, "warning"), (200, 200, "problem"), (9, -1, "ok")],
+)
+async def test_a_quota_that_is_nearly_used_up_is_told(
+    used: int, most: int, level: str
+) -> None:
+    quota = {"Max24HourSend": most, "MaxSendRate": 1, "SentLast24Hours": used}
+    findings = await found({"/v2/email/account": says(ACCOUNT | {"SendQuota": quota})})
+    assert findings[-1].level == level
+    assert str(used) in findings[-1].text
+
+
+async def test_get_account_denied_is_a_warning_that_names_the_permission() -> None:
+    findings = await found({"/v2/email/account": error("AccessDeniedException", 403)})
+    assert [finding.level for finding in findings] == ["ok", "ok", "warning"]
+    assert "ses:GetAccount" in findings[-1].text
+
+
+@pytest.mark.parametrize(
+    ("resource", "level"),
+    [
+        ("a@news.acme.example", "ok"),
+        ("news.acme.example", "ok"),
+        ("acme.example", "ok"),
+        ("other.example", "problem"),
+    ],
+)
+async def test_an_address_is_verified_by_itself_its_domain_or_one_above(
+    resource: str, level: str
+) -> None:
+    findings = await found(
+        {f"/v2/email/identities/{resource}": says({"VerifiedForSendingStatus": True})},
+        identities=[("ses.emailAddress", "a@news.acme.example")],
+    )
+    assert findings[:-1] == [*KNOWN, MAY_SEND, QUOTA]
+    assert findings[-1].level == level
+    assert findings[-1].text.startswith("ses.emailAddress: ")
+
+
+async def test_an_identity_that_waits_for_verification_is_a_problem() -> None:
+    findings = await found(
+        {
+            "/v2/email/identities/acme.example": says(
+                {"VerifiedForSendingStatus": False}
+            )
+        },
+        identities=[("ses.emailAddress", "a@acme.example")],
+    )
+    assert findings[-1].level == "problem"
+
+
+async def test_an_identity_of_another_account_is_not_asked_about() -> None:
+    findings = await found(
+        {}, identities=[("ses.emailAddress", "a@acme.example")], identity_arn="arn:x"
+    )
+    assert findings[-1].level == "ok"
+
+
+@pytest.mark.parametrize(
+    ("answer", "level"),
+    [
+        (says({"ConfigurationSetName": "news"}), "ok"),
+        (says({"SendingOptions": {"SendingEnabled": False}}), "problem"),
+        (error("NotFoundException", 404), "problem"),
+        (error("AccessDeniedException", 403), "warning"),
+        (error("BadRequestException", 400, "odd"), "problem"),
+    ],
+)
+async def test_the_configuration_set_is_asked_about(answer: Answer, level: str) -> None:
+    findings = await found(
+        {"/v2/email/configuration-sets/news": answer}, configuration_set="news"
+    )
+    assert findings[-1].level == level
+    assert "ses.configurationSetName" in findings[-1].text
+
+
+async def test_wrong_keys_are_one_problem() -> None:
+    findings = await found({}, access_key_id="AKIAOTHER", configuration_set="news")
+    assert [finding.level for finding in findings] == ["ok", "ok", "problem"]
+    assert "UnrecognizedClientException" in findings[-1].text
+
+
+async def test_no_credentials_are_one_problem_with_a_cure() -> None:
+    findings = await found({}, access_key_id="", access_key_secret="")
+    assert [finding.level for finding in findings] == ["ok", "problem"]
+    assert "ses.accessKeyId" in findings[-1].text
+
+
+async def test_an_ses_that_cannot_be_reached_is_one_problem() -> None:
+    findings = await found({}, endpoint_url="http://127.0.0.1:1")
+    assert [finding.level for finding in findings] == ["ok", "ok", "problem"]
+    assert "endpointUrl" in findings[-1].text
+
+
+async def test_no_region_is_one_problem() -> None:
+    (finding,) = await found({}, region="")
+    assert finding.level == "problem"
+    assert "AWS_REGION" in finding.text

@@ -1,0 +1,548 @@
+"""The SES call over real HTTP: one request for one mail, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.model import (
+    Accepted,
+    Deferred,
+    Effect,
+    Envelope,
+    ListManagement,
+    Mail,
+    MailId,
+    Outcome,
+    SendOptions,
+    When,
+)
+from relay.transport import answers
+from relay.transport.request import RequestSettings
+from relay.transport.ses import SesTransport, Unusable, open_ses
+from tests.fake_ses import Answer, FakeSes, error, self_signed
+from tests.unit.test_answers import ROWS
+
+CONTENT = (
+    b"From: a@a.example\r\nSubject: =?utf-8?q?=C3=A9?=\r\n\r\nh\xc3\xa9llo \xff\r\n"
+)
+MAIL = Mail(Envelope("app@a.example", ("b@b.example", "c@c.example")), CONTENT)
+ID = MailId("one")
+
+
+@pytest.fixture(autouse=True)
+def _own_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No settings of the person who runs the tests."""
+    for name in list(os.environ):
+        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@asynccontextmanager
+async def ses_at(url: str, **other: object) -> AsyncIterator[SesTransport]:
+    keywords: dict[str, Any] = {
+        "settings": RequestSettings(),
+        "access_key_id": "AKIAFAKE",
+        "access_key_secret": "fake-secret",
+        "region": "eu-west-1",
+        "endpoint_url": url,
+        "connect_timeout": 2,
+        "attempt_timeout": 5,
+    }
+    keywords.update(other)
+    async with open_ses(**keywords) as transport:
+        yield transport
+
+
+async def outcome_of(*script: Answer, **other: object) -> tuple[Outcome, FakeSes]:
+    async with FakeSes(*script) as fake, ses_at(fake.url, **other) as transport:
+        return await transport.send(MAIL, ID), fake
+
+
+def shown(outcome: Outcome) -> tuple[str, When | None, bool]:
+    assert not isinstance(outcome, Accepted)
+    if isinstance(outcome, Deferred):
+        return str(outcome.reply), outcome.when, outcome.maybe_sent
+    return str(outcome.reply), None, False
+
+
+async def test_bytes_and_envelope_arrive_signed_and_as_botocore_models_them() -> None:
+    settings = RequestSettings("arn:f", "f@a.example", "arn:r", "news", "shop")
+    options = SendOptions(
+        tags=(("usage", "SignIn"),), list_management=ListManagement("l", "t")
+    )
+    async with FakeSes() as fake, ses_at(fake.url, settings=settings) as transport:
+        outcome = await transport.send(replace(MAIL, options=options), ID)
+    assert outcome == Accepted("0100fake-000001")
+    (request,) = fake.requests
+    assert (request.wrong, request.mail) == ("", CONTENT)
+    assert request.parameters == {
+        "Destination": {"ToAddresses": ["b@b.example", "c@c.example"]},
+        "FromEmailAddressIdentityArn": "arn:f",
+        "FeedbackForwardingEmailAddress": "f@a.example",
+        "FeedbackForwardingEmailAddressIdentityArn": "arn:r",
+        "ConfigurationSetName": "news",
+        "TenantName": "shop",
+        "EmailTags": [{"Name": "usage", "Value": "SignIn"}],
+        "ListManagementOptions": {"ContactListName": "l", "TopicName": "t"},
+    }
+
+
+async def test_each_row_of_the_table_comes_of_one_request() -> None:
+    script = [
+        Answer(status, "", body=text.encode())
+        if code.isdigit()
+        else error(code, status, text)
+        for code, status, text, _, _ in ROWS
+    ]
+    async with FakeSes(*script) as fake, ses_at(fake.url) as transport:
+        outcomes = [await transport.send(MAIL, ID) for _ in ROWS]
+    assert [shown(outcome)[:2] for outcome in outcomes] == [row[3:] for row in ROWS]
+    assert len(fake.sent) == fake.opened == len(ROWS)
+
+
+async def test_the_error_type_may_carry_a_uri() -> None:
+    outcome, _ = await outcome_of(
+        error("MessageRejected:http://internal.amazon.com/x/", text="Bad")
+    )
+    assert shown(outcome)[0] == "554 5.6.0 Message rejected: Bad"
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+async def test_5xx_with_html_is_ses_in_trouble(status: int) -> None:
+    page = Answer(status, body=b"<html>\xff</html>", content_type="text/html")
+    outcome, fake = await outcome_of(page)
+    assert isinstance(outcome, Deferred)
+    assert outcome.maybe_sent
+    assert outcome.reply.code == 451
+    assert fake.opened == 1
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        Answer(then="reset"),
+        Answer(then="close"),
+        Answer(then="hang"),
+        Answer(then="trickle"),
+        Answer(body=b"{}"),
+        Answer(body=b'{"MessageId": ""}'),
+        Answer(body=b'{"MessageId": "a b"}'),
+        Answer(body=b'{"MessageId": 5}'),
+        Answer(body=b"<html>"),
+        Answer(body=b"\xff\xfe"),
+        Answer(body=b"[]"),
+        Answer(body=b'"x"'),
+        Answer(body=b""),
+    ],
+    ids=str,
+)
+async def test_traps_21_and_22_an_end_that_nobody_saw_may_have_been_sent(
+    script: Answer,
+) -> None:
+    outcome, fake = await outcome_of(script, attempt_timeout=0.7, connect_timeout=0.5)
+    assert shown(outcome) == (str(answers.LOST.reply), When.UNSEEN, True)
+    assert len(fake.sent) == fake.opened == 1
+
+
+async def test_a_reset_before_the_request_was_read_may_have_been_sent_too() -> None:
+    # The other side alone knows how much it had read.
+    outcome, fake = await outcome_of(Answer(then="reset unread"))
+    assert shown(outcome) == (str(answers.LOST.reply), When.UNSEEN, True)
+    assert fake.opened == 1
+
+
+async def test_a_slow_answer_in_time_is_an_answer() -> None:
+    outcome, _ = await outcome_of(Answer(seconds=0.3), attempt_timeout=2)
+    assert isinstance(outcome, Accepted)
+
+
+async def test_a_large_mail_has_more_time() -> None:
+    large = replace(MAIL, content=CONTENT + b"x" * 100_000)
+    script = (Answer(seconds=0.7), Answer(seconds=0.7))
+    async with (
+        FakeSes(*script) as fake,
+        ses_at(fake.url, attempt_timeout=0.4, connect_timeout=0.3) as transport,
+    ):
+        assert isinstance(await transport.send(large, ID), Accepted)
+        assert isinstance(await transport.send(MAIL, ID), Deferred)
+
+
+async def test_a_mail_of_40_mb_passes() -> None:
+    large = replace(MAIL, content=CONTENT + b"0123456789abcde\r\n" * 2_350_000)
+    async with FakeSes() as fake, ses_at(fake.url) as transport:
+        fake_answer = await transport.send(large, ID)
+    assert isinstance(fake_answer, Accepted)
+    assert fake.sent[0].mail == large.content
+
+
+def closed_port() -> int:
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))
+        port: int = line.getsockname()[1]
+    return port
+
+
+async def test_a_refused_connection_is_certainly_not_sent() -> None:
+    async with ses_at(f"http://127.0.0.1:{closed_port()}") as transport:
+        outcome = await transport.send(MAIL, ID)
+    assert shown(outcome) == (
+        "451 4.4.1 SES cannot be reached",
+        When.SOON,
+        False,
+    )
+    assert isinstance(outcome, Deferred)
+    assert outcome.again
+
+
+async def test_an_unknown_host_is_certainly_not_sent() -> None:
+    async with ses_at("http://ses.invalid") as transport:
+        outcome = await transport.send(MAIL, ID)
+    assert shown(outcome)[2] is False
+    assert str(outcome.reply)[:9] == "451 4.4.1"  # type: ignore[union-attr]
+
+
+async def test_a_host_that_does_not_answer_the_connect_is_certainly_not_sent() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:  # a full backlog: further connects wait
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+        async with ses_at(
+            f"http://127.0.0.1:{port}", connect_timeout=0.3, attempt_timeout=3
+        ) as transport:
+            outcome = await transport.send(MAIL, ID)
+        for one in waiting:
+            one.close()
+    assert shown(outcome) == (str(answers.UNREACHABLE.reply), When.SOON, False)
+
+
+async def test_trap_47_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
+    context, _ = self_signed(tmp_path)
+    async with FakeSes(tls=context) as fake, ses_at(fake.url) as transport:
+        outcome = await transport.send(MAIL, ID)
+    assert shown(outcome) == ("454 4.7.5 TLS with SES failed", When.SOON, False)
+    assert fake.opened == 0
+
+
+async def test_aws_ca_bundle_is_honoured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, file = self_signed(tmp_path)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(file))
+    async with FakeSes(tls=context) as fake, ses_at(fake.url) as transport:
+        assert isinstance(await transport.send(MAIL, ID), Accepted)
+
+
+async def test_an_aws_ca_bundle_that_cannot_be_read_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/nowhere.pem")
+    with pytest.raises(Unusable, match=r"AWS_CA_BUNDLE.*/nowhere\.pem"):
+        async with ses_at("http://127.0.0.1:1"):
+            pass
+
+
+@asynccontextmanager
+async def proxy(refuse: bool = False) -> AsyncIterator[tuple[str, list[str]]]:
+    """A small proxy: CONNECT, and forwarding of requests with a whole URL."""
+    seen: list[str] = []
+
+    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        verb, target, _ = head.split("\r\n", 1)[0].split(" ")
+        seen.append(f"{verb} {target}")
+        if refuse:
+            writer.write(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
+            writer.close()
+            return
+        host, port = target.removeprefix("http://").split("/")[0].split(":")
+        upstream, away = await asyncio.open_connection(host, int(port))
+        if verb == "CONNECT":
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        else:
+            away.write(head.encode())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(pipe(reader, away))
+            group.create_task(pipe(upstream, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
+
+
+async def test_https_proxy_is_honoured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, file = self_signed(tmp_path)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(file))
+    async with FakeSes(tls=context) as fake, proxy() as (url, seen):
+        monkeypatch.setenv("HTTPS_PROXY", url)
+        async with ses_at(fake.url) as transport:
+            assert isinstance(await transport.send(MAIL, ID), Accepted)
+        assert seen == [f"CONNECT {fake.url.removeprefix('https://')}"]
+
+
+async def test_no_proxy_is_honoured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, file = self_signed(tmp_path)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(file))
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    async with FakeSes(tls=context) as fake, ses_at(fake.url) as transport:
+        assert isinstance(await transport.send(MAIL, ID), Accepted)
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_trap_47_a_proxy_that_does_not_let_us_through_sent_nothing(
+    monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    async with proxy(refuse=True) as (url, _):
+        address = url if there else f"http://127.0.0.1:{closed_port()}"
+        monkeypatch.setenv("HTTPS_PROXY", address)
+        async with ses_at("https://127.0.0.2:1") as transport:
+            outcome = await transport.send(MAIL, ID)
+    assert shown(outcome) == (str(answers.UNREACHABLE.reply), When.SOON, False)
+
+
+async def test_awss_own_setting_of_the_endpoint_is_honoured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with FakeSes() as fake:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", fake.url)
+        async with ses_at("") as transport:
+            assert isinstance(await transport.send(MAIL, ID), Accepted)
+        assert len(fake.sent) == 1
+
+
+async def test_fips_and_the_own_endpoint_of_aws_are_honoured_through_a_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with proxy(refuse=True) as (url, seen):
+        monkeypatch.setenv("HTTPS_PROXY", url)
+        monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
+        async with ses_at("", region="us-east-1") as transport:
+            await transport.send(MAIL, ID)
+    assert seen == ["CONNECT email-fips.us-east-1.amazonaws.com:443"]
+
+
+async def test_what_the_sdk_refuses_waits_and_was_not_sent() -> None:
+    wrong: Any = (("name", 424242),)
+    async with FakeSes() as fake, ses_at(fake.url) as transport:
+        outcome = await transport.send(
+            replace(MAIL, options=SendOptions(tags=wrong)), ID
+        )
+    assert shown(outcome) == (str(answers.UNKNOWN.reply), When.SLOWLY, False)
+    assert isinstance(outcome, Deferred)
+    assert outcome.detail == "ParamValidationError: EmailTags[0].Value"
+    assert fake.opened == 0
+
+
+async def test_no_credentials_anywhere_wait_and_are_found_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with FakeSes() as fake:
+        async with ses_at(
+            fake.url, access_key_id="", access_key_secret=""
+        ) as transport:
+            outcome = await transport.send(MAIL, ID)
+            assert shown(outcome) == (
+                "454 4.7.0 Temporary authentication failure",
+                When.SOON,
+                False,
+            )
+            (tmp_path / "credentials").write_text(
+                "[default]\naws_access_key_id = AKIAFAKE\n"
+                "aws_secret_access_key = fake-secret\n"
+            )
+            assert isinstance(await transport.send(MAIL, ID), Accepted)
+        assert fake.opened == 1
+
+
+async def test_after_an_expired_token_the_next_attempt_has_new_credentials(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with FakeSes(error("ExpiredTokenException", 403, "expired")) as fake:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", fake.url)
+        role = "arn:aws:iam::111122223333:role/relay"
+        async with ses_at(fake.url, role_arn=role) as transport:
+            outcome = await transport.send(MAIL, ID)
+            assert shown(outcome)[1:] == (When.SOON, False)
+            assert len(fake.sent) == 1
+            assert isinstance(await transport.send(MAIL, ID), Accepted)
+            assert isinstance(await transport.send(MAIL, ID), Accepted)
+    used = [request.key_id for request in fake.sent]
+    assert used == ["ASIAROLE1", "ASIAROLE2", "ASIAROLE2"]
+    assert {request.key_id for request in fake.requests} == {"AKIAFAKE", *used}
+
+
+async def test_many_expired_answers_at_once_renew_the_credentials_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expired = error("ExpiredTokenException", 403, "expired")
+    async with FakeSes(expired, expired, replace(expired, seconds=0.3)) as fake:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", fake.url)
+        role = "arn:aws:iam::111122223333:role/relay"
+        async with ses_at(fake.url, role_arn=role) as transport:
+            async with asyncio.TaskGroup() as group:
+                late = [group.create_task(transport.send(MAIL, ID)) for _ in range(3)]
+                await asyncio.wait(late, return_when=asyncio.FIRST_COMPLETED)
+                assert isinstance(await transport.send(MAIL, ID), Accepted)
+            assert isinstance(await transport.send(MAIL, ID), Accepted)
+    assert len(fake.requests) - len(fake.sent) == 2  # AssumeRole
+
+
+async def test_a_roles_credentials_are_renewed_before_they_expire(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with FakeSes() as fake:
+        fake.roles.clear()
+        fake.roles.extend([("ASIAROLE1", 60.0), ("ASIAROLE2", 3600.0)])
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", fake.url)
+        async with ses_at(
+            fake.url, role_arn="arn:aws:iam::111122223333:role/relay"
+        ) as transport:
+            for _ in range(3):
+                assert isinstance(await transport.send(MAIL, ID), Accepted)
+    assert fake.sent[-1].key_id == "ASIAROLE2"
+
+
+async def test_a_role_that_may_not_be_assumed_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with FakeSes() as fake:
+        fake.sts = error("AccessDenied", 403, "not authorized to sts:AssumeRole")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", fake.url)
+        async with ses_at(
+            fake.url, role_arn="arn:aws:iam::111122223333:role/relay"
+        ) as transport:
+            outcome = await transport.send(MAIL, ID)
+    assert shown(outcome)[0] == "454 4.7.0 Temporary authentication failure"
+    assert isinstance(outcome, Deferred)
+    assert outcome.alarm
+    assert "sts:AssumeRole" in outcome.detail
+    assert fake.sent == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"AWS_REGION": "eu-north-1", "AWS_DEFAULT_REGION": "x"}, "eu-north-1"),
+        ({"AWS_DEFAULT_REGION": "eu-south-1"}, "eu-south-1"),
+        ({}, "ap-south-1"),
+    ],
+)
+async def test_trap_39_the_region_of_the_environment_goes_before_the_profiles(
+    variables: dict[str, str],
+    expected: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "config").write_text("[default]\nregion = ap-south-1\n")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    async with FakeSes() as fake, ses_at(fake.url, region="") as transport:
+        assert isinstance(await transport.send(MAIL, ID), Accepted)
+    assert f"/{expected}/ses/aws4_request" in fake.sent[0].headers["Authorization"]
+
+
+async def test_no_region_stops_the_start_with_its_cure() -> None:
+    with pytest.raises(Unusable, match=r"ses\.region.*AWS_REGION"):
+        async with ses_at("http://127.0.0.1:1", region=""):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("other", "variables"),
+    [
+        ({"endpoint_url": "not a url"}, {}),
+        ({"region": "no region!"}, {}),
+        ({}, {"AWS_PROFILE": "nobody"}),
+        ({"region": ""}, {"AWS_PROFILE": "nobody"}),
+    ],
+)
+async def test_settings_that_make_no_client_stop_the_start(
+    other: dict[str, str],
+    variables: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Unusable):
+        async with ses_at("http://127.0.0.1:1", **other):
+            pass
+
+
+async def test_a_pause_by_a_clients_configuration_set_pauses_nothing() -> None:
+    paused = error("SendingPausedException")
+    own = replace(MAIL, options=SendOptions(configuration_set="mine"))
+    async with FakeSes(paused, paused) as fake, ses_at(fake.url) as transport:
+        effects = [await transport.send(mail, ID) for mail in (own, MAIL)]
+    assert [one.effect for one in effects if isinstance(one, Deferred)] == [
+        Effect.NONE,
+        Effect.PAUSE,
+    ]
+
+
+async def test_many_calls_at_once_share_the_client() -> None:
+    async with FakeSes() as fake, ses_at(fake.url, concurrency=10) as transport:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(transport.send(MAIL, ID)) for _ in range(50)]
+        outcomes = [task.result() for task in tasks]
+    assert all(isinstance(one, Accepted) for one in outcomes)
+    assert len(set(outcomes)) == 50
+    assert fake.opened == 50
+
+
+async def test_moto_as_a_second_opinion_has_the_same_bytes_and_recipients() -> None:
+    from moto.server import ThreadedMotoServer
+    from moto.ses.models import ses_backends
+
+    mail = replace(
+        MAIL, content=b"From: a@a.example\r\nTo: x@x.example\r\n\r\n\xc3\xa9\r\n"
+    )
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    await asyncio.to_thread(server.start)
+    try:
+        _, port = server.get_host_and_port()
+        backend = ses_backends["123456789012"]["eu-west-1"]
+        backend.verify_domain("a.example")
+        async with ses_at(f"http://127.0.0.1:{port}") as transport:
+            outcome = await transport.send(mail, ID)
+        assert isinstance(outcome, Accepted)
+        (kept,) = backend.sent_messages
+        assert kept.raw_data.encode() == mail.content
+        assert set(mail.envelope.recipients) <= set(kept.destinations)
+    finally:
+        await asyncio.to_thread(server.stop)
+
+
+async def test_the_details_for_the_log_hold_no_content_and_no_secret() -> None:
+    for script in (error("Odd", 400, "x"), Answer(then="reset")):
+        outcome, _ = await outcome_of(script)
+        assert isinstance(outcome, Deferred)
+        assert outcome.detail
+        assert "fake-secret" not in outcome.detail
+        assert "llo" not in json.dumps(outcome.detail)

@@ -1,0 +1,227 @@
+"""The settings: every mistake is named with its place, its value and its cure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay import config
+from relay.config.reading import ConfigError
+
+OUTSIDE = '[[listeners]]\naddress = "0.0.0.0:25"\n'
+
+
+def _refusal(directory: Path, toml: str, environ: dict[str, str] | None = None) -> str:
+    file = directory / "config.toml"
+    file.write_bytes(toml.encode())
+    with pytest.raises(ConfigError) as caught:
+        config.load(file, environ or {})
+    return str(caught.value).replace(f"{directory}/", "")
+
+
+@pytest.mark.parametrize(
+    ("toml", "text"),
+    [
+        (
+            "[ses]\nregoin = 'x'",
+            "ses.regoin: unknown setting; did you mean ses.region?",
+        ),
+        (
+            "[ses]\nattemptTimeout = 60",
+            "ses.attemptTimeout = 60: must be shorter than grace (25)",
+        ),
+        ("[ses]\nattemptTimeout = 22.5", "queue.answerWithin = 3: with ses.attempt"),
+        ("[ses]\nconnectTimeout = 20", "ses.connectTimeout = 20: must be shorter"),
+        ("grace = '25'", 'grace = "25": must be a number'),
+        ("grace = true", "grace = true: must be a number"),
+        ("grace = nan", "grace = NaN: must be a number"),
+        ("transport = 'smtp'", 'transport = "smtp": must be "ses" or "capture"'),
+        ("ses = 5", "ses: must be a table"),
+        ("a = [", "is not TOML: Invalid value (at end of document)"),
+        ("a = 1\na = 2", "is not TOML: Cannot overwrite a value (at"),
+        (
+            "[ses]\naccessKeyId = 'A'",
+            "ses.accessKeyId: is given without ses.accessKeyS",
+        ),
+        ("[limits]\nrecipients = 51", "limits.recipients = 51: must be at most 50"),
+        ("usageHeader = 'Subject'", 'usageHeader = "Subject": is a header with a mean'),
+        ("[ses]\nclientHeaders = ['X-A']", 'ses.clientHeaders[0] = "X-A": must be one'),
+        ("[ses]\nroleArn = 'x'", 'ses.roleArn = "x": must begin with arn:'),
+        ("[ses]\nemailAddress = 'a@'", 'ses.emailAddress = "a@": must be an address'),
+        (
+            "[[listeners]]\naddress = 'a:70000'",
+            'listeners[0].address = "a:70000": must',
+        ),
+        (
+            "[[listeners]]\nallow = ['10.0.0.1/8']",
+            (
+                'listeners[0].allow[0] = "10.0.0.1/8": has bits set beyond its prefix; '
+                "did you mean 10.0.0.0/8?"
+            ),
+        ),
+        (OUTSIDE + "allow = ['0.0.0.0/2', '64.0.0.0/2']", "listeners[0].allow: covers"),
+        (OUTSIDE + "allow = ['::/1']", "listeners[0].allow: covers half"),
+        (OUTSIDE + "allow = ['::ffff:0:0/96']", "listeners[0].allow: covers half"),
+        (OUTSIDE + "auth = 'any'", 'listeners[0].auth = "any": only on a loopback'),
+        ("[web]\nlisten = '0.0.0.0:1'", 'web.listen = "0.0.0.0:1": reachable'),
+        ("[queue]\nengine = 'sqlite'", 'queue.engine = "sqlite": comes with a later'),
+        ("[intake]\ntoken = 'hush'", "intake.token: comes with a later release"),
+        ("[[templates]]\nusageType='A'\nsubject=''", "templates[0]: needs either"),
+    ],
+)
+def test_a_mistake_names_file_setting_value_and_cure(
+    tmp_path: Path, toml: str, text: str
+) -> None:
+    assert _refusal(tmp_path, toml).startswith(f"config.toml: {text}"), "the first line"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        (
+            "RELAY_SES__REGOIN",
+            "x",
+            ": unknown setting; did you mean RELAY_SES__REGION?",
+        ),
+        ("RELAY_GRACE", "soon", ' = "soon": must be a number'),
+        ("RELAY_SES__ATTEMPT_TIMEOUT", "60", " = 60: must be shorter than grace (25)"),
+        ("RELAY_SES__TAGS", "{", ": is not JSON: Expecting property name enclosed"),
+        ("RELAY_LISTENERS", '[{"alow": 1}]', ": [0].alow: unknown setting; did you"),
+        ("RELAY_FOO__PORT", "1", ": unknown setting"),
+    ],
+)
+def test_a_mistake_of_the_environment_names_the_variable(
+    name: str, value: str, text: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.load(None, {name: value})
+    assert str(caught.value).startswith(name + text)
+
+
+def test_the_environment_goes_over_the_file_in_either_spelling(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[ses]\nconfigurationSetName = "a"\nusage_tag = "b"\n')
+    environ = {
+        "RELAY_SES__CONFIGURATION_SET_NAME": "news",
+        "RELAY_SES__TAGS": '{"attempt_x": "c"}',
+        "RELAY_SES__FEEDBACK_TO_SENDER": "true",
+        "RELAY_GRACE": "26",
+        "RELAY_LISTENERS": '[{"address": "[::]:0", "allow": ["10.0.0.0/8"]}]',
+    }
+    loaded = config.load(file, environ)
+    assert loaded.ses.configuration_set_name == "news"
+    assert loaded.ses.usage_tag == "b"
+    assert loaded.ses.tags == {"attempt_x": "c"}
+    assert loaded.ses.feedback_to_sender is True
+    assert loaded.grace == 26
+    assert config.host_and_port(loaded.listeners[0].address) == ("::", 0)
+
+
+def test_one_setting_under_both_spellings_is_refused(tmp_path: Path) -> None:
+    text = _refusal(tmp_path, "[ses]\nusage_tag = 'a'\nusageTag = 'a'")
+    assert (
+        text
+        == "config.toml: ses.usageTag: given as usageTag and as usage_tag; keep one"
+    )
+
+
+def test_variables_of_kubernetes_are_no_settings() -> None:
+    environ = {
+        "RELAY_PORT": "tcp://10.0.0.1:25",
+        "RELAY_SERVICE_HOST": "10.0.0.1",
+        "RELAY_FOO_PORT_1025_TCP_ADDR": "10.0.0.1",
+        "RELAY_CONFIG": "x",
+        "RELAY_GRACE": "",
+    }
+    assert not config.any_settings(None, environ)
+    assert config.load(None, environ) == config.load(None, {})
+    assert config.any_settings(None, {"RELAY_GRACE": "26"})
+
+
+def test_a_secret_comes_from_a_file_beside_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "id").write_bytes(b"AKIA\r\n")
+    (tmp_path / "secret").write_bytes(b"hush/+\n")
+    toml = '[ses]\naccessKeyIdFile = "id"\naccessKeySecretFile = "secret"\n'
+    file = tmp_path / "config.toml"
+    file.write_text(toml)
+    loaded = config.load(file, {})
+    assert config.revealed(loaded.ses.access_key_id) == "AKIA"
+    assert config.revealed(loaded.ses.access_key_secret) == "hush/+"
+    assert "hush" not in repr(loaded)
+    both = _refusal(tmp_path, f'{toml}accessKeyId = "B"')
+    assert (
+        both
+        == "config.toml: ses.accessKeyIdFile: is given beside accessKeyId; keep one"
+    )
+
+
+def test_recipients_follow_the_queue_and_capture_forces_none(tmp_path: Path) -> None:
+    assert config.load(None, {}).limits.recipients == 50
+    captured = config.load(None, {"RELAY_QUEUE__ENGINE": "sqlite"}, capture=True)
+    assert (captured.transport, captured.queue.engine) == ("capture", "none")
+
+
+def test_a_missing_template_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    entry = '[[templates]]\nusageType = "A"\nsubject = ""\ncontentFile = "a.html"'
+    file.write_text(entry)
+    with pytest.raises(ConfigError, match=r"templates\[0\]\.contentFile = .*a\.html"):
+        config.sources(config.load(file, {}))
+
+
+@pytest.mark.parametrize("made", ["directory", "latin", "nothing"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, made: str) -> None:
+    file = tmp_path / "config.toml"
+    if made == "directory":
+        file.mkdir()
+    elif made == "latin":
+        file.write_bytes(b"a = '\xe9'")
+    with pytest.raises(ConfigError, match=r"config\.toml: "):
+        config.load(file, {})
+
+
+SECRET = "S3CRETS3CRET"
+NAMES = ("ses", "accessKeyId", "access_key_secret", "passwordHash", "users", "token",
+         "web", "intake", "listeners", "allow", "grace", "pace", "rate", "tags",
+         "templates", "usageType", "contentFile", "tokenFile", "limits",)  # fmt: skip
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(NAMES) | st.text(max_size=3), inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4))
+def test_any_values_are_settings_or_a_config_error(values: dict[str, Any]) -> None:
+    environ = {
+        f"RELAY_{name.upper()}": json.dumps(value) for name, value in values.items()
+    }
+    table = {f"RELAY_SES__{name.upper()}": str(v) for name, v in values.items()}
+    for each in (environ, table, {"RELAY_USERS": json.dumps(values)}):
+        try:
+            config.load(None, each)
+        except ConfigError as error:
+            assert str(error)  # noqa: PT017 - a refusal says why
+
+
+@given(st.sampled_from(["users", "web", "intake", "ses"]), st.integers(0, 3))
+def test_no_message_shows_a_secret(table: str, shape: int) -> None:
+    names = ("passwordHash", "token", "accessKeyId", "accessKeySecret")
+    wrap: Any = [SECRET, [SECRET], {"x": SECRET}, [{"y": SECRET}]][shape]
+    entry = dict.fromkeys(names, wrap)
+    environ = {"RELAY_USERS": json.dumps([entry, SECRET] if table == "users" else wrap)}
+    for name in ("ACCESS_KEY_ID", "ACCESS_KEY_SECRET"):
+        environ[f"RELAY_SES__{name}"] = f"{SECRET} "
+    with pytest.raises(ConfigError) as caught:
+        config.load(None, environ)
+    assert SECRET not in str(caught.value)

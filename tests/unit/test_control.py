@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from relay import control
+from relay.control import Controls
+from relay.message import parse
+from relay.model import ListManagement, Refused
+
+ALL_SES = (
+    "X-SES-CONFIGURATION-SET",
+    "x-ses-message-tags",
+    "X-SES-LIST-MANAGEMENT-OPTIONS",
+    "X-SES-SOURCE-ARN",
+    "X-SES-FROM-ARN",
+    "X-SES-RETURN-PATH-ARN",
+    "X-SES-TENANT",
+)
+
+
+def read(*lines: str, client_headers: tuple[str, ...] = ALL_SES) -> Controls:
+    content = "".join(f"{line}\r\n" for line in lines).encode(
+        "utf-8", "surrogateescape"
+    )
+    return control.read(
+        parse(content), usage_header="X-Relay-Usage", client_headers=client_headers
+    )
+
+
+def refusal(*lines: str) -> str:
+    with pytest.raises(Refused) as refused:
+        read(*lines)
+    return str(refused.value.reply)
+
+
+@pytest.mark.parametrize(
+    ("line", "usage"),
+    [
+        ("X-Relay-Usage: SignIn", "SignIn"),
+        ("x-relay-USAGE \t:SignIn  ", "SignIn"),
+        ("X-Relay-Usage:\r\n SignIn", "SignIn"),
+        ("X-Relay-Usage: =?utf-8?q?Sign=49n?=", "SignIn"),
+        ("X-Relay-Usage:", ""),
+        ("X-Relay-Usage: =?utf-8?q?_?=", ""),
+        ("X-Relay-Usage", ""),
+    ],
+)
+def test_the_usage_is_read_however_it_is_written(line: str, usage: str) -> None:
+    assert read("From: a@b.example", line).usage == usage
+
+
+def test_two_usages_are_refused_even_when_one_is_empty() -> None:
+    for second in ("X-Relay-Usage: B", "x-relay-usage:"):
+        text = refusal("X-Relay-Usage: A", second)
+        assert text == "550 5.6.0 X-Relay-Usage: given more than once"
+
+
+def test_variables_merge_and_the_later_wins() -> None:
+    controls = read(
+        'X-Relay-Variables: {"a": 1, "b": {"c": 1}, "a": 2}',
+        "X-Relay-Variable-User-Name: Ann",
+        'X-Relay-Variables: {"b": {"d": 2}, "user_name": "no"}',
+        "X-Relay-Variables:",
+        "X-RELAY-VARIABLE-CODE: =?utf-8?q?Gr=C3=BC=C3=9Fe?=",
+        "X-Relay-Variable-empty:",
+    )
+    assert controls.variables == {
+        "a": 2,
+        "b": {"d": 2},
+        "user_name": "Ann",
+        "code": "Grüße",
+        "empty": "",
+    }
+
+
+def test_json_survives_folding_encoded_words_and_raw_utf8() -> None:
+    assert read('X-Relay-Variables: {"n":\r\n "Grüße"}').variables == {"n": "Grüße"}
+    encoded = (
+        "X-Relay-Variables: =?utf-8?q?=7B=22n=22=3A_=22Gr=C3=BC?=\r\n"
+        " =?utf-8?q?=C3=9Fe=22=7D?="
+    )
+    assert read(encoded).variables == {"n": "Grüße"}
+
+
+def test_numbers_keep_what_they_are() -> None:
+    text = '{"i": 12345678901234567890123, "f": 1.5, "w": 1.0, "t": true, "n": null}'
+    variables = read(f"X-Relay-Variables: {text}").variables
+    assert json.dumps(variables) == json.dumps(json.loads(text))
+    digits = "9" * 5000  # more than Python makes an int of
+    assert read(f'X-Relay-Variables: {{"d": {digits}}}').variables == {"d": digits}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1]",
+        "1",
+        '"secret"',
+        "{secret}",
+        '{"a": NaN}',
+        '{"a": -Infinity}',
+        '{"a": 1e999}',
+        "{" + '"a":{' * 50_00,
+        '{"a":' * 20_000 + "1" + "}" * 20_000,
+    ],
+)
+def test_what_is_no_json_object_is_refused_without_its_value(text: str) -> None:
+    reply = refusal(f"X-Relay-Variables: {text}")
+    assert reply.startswith("550 5.6.0 X-Relay-Variables: ")
+    assert "secret" not in reply
+
+
+def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:
+    controls = read('X-Relay-Variables: {"a\\ud800": ["\\udc00x", "\\ud83d\\ude00"]}')
+    assert controls.variables == {"a\ufffd": ["\ufffdx", "😀"]}
+
+
+@pytest.mark.parametrize(
+    "name", ["user.name", "a b", "", "é", "code=12345", "a\x00b", "a;b"]
+)
+def test_an_unusable_variable_name_is_refused_and_named(name: str) -> None:
+    reply = refusal(f"X-Relay-Variable-{name}: 12345")
+    assert reply.startswith("550 5.6.0 X-Relay-Variable-")
+    assert "12345" not in reply
+
+
+def test_a_control_header_without_its_colon_says_nothing_and_goes() -> None:
+    message = parse(b"From: a@b.example\r\nX-Relay-Variable-code=123456\r\n\r\nx")
+    assert read("From: a@b.example", "X-Relay-Variable-code=123456") == Controls()
+    kept = message.without(lambda key: control.removed(key, "X-Relay-Usage"))
+    assert kept.content == b"From: a@b.example\r\n\r\nx"
+
+
+def test_the_first_locale_counts() -> None:
+    assert read("X-Relay-Locale: fr-CA", "X-Relay-Locale: de").locale == "fr-CA"
+    assert read("X-Relay-Locale: =?utf-8?q?de?=").locale == "de"
+
+
+def test_ses_headers_become_options() -> None:
+    assert read(
+        "X-SES-CONFIGURATION-SET:",
+        "X-SES-CONFIGURATION-SET: news",
+        "x-ses-configuration-set: other",
+        "X-SES-MESSAGE-TAGS: a=b, c = d_1 ,",
+        "X-SES-LIST-MANAGEMENT-OPTIONS: friends; topic=fun",
+        "X-SES-SOURCE-ARN: arn:source",
+        "X-SES-FROM-ARN: arn:from",
+        "X-SES-RETURN-PATH-ARN: arn:path",
+        "X-SES-TENANT: acme",
+    ) == Controls(
+        configuration_set="news",
+        tags={"a": "b", "c": "d_1"},
+        list_management=ListManagement("friends", "fun"),
+        from_arn="arn:from",
+        feedback_arn="arn:path",
+        tenant="acme",
+    )
+    assert read("X-SES-SOURCE-ARN: arn:source").from_arn == "arn:source"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("friends", ListManagement("friends")),
+        ("friends; topic=fun", ListManagement("friends", "fun")),
+        (
+            "contactListName=friends; topicName=fun",
+            ListManagement("friends", "fun"),
+        ),
+    ],
+)
+def test_both_forms_of_list_options_are_read(
+    value: str, expected: ListManagement
+) -> None:
+    header = f"X-SES-LIST-MANAGEMENT-OPTIONS: {value}"
+    assert read(header).list_management == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "X-SES-CONFIGURATION-SET: ne ws",
+        "X-SES-CONFIGURATION-SET: " + "n" * 65,
+        "X-SES-MESSAGE-TAGS: secret",
+        "X-SES-MESSAGE-TAGS: a=",
+        "X-SES-MESSAGE-TAGS: =b",
+        "X-SES-MESSAGE-TAGS: a=b c",
+        "X-SES-MESSAGE-TAGS: a=ü",
+        "X-SES-MESSAGE-TAGS: a=" + "b" * 257,
+        "X-SES-LIST-MANAGEMENT-OPTIONS: ; topic=x",
+        "X-SES-FROM-ARN: ü",
+        "X-SES-TENANT: a/b",
+    ],
+)
+def test_a_ses_header_that_ses_would_refuse_is_refused_and_named(line: str) -> None:
+    name, _, value = line.partition(": ")
+    reply = refusal(line)
+    assert reply.startswith(f"550 5.6.0 {name}: ")
+    assert value not in reply
+    assert read(line, client_headers=()).warnings == (
+        f"{name} dropped: not in ses.clientHeaders",
+    )
+
+
+def test_unlisted_ses_headers_are_dropped_unread_with_one_warning_each() -> None:
+    controls = read(
+        "X-SES-TENANT: a/b",
+        "X-SES-TENANT: c",
+        "X-SES-MESSAGE-TAGS: a=b",
+        client_headers=("X-SES-MESSAGE-TAGS",),
+    )
+    assert controls.warnings == ("X-SES-TENANT dropped: not in ses.clientHeaders",)
+    assert controls.tags == {"a": "b"}
+    assert controls.tenant == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "X-Relay-Usage",
+        "X-Relay-Unknown",
+        "x-ses-anything",
+        "BCC",
+        "Resent-Bcc",
+        "Return-Path",
+        "App",
+    ],
+)
+def test_what_is_removed(name: str) -> None:
+    assert control.removed(name.lower(), "App")
+    assert control.mentions(f"{name}: x".lower().encode(), "App")
+    assert not control.removed(f"my-{name}".lower(), "App")

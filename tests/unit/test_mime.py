@@ -1,0 +1,364 @@
+"""The mail that a template makes of an original: headers, bodies, attachments."""
+
+from __future__ import annotations
+
+import base64
+import email
+import re
+from email.message import EmailMessage
+from email.policy import SMTP, default
+
+import pytest
+
+from relay.message import parse
+from relay.model import Envelope, Refused
+from relay.template import Source, Templates
+
+ENVELOPE = Envelope("app@acme.example", ("ann@example.net",))
+IMAGE = bytes(range(256)) * 3
+WRAP = "<div>{{message.html}}</div>"
+
+
+def content(
+    original: bytes,
+    template: str = "<p>new</p>",
+    subject: str = "s",
+    envelope: Envelope = ENVELOPE,
+    content_type: str = "text/html",
+    attachments: str = "keep",
+) -> bytes:
+    source = Source(
+        "A", subject, template, content_type=content_type, attachments=attachments
+    )
+    return Templates([source]).choose("A", "").apply(parse(original), envelope, {})
+
+
+def mail(
+    original: bytes,
+    template: str = "<p>new</p>",
+    *,
+    content_type: str = "text/html",
+    attachments: str = "keep",
+) -> EmailMessage:
+    raw = content(
+        original, template, content_type=content_type, attachments=attachments
+    )
+    made = email.message_from_bytes(raw, policy=default)
+    assert isinstance(made, EmailMessage)
+    return made
+
+
+def body(made: EmailMessage, kind: str) -> str:
+    part = made.get_body((kind,))
+    assert part is not None
+    return str(part.get_content()).replace("\r\n", "\n").rstrip("\n")
+
+
+def shape(made: EmailMessage) -> str:
+    if not made.is_multipart():
+        return made.get_content_type()
+    parts = ", ".join(shape(part) for part in made.iter_parts())  # type: ignore[arg-type]  # typeshed: any Message
+    return f"{made.get_content_subtype()}({parts})"
+
+
+def rich() -> bytes:
+    """Text, HTML with an image in it, and a PDF with a name outside ASCII."""
+    made = EmailMessage(policy=SMTP)
+    made["From"], made["To"], made["Subject"] = "a@x.example", "b@x.example", "old"
+    made.set_content("old text\n")
+    made.add_alternative('<p>old</p><img src="cid:pic@x">', subtype="html")
+    html = made.get_body(("html",))
+    assert html is not None
+    html.add_related(IMAGE, "image", "png", cid="<pic@x>")
+    made.add_attachment(IMAGE, "application", "pdf", filename="Été.pdf")
+    return made.as_bytes()
+
+
+def header(*lines: str) -> bytes:
+    return "".join(f"{line}\r\n" for line in lines).encode() + b"\r\nold\r\n"
+
+
+def test_headers_that_do_not_describe_the_old_body_are_kept_as_they_are() -> None:
+    kept = (
+        b"Message-ID: <1@x.example>\r\nDate: Tue, 1 Jan 2030 00:00:00 +0000\r\n"
+        b"In-Reply-To: <0@x>\r\nList-Unsubscribe: <https://x.example/u>\r\n"
+        b"X-Folded: a\r\n\tb\r\nAuto-Submitted: auto-generated\r\nPrecedence: bulk\r\n"
+    )
+    made = content(b"From: a@x.example\r\n" + kept + b"To: b@x.example\r\n\r\nx\r\n")
+    for line in re.findall(rb"[^\n]+\n(?:[ \t][^\n]*\n)*", kept):
+        assert line in made
+
+
+def test_headers_about_the_old_body_and_its_way_go() -> None:
+    gone = (
+        "Received: by a",
+        "Resent-From: r@x",
+        "Return-Path: <r@x>",
+        "Authentication-Results: x",
+        "ARC-Seal: x",
+        "DKIM-Signature: v=1",
+        "DomainKey-Signature: x",
+        "Content-Language: fr",
+        "Content-MD5: x",
+        "Bcc: secret@x.example",
+    )
+    made = mail(header("From: a@x.example", "MIME-Version: 1.0", *gone))
+    for line in gone:
+        assert made[line.partition(":")[0]] is None
+    assert made.get_all("MIME-Version") == ["1.0"]
+    assert len(made.get_all("Content-Type") or ()) == 1
+
+
+def test_no_header_that_ses_wants_once_appears_twice() -> None:
+    once = ("Date", "Message-ID", "References", "Sender", "User-Agent", "Importance")
+    lines = [f"{name}: {n}" for n in ("1", "2") for name in once]
+    made = content(header("From: a@x", "From: b@x", "Subject: 1", "Subject: 2", *lines))
+    head = made.partition(b"\r\n\r\n")[0].decode().lower()
+    for name in ("From", "Subject", *once):
+        assert len(re.findall(f"^{name}:".lower(), head, re.MULTILINE)) == 1
+    assert "from: a@x" in head
+    assert "message-id: 1" in head
+
+
+def test_raw_utf8_in_kept_headers_becomes_encoded_words() -> None:
+    made = content(
+        header("From: Été <a@x.example>", "To: Ôte <b@x.example>", "X-A: ü b")
+    )
+    assert made.isascii()
+    parsed = email.message_from_bytes(made, policy=default)
+    assert parsed["From"].addresses[0].display_name == "Été"
+    assert parsed["To"].addresses[0].display_name == "Ôte"
+    assert parsed["X-A"] == "ü b"
+
+
+@pytest.mark.parametrize(
+    ("lines", "recipients", "to", "cc"),
+    [
+        (("To: x@y.example",), ("a@b.example",), "x@y.example", None),
+        ((), ("a@b.example",), "a@b.example", None),
+        (("To:",), ("a@b.example",), "a@b.example", None),
+        ((), ("a@b.example", "c@d.example"), "undisclosed-recipients:;", None),
+        (("Cc: x@y.example",), ("a@b.example",), None, "x@y.example"),
+    ],
+)
+def test_to_and_cc(
+    lines: tuple[str, ...], recipients: tuple[str, ...], to: str | None, cc: str | None
+) -> None:
+    made = content(
+        header("From: a@x.example", *lines), envelope=Envelope("s@x", recipients)
+    )
+    parsed = email.message_from_bytes(made, policy=default)
+    assert (parsed["To"], parsed["Cc"]) == (to, cc)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Your code is 123456",
+        "=?utf-8?q?not_a_word?=",
+        "Été " * 60,
+        "x" * 300,
+        "a " * 200 + "b",
+        "日本語" * 40,
+        "two  spaces   here " * 10 + "end",
+        "",
+    ],
+)
+def test_any_subject_comes_back_from_short_lines(subject: str) -> None:
+    made = content(header("From: a@x.example"), subject=subject)
+    assert made.isascii()
+    assert max(map(len, made.split(b"\r\n"))) <= 78
+    assert all(len(w) <= 75 for w in re.findall(rb"=\?[^?]+\?.\?[^?]*\?=", made))
+    parsed = email.message_from_bytes(made, policy=default)
+    assert str(parsed["Subject"]).strip() == subject.strip()
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "日", "=", " ", ".\n", "\n", "x \n"])
+def test_lines_are_short_and_bodies_come_back(letter: str) -> None:
+    text = f"<p>{letter * 500}</p>end"
+    made = content(header("From: a@x.example"), text)
+    assert made.isascii()
+    assert max(map(len, made.split(b"\r\n"))) <= 78
+    assert b"\n" not in made.replace(b"\r\n", b"")
+    parsed = email.message_from_bytes(made, policy=default)
+    assert isinstance(parsed, EmailMessage)
+    assert body(parsed, "html") == text
+
+
+def test_a_rich_mail_keeps_its_attachment_and_drops_what_its_html_had() -> None:
+    made = mail(rich())
+    assert shape(made) == "mixed(alternative(text/plain, text/html), application/pdf)"
+    (attached,) = made.iter_attachments()
+    assert attached.get_filename() == "Été.pdf"
+    assert attached.get_content() == IMAGE
+    assert "old" not in body(made, "html") + body(made, "plain")
+
+
+def test_a_wrapped_mail_keeps_its_images_beside_its_html() -> None:
+    made = mail(rich(), WRAP)
+    assert shape(made) == (
+        "mixed(alternative(text/plain, related(text/html, image/png)), application/pdf)"
+    )
+    assert body(made, "html") == '<div><p>old</p><img src="cid:pic@x">\n</div>'
+    assert body(made, "plain") == "old text"
+
+
+def test_dropped_attachments_go_but_not_the_images_of_the_wrapped_html() -> None:
+    made = mail(rich(), WRAP, attachments="drop")
+    assert shape(made) == "alternative(text/plain, related(text/html, image/png))"
+    assert (
+        shape(mail(rich(), attachments="drop")) == "alternative(text/plain, text/html)"
+    )
+
+
+def test_a_plain_template_stands_before_the_attachments() -> None:
+    made = mail(rich(), "new", content_type="text/plain")
+    assert shape(made) == "mixed(text/plain, application/pdf)"
+
+
+def test_the_raw_bytes_of_an_attachment_are_kept() -> None:
+    part = (
+        b"Content-Type: text/csv;\r\n\tname=a.csv\r\nX-Attachment-Id: f_1\r\n"
+        b"content-disposition: attachment; filename=a.csv\r\n\r\na;b\r\n\r\n1;2"
+    )
+    original = (
+        b"From: a@x.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"--b\r\n\r\nold\r\n--b\r\n" + part + b"\r\n--b--\r\n"
+    )
+    made = content(original)
+    assert b"\r\n" + part + b"\r\n--" in made
+
+
+def test_an_attachment_of_8_bit_is_encoded_and_comes_back() -> None:
+    part = "Content-Type: text/csv; charset=utf-8\r\nContent-Disposition: attachment"
+    original = (
+        b"From: a@x.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"--b\r\n" + part.encode() + "\r\n\r\nÉté".encode() + b"\r\n--b--\r\n"
+    )
+    made = content(original)
+    assert made.isascii()
+    parsed = email.message_from_bytes(made, policy=default)
+    assert isinstance(parsed, EmailMessage)
+    (attached,) = parsed.iter_attachments()
+    assert attached.get_payload(decode=True) == "Été".encode()
+
+
+def test_a_mail_inside_a_mail_is_an_attachment_and_not_a_body() -> None:
+    inner = b"From: i@x.example\r\nSubject: inner\r\n\r\ninner body"
+    original = (
+        b"From: a@x.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"--b\r\n\r\nouter\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
+        + inner
+        + b"\r\n--b--\r\n"
+    )
+    made = mail(original, WRAP)
+    assert body(made, "plain") == "outer"
+    assert shape(made).endswith(", message/rfc822(text/plain))") or "rfc822" in shape(
+        made
+    )
+    assert inner in made.as_bytes(policy=SMTP)
+
+
+def test_a_mail_that_is_an_attachment_stays_one() -> None:
+    original = (
+        b"From: a@x.example\r\nX-A: 1\r\nContent-Type: application/pdf\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\n"
+        + base64.b64encode(b"PDF")
+        + b"\r\n"
+    )
+    made = mail(original)
+    assert shape(made) == "mixed(alternative(text/plain, text/html), application/pdf)"
+    (attached,) = made.iter_attachments()
+    assert attached.get_content() == b"PDF"
+    assert "X-A" not in attached
+
+
+@pytest.mark.parametrize(
+    ("charset", "data", "text"),
+    [
+        ("iso-8859-1", b"\xe9t\xe9", "été"),
+        ("windows-1252", b"\x80 5", "€ 5"),
+        ("utf-8", "日本".encode(), "日本"),
+        ("utf-8", b"caf\xe9", "café"),
+        ("no-such-charset", "é".encode(), "é"),
+        ("rot13", b"abc", "abc"),
+    ],
+)
+def test_charsets_are_decoded_leniently(charset: str, data: bytes, text: str) -> None:
+    original = (
+        b"From: a@x.example\r\nContent-Type: text/plain; charset=%s\r\n\r\n%s\r\n"
+        % (charset.encode(), data)
+    )
+    assert body(mail(original, WRAP), "plain") == text
+
+
+def test_html_alone_makes_the_text_and_text_alone_the_html() -> None:
+    original = (
+        b"From: a@x.example\r\nContent-Type: text/html\r\n\r\n"
+        b"<p>One</p><script>x()</script><p>a &lt; b</p>\r\n"
+    )
+    assert body(mail(original, "{{message.text}}"), "plain") == "One\n\na < b"
+    assert body(mail(header("From: a@x"), WRAP), "html").startswith("<div>old")
+
+
+@pytest.mark.parametrize("depth", [101, 2000])
+def test_too_deep_a_mail_is_refused(depth: int) -> None:
+    original = b"From: a@x\r\n"
+    for level in range(depth):
+        original += b'Content-Type: multipart/mixed; boundary="b%d"\r\n\r\n' % level
+        original += b"--b%d\r\n" % level
+    with pytest.raises(Refused) as caught:
+        content(original + b"\r\nx\r\n", WRAP)
+    assert str(caught.value.reply).startswith("554 5.6.0 ")
+
+
+def test_too_many_parts_are_refused() -> None:
+    original = b"From: a@x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    with pytest.raises(Refused) as caught:
+        content(original + b"--b\r\n\r\nx\r\n" * 501, WRAP)
+    assert str(caught.value.reply).startswith("554 5.6.0 ")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Content-Type: multipart/mixed\r\n\r\nx",
+        b'Content-Type: multipart/mixed; boundary="\r\n\r\nx',
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\nno parts",
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b",
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n--b\r\n\r\n--b--",
+        b"Content-Type: \r\nContent-Transfer-Encoding: base64\r\n\r\n=A=B=!",
+        b"Content-Transfer-Encoding: base64\r\n\r\nA",
+        b"Content-Transfer-Encoding: quoted-printable\r\n\r\n=\r\n=X=",
+        b"Content-Type: text/html; charset=\x00\xff\r\n\r\n<![if",
+        b"\xff\xfe: x",
+        b"",
+    ],
+)
+def test_a_broken_original_still_makes_a_mail(rest: bytes) -> None:
+    made = content(b"From: a@x.example\r\n" + rest, WRAP)
+    assert email.message_from_bytes(made, policy=default)["Subject"] == "s"
+
+
+def multipart(*parts: bytes) -> bytes:
+    return (
+        b"From: a@x.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        + b"".join(b"--b\r\n" + part + b"\r\n" for part in parts)
+        + b"--b--\r\n"
+    )
+
+
+def test_text_on_both_sides_of_a_picture_is_wrapped_whole() -> None:
+    original = multipart(b"\r\none", b"Content-Type: image/png\r\n\r\nPNG", b"\r\ntwo")
+    assert body(mail(original, WRAP), "plain") == "one\ntwo"
+
+
+def test_an_image_is_found_by_its_percent_encoded_id() -> None:
+    original = multipart(
+        b"Content-Type: text/html\r\n\r\n<img src='cid:a%40b'>",
+        b"Content-Type: image/png\r\nContent-ID: <a@b>\r\n\r\nPNG",
+    )
+    assert shape(mail(original, WRAP)) == (
+        "alternative(text/plain, related(text/html, image/png))"
+    )
+    assert shape(mail(original)) == "alternative(text/plain, text/html)"
