@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
 
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         settings.complain(str(error))
         return 2
     except TimeoutError:
-        log.line(40, "stopped with work cut off")
+        log.line(logging.ERROR, "stopped with work cut off")
         return 3
     except ExceptionGroup as group:
         for broken in group.exceptions:
@@ -79,7 +80,7 @@ def _templates(chosen: config.Config, *, samples_too: bool) -> Templates:
         missing=chosen.missing_variables,
     )
     for warning in templates.warnings:
-        log.line(30, "template", warning=warning)
+        log.line(logging.WARNING, "template", warning=warning)
     return templates
 
 

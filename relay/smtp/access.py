@@ -34,12 +34,20 @@ class Doorkeeper:
     open: int = field(default=0)
 
     def admit(self, peer: str, allow: Sequence[Network]) -> Reply | None:
-        """What a client that just connected is told instead of a greeting, if so."""
+        """Count a client that just connected; or what it is told instead.
+
+        Called as the connection is made, so that of many at once just the allowed
+        number comes in. Who was admitted must `leave`.
+        """
         if not allowed(peer, allow):
             return NOT_ALLOWED
-        if self.open > self.connections:
+        if self.open >= self.connections:
             return TOO_MANY
+        self.open += 1
         return None
+
+    def leave(self) -> None:
+        self.open -= 1
 
 
 def allowed(peer: str, allow: Sequence[Network]) -> bool:

@@ -9,6 +9,7 @@ keep what they then refuse.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -100,7 +101,8 @@ class Session(SMTP):
         )
         self._service = service
         self._sessions = sessions
-        self._left = False
+        self._peer = ""
+        self._refusal: Reply | None = None
         self._closing = False
         self._refused = 0
         self._greeted = False
@@ -117,18 +119,19 @@ class Session(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._sessions.add(self)
-        self._service.doorkeeper.open += 1
+        peer = transport.get_extra_info("peername")
+        self._peer = peer[0] if peer else ""
+        service = self._service
+        self._refusal = service.doorkeeper.admit(self._peer, service.allow)
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         # The library cancels the command under way here, and with it the mail.
-        self._left = True
         asyncio.StreamReaderProtocol.connection_lost(self, error)
         self.transport = None
 
     def eof_received(self) -> bool:
         # A client that only closed its sending side still waits for its answers.
-        self._left = True
         asyncio.StreamReaderProtocol.eof_received(self)
         return True
 
@@ -149,7 +152,8 @@ class Session(SMTP):
             log.broken("session broken", error, listener=self._service.name)
             await self._last_words(INTERNAL)
         finally:
-            self._service.doorkeeper.open -= 1
+            if self._refusal is None:
+                self._service.doorkeeper.leave()
             self._sessions.discard(self)
             self._writer.close()
 
@@ -178,18 +182,15 @@ class Session(SMTP):
 
     async def _converse(self) -> None:
         service = self._service
-        peer = self.transport.get_extra_info("peername") if self.transport else None
-        self._peer = peer[0] if peer else ""
-        refusal = service.doorkeeper.admit(self._peer, service.allow)
-        if refusal is not None:
+        if self._refusal is not None:
             log.line(
-                30,
+                logging.WARNING,
                 "client refused",
                 listener=service.name,
                 peer=self._peer,
-                reply=str(refusal),
+                reply=str(self._refusal),
             )
-            await self._last_words(refusal)
+            await self._last_words(self._refusal)
             return
         await self._wire.reply(f"220 {service.hostname} ESMTP")
         while not self._closing:

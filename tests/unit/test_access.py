@@ -28,8 +28,8 @@ def test_a_link_local_address_is_compared_without_its_zone() -> None:
 
 def test_the_doorkeeper_tells_why() -> None:
     door = Doorkeeper(connections=1, memory=Memory(10))
-    door.open = 1
-    assert door.admit("127.0.0.1", LOCAL) is None
     assert door.admit("10.0.0.1", LOCAL) == NOT_ALLOWED
-    door.open = 2
+    assert door.admit("127.0.0.1", LOCAL) is None
     assert door.admit("127.0.0.1", LOCAL) == TOO_MANY
+    door.leave()
+    assert door.admit("127.0.0.1", LOCAL) is None

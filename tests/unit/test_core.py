@@ -32,7 +32,9 @@ LOST = Deferred(Reply(451, "4.2", "lost"), When.UNSEEN, maybe_sent=True)
 class Scripted:
     """A transport that answers as told, one after the other; the last repeats."""
 
-    def __init__(self, outcomes: Sequence[Outcome | Exception], seconds: float = 0):
+    def __init__(
+        self, outcomes: Sequence[Outcome | Exception], seconds: float = 0
+    ) -> None:
         self.outcomes = list(outcomes)
         self.seconds = seconds
         self.at: list[float] = []

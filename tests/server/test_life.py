@@ -1,0 +1,315 @@
+"""Start, stop and exit codes of the real process; clients that leave, and many."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.fake_ses import FakeSes
+from tests.server.relay_process import ROOT, environment, running_relay, until
+
+MAIL = b"From: a@b.example\r\nSubject: x\r\n\r\nhello\r\n"
+
+
+def through(ses: FakeSes, **more: str) -> dict[str, str]:
+    """Settings that send through the fake SES."""
+    return {
+        "RELAY_SES__REGION": "eu-west-1",
+        "RELAY_SES__ACCESS_KEY_ID": "AKIAFAKE",
+        "RELAY_SES__ACCESS_KEY_SECRET": "fake-secret",
+        "RELAY_SES__ENDPOINT_URL": ses.url,
+        **more,
+    }
+
+
+class Client:
+    """A client by hand, for what smtplib would never do."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.file = self.socket.makefile("rb")
+
+    def say(self, *lines: str) -> None:
+        self.socket.sendall("".join(f"{line}\r\n" for line in lines).encode())
+
+    def reply(self) -> str:
+        """The last line of the next reply."""
+        while (line := self.file.readline())[3:4] == b"-":
+            pass
+        return line.decode().rstrip("\r\n")
+
+    def begin(self) -> None:
+        """Go as far as 354."""
+        assert self.reply().startswith("220 ")
+        self.say("EHLO t", "MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>", "DATA")
+        replies = [self.reply() for _ in range(4)]
+        assert replies[3].startswith("354 "), replies
+
+    def submit(self) -> None:
+        """Send all of a mail, and wait for nothing."""
+        self.begin()
+        self.socket.sendall(MAIL + b".\r\n")
+
+    def close(self) -> None:
+        self.file.close()
+        self.socket.close()
+
+
+def relay_command(
+    *arguments: str, settings: Mapping[str, str] | None = None, cwd: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "relay", *arguments],
+        cwd=cwd,
+        env=environment(settings or {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_idle_clients_get_421_and_do_not_hold_the_stop() -> None:
+    with running_relay() as relay:
+        client = Client(relay.port())
+        assert client.reply().startswith("220 ")
+        assert relay.stop() == 0
+        assert client.reply() == "421 4.3.2 Shutting down, try again later"
+        client.close()
+        assert relay.event("stopped")
+
+
+def test_a_transaction_under_way_ends_before_the_stop() -> None:
+    with running_relay() as relay:
+        client = Client(relay.port())
+        client.begin()
+        relay.process.send_signal(signal.SIGTERM)
+        relay.event("stopping")
+        client.socket.sendall(MAIL + b".\r\n")
+        assert client.reply().startswith("250 2.0.0 captured as ")
+        assert client.reply() == "421 4.3.2 Shutting down, try again later"
+        client.close()
+        assert relay.wait() == 0
+
+
+def test_a_new_transaction_is_refused_while_stopping() -> None:
+    with running_relay() as relay:
+        client = Client(relay.port())
+        client.begin()
+        relay.process.send_signal(signal.SIGTERM)
+        relay.event("stopping")
+        client.socket.sendall(MAIL + b".\r\nMAIL FROM:<a@b.example>\r\n")
+        assert client.reply().startswith("250 ")
+        assert client.reply().startswith("421 4.3.2 ")
+        client.close()
+        assert relay.wait() == 0
+
+
+def test_a_second_signal_ends_the_grace_with_exit_code_3() -> None:
+    with running_relay() as relay:
+        client = Client(relay.port())
+        client.begin()
+        relay.process.send_signal(signal.SIGTERM)
+        relay.event("stopping")
+        relay.process.send_signal(signal.SIGTERM)
+        assert relay.wait() == 3
+        client.close()
+
+
+def test_grace_ends_what_does_not_end_by_itself() -> None:
+    settings = {
+        "RELAY_GRACE": "1",
+        "RELAY_QUEUE__ANSWER_WITHIN": "0.2",
+        "RELAY_SES__ATTEMPT_TIMEOUT": "0.5",
+        "RELAY_SES__CONNECT_TIMEOUT": "0.3",
+    }
+    with running_relay(settings=settings) as relay:
+        client = Client(relay.port())
+        client.begin()
+        assert relay.stop() == 3
+        client.close()
+
+
+async def test_mail_in_hand_is_sent_and_answered_during_the_stop() -> None:
+    async with FakeSes(seconds=1) as ses:
+
+        def run() -> tuple[str, int]:
+            with running_relay("-c", os.devnull, settings=through(ses)) as relay:
+                client = Client(relay.port())
+                client.submit()
+                until(lambda: bool(ses.requests))
+                relay.process.send_signal(signal.SIGTERM)
+                reply = client.reply()
+                client.close()
+                return reply, relay.wait()
+
+        reply, code = await asyncio.to_thread(run)
+    assert reply.startswith("250 2.0.0 Ok ")
+    assert code == 0
+
+
+@pytest.mark.parametrize("how", ["close", "half-close", "reset"])
+async def test_trap_23_and_45_a_client_that_leaves_takes_no_mail_with_it(
+    how: str,
+) -> None:
+    async with FakeSes(seconds=0.5) as ses:
+
+        def run() -> str:
+            with running_relay("-c", os.devnull, settings=through(ses)) as relay:
+                client = Client(relay.port())
+                client.submit()
+                reply = ""
+                if how == "half-close":
+                    client.socket.shutdown(socket.SHUT_WR)
+                    reply = client.reply()
+                elif how == "reset":
+                    linger = b"\x01\0\0\0\0\0\0\0"
+                    client.socket.setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, linger
+                    )
+                client.close()
+                sent = relay.event("sent")
+                assert sent["attempts"] == 1
+                return reply
+
+        reply = await asyncio.to_thread(run)
+        assert len(ses.sent) == 1
+    assert reply.startswith("250 " if how == "half-close" else "")
+
+
+def test_more_connections_than_allowed_get_421() -> None:
+    with running_relay(settings={"RELAY_LIMITS__CONNECTIONS": "2"}) as relay:
+        clients = [Client(relay.port()) for _ in range(3)]
+        greetings = [client.reply() for client in clients]
+        assert greetings[2] == "421 4.3.2 Too many connections, try again later"
+        clients[0].close()
+        clients[2].close()
+        # The place is free again as soon as its client is gone.
+        until(lambda: _greeted(relay.port()))
+        clients[1].close()
+
+
+def _greeted(port: int) -> bool:
+    client = Client(port)
+    greeting = client.reply()
+    client.close()
+    return greeting.startswith("220 ")
+
+
+def test_trap_24_a_silent_client_is_cut_off_and_a_drip_too() -> None:
+    with running_relay(settings={"RELAY_LIMITS__TIMEOUT": "0.5"}) as relay:
+        silent = Client(relay.port())
+        assert silent.reply().startswith("220 ")
+        assert silent.reply() == "421 4.4.2 Timeout, closing connection"
+        silent.close()
+        dripping = Client(relay.port())
+        dripping.begin()
+        reply = ""
+        dripping.socket.settimeout(0.1)
+        for _ in range(50):
+            dripping.socket.sendall(b"x")
+            try:
+                reply = dripping.socket.recv(100).decode()
+                break
+            except TimeoutError:
+                continue
+        assert reply == "421 4.4.2 Timeout, closing connection\r\n"
+        dripping.close()
+
+
+def test_a_client_that_reads_nothing_is_cut_off() -> None:
+    settings = {"RELAY_LIMITS__TIMEOUT": "0.5"}
+    with running_relay(settings=settings) as relay:
+        client = Client(relay.port())
+        flood = b"NOOP\r\n" * 4_000_000  # its replies fill all buffers between
+        with pytest.raises((ConnectionError, TimeoutError)):
+            client.socket.sendall(flood)
+        client.close()
+        assert _greeted(relay.port())
+
+
+def test_a_port_that_is_taken_is_exit_code_2() -> None:
+    with running_relay() as relay:
+        port = relay.port()
+        listeners = f'[{{"address": "127.0.0.1:{port}"}}]'
+        second = relay_command(
+            "serve", "--capture", settings={"RELAY_LISTENERS": listeners}
+        )
+    assert second.returncode == 2
+    assert f"127.0.0.1:{port}: Address already in use" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_no_settings_at_all_name_the_capture_mode(tmp_path: Path) -> None:
+    found = relay_command("serve", settings={}, cwd=tmp_path)
+    assert found.returncode == 2
+    assert "relay serve --capture" in found.stderr
+
+
+def test_no_region_is_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('transport = "ses"\n')
+    nowhere = {
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    }
+    found = relay_command("serve", settings=nowhere, cwd=tmp_path)
+    assert found.returncode == 2
+    assert "ses.region" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_ready_asks_the_health_listener(tmp_path: Path) -> None:
+    with running_relay(settings={"RELAY_HEALTH__LISTEN": "127.0.0.1:0"}) as relay:
+        url = f"http://127.0.0.1:{relay.port('health')}/readyz"
+        assert relay_command("ready", "--url", url).returncode == 0
+        assert relay_command("ready", "--url", url.replace("readyz", "livez")).stdout
+    stopped = relay_command("ready", "--url", url)
+    assert (stopped.returncode, "Traceback" in stopped.stderr) == (1, False)
+    unset = relay_command("ready", cwd=tmp_path)
+    assert unset.returncode == 2
+    assert "health.listen" in unset.stderr
+
+
+def test_systemd_is_told_when_the_relay_is_ready(tmp_path: Path) -> None:
+    path = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one:
+        one.bind(os.fspath(path))
+        one.settimeout(20)
+        with running_relay(settings={"NOTIFY_SOCKET": os.fspath(path)}) as relay:
+            assert one.recv(100) == b"READY=1"
+            assert _greeted(relay.port())
+            relay.stop()
+            assert one.recv(100) == b"STOPPING=1"
+
+
+def test_trap_9_no_code_reaches_a_log_line_or_a_reply() -> None:
+    secret = "739157"
+    settings = {"RELAY_LOG__LEVEL": "debug"}
+    with running_relay(settings=settings) as relay:
+        with smtplib.SMTP("127.0.0.1", relay.port()) as smtp:
+            replies = []
+            for variables in (
+                f'{{"code": "{secret}"}}',
+                f'{{"code": "{secret}"',
+                f'{{"other": "{secret}"}}',
+                f'{{"code": ["{secret}"]}}',
+            ):
+                smtp.ehlo()
+                smtp.mail("a@b.example")
+                smtp.rcpt("c@d.example")
+                head = f"X-Relay-Usage: SignIn\r\nX-Relay-Variables: {variables}\r\n"
+                replies.append(smtp.data(head.encode() + MAIL))
+        assert relay.stop() == 0
+        assert [code for code, _ in replies] == [250, 550, 550, 550]
+        assert secret not in "".join(relay.stderr) + repr(replies)
+        assert len(relay.stderr) > 5
