@@ -20,6 +20,7 @@ _REMOVED_PREFIXES = ("x-relay-", "x-ses-")
 _TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_SHOWN = re.compile(r"[A-Za-z0-9_.-]+")
 _SURROGATE = re.compile(r"\\u[Dd][89A-Fa-f]")
 _LONE = re.compile("[\ud800-\udfff]")
 _MAX_DIGITS = 4000  # Python turns no longer text into an int, nor back
@@ -141,8 +142,8 @@ def _variables(message: Message) -> dict[str, Any]:
             continue
         name = one.key.removeprefix(VARIABLE)
         if not _VARIABLE_NAME.fullmatch(name):
-            # What comes after the first wrong character may be a value.
-            usable = _VARIABLE_NAME.match(name)
+            # What comes after "=" or a space may be a value.
+            usable = _SHOWN.match(name)
             shown = VARIABLE.title() + (usable[0][:60] if usable else "")
             raise _bad(
                 shown, "a variable's name has the characters A-Z a-z 0-9 _ - alone"

@@ -11,8 +11,9 @@ from relay.message import Field
 
 LINE = 78
 ADDRESS_FIELDS = frozenset(
-    "from sender reply-to to cc bcc resent-from resent-sender resent-to resent-cc "
-    "disposition-notification-to errors-to return-receipt-to".split()
+    {"from", "sender", "reply-to", "to", "cc", "bcc", "errors-to", "return-receipt-to"}
+    | {"disposition-notification-to"}
+    | {f"resent-{name}" for name in ("from", "sender", "to", "cc")}
 )
 PARAMETER_FIELDS = frozenset({"content-type", "content-disposition"})
 
@@ -85,7 +86,7 @@ def encoded(text: str) -> str:
 
 
 def folded(name: str, value: str) -> Field:
-    """A field of an ASCII value, its lines of at most 78 characters where spaces allow."""
+    """A field of an ASCII value in lines of at most 78 where spaces allow."""
     line, lines = f"{name}:", []
     for number, word in enumerate(value.split(" ")):
         # The first word stays beside the name, unless it fits only below it.
@@ -132,6 +133,8 @@ def _plain(name: str, value: str) -> Field:
     """Free text that may hold encoded words already: only raw words are encoded."""
     words = one_line(value).split(" ")
     raw = [number for number, word in enumerate(words) if not word.isascii()]
+    if not raw:  # what was not ASCII were control characters
+        return folded(name, " ".join(words))
     first, last = raw[0], raw[-1] + 1
     if any(_LOOKS_ENCODED.search(word) for word in words[first:last]):
         words = [word if word.isascii() else encoded(word) for word in words]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from email.message import Message as StdlibMessage
+from functools import cached_property
 
 from relay.message import MAX_DEPTH, MAX_PARTS, Message, parse
 from relay.model import Refused, Reply
@@ -30,7 +30,7 @@ class Part:
 
     @cached_property
     def type(self) -> str:
-        """`text/plain` in lower case; that too where none, or a broken one, is given."""
+        """In lower case; text/plain where none, or a broken one, is given."""
         one = self.message.first("content-type")
         match = _TYPE.match(one.value.lower()) if one else None
         return match[1] if match else "text/plain"

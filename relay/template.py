@@ -448,10 +448,9 @@ class Templates:
                     f"usage {usage}: all of its templates have a locale; mail in any "
                     "other language falls back to Generic, or is refused"
                 )
-        if sources:
-            absent = [usage for usage in STANDARD if usage not in self._by_usage]
-            if absent:
-                warnings.append(f"no template for {', '.join(absent)}")
+        absent = [usage for usage in STANDARD if usage not in self._by_usage]
+        if absent:
+            warnings.append(f"no template for {', '.join(absent)}")
         self.warnings = tuple(warnings)
         self.usages = tuple(self._by_usage)
 

@@ -79,8 +79,8 @@ def _templates(chosen: config.Config, *, samples_too: bool) -> Templates:
         email_address=chosen.ses.email_address,
         missing=chosen.missing_variables,
     )
-    for warning in templates.warnings:
-        log.line(logging.WARNING, "template", warning=warning)
+    for warning in (*templates.warnings, *config.warnings(chosen)):
+        log.line(logging.WARNING, "settings", warning=warning)
     return templates
 
 
