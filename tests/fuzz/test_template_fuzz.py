@@ -131,7 +131,7 @@ def test_subject_and_bodies_come_back_from_short_ascii_lines(a: str, b: str) -> 
 
 
 @given(st.text())
-def test_a_display_name_of_any_text_stays_beside_its_address(name: str) -> None:
+def test_trap_37_a_display_name_of_any_text_stays_beside_its_address(name: str) -> None:
     source = Source("A", "s", "x", send_from="{{a}} <desk@acme.example>")
     content = templates(source).choose("A", "").apply(parse(b""), ENVELOPE, {"a": name})
     made = email.message_from_bytes(content, policy=default)

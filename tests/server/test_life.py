@@ -79,7 +79,7 @@ def relay_command(
     )
 
 
-def test_idle_clients_get_421_and_do_not_hold_the_stop() -> None:
+def test_trap_27_idle_clients_get_421_and_do_not_hold_the_stop() -> None:
     with running_relay() as relay:
         client = Client(relay.port())
         assert client.reply().startswith("220 ")
@@ -268,7 +268,7 @@ def test_no_region_is_exit_code_2(tmp_path: Path) -> None:
     assert "Traceback" not in found.stderr
 
 
-def test_ready_asks_the_health_listener(tmp_path: Path) -> None:
+def test_trap_13_ready_asks_the_health_listener(tmp_path: Path) -> None:
     with running_relay(settings={"RELAY_HEALTH__LISTEN": "127.0.0.1:0"}) as relay:
         url = f"http://127.0.0.1:{relay.port('health')}/readyz"
         assert relay_command("ready", "--url", url).returncode == 0

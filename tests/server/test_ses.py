@@ -100,7 +100,7 @@ async def test_bytes_and_envelope_arrive_signed_and_as_botocore_models_them() ->
     }
 
 
-async def test_each_row_of_the_table_comes_of_one_request() -> None:
+async def test_trap_2_and_21_each_row_of_the_table_comes_of_one_request() -> None:
     script = [
         Answer(status, "", body=text.encode())
         if code.isdigit()
@@ -157,7 +157,9 @@ async def test_traps_21_and_22_an_end_that_nobody_saw_may_have_been_sent(
     assert len(fake.sent) == fake.opened == 1
 
 
-async def test_a_reset_before_the_request_was_read_may_have_been_sent_too() -> None:
+async def test_trap_22_a_reset_before_the_request_was_read_may_have_been_sent_too() -> (
+    None
+):
     # The other side alone knows how much it had read.
     outcome, fake = await outcome_of(Answer(then="reset unread"))
     assert shown(outcome) == (str(answers.LOST.reply), When.UNSEEN, True)
@@ -516,7 +518,9 @@ async def test_many_calls_at_once_share_the_client() -> None:
     assert fake.opened == 50
 
 
-async def test_moto_as_a_second_opinion_has_the_same_bytes_and_recipients() -> None:
+async def test_trap_32_moto_as_a_second_opinion_has_the_same_bytes_and_recipients() -> (
+    None
+):
     from moto.server import ThreadedMotoServer
     from moto.ses.models import ses_backends
 

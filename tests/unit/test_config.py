@@ -130,7 +130,7 @@ def test_one_setting_under_both_spellings_is_refused(tmp_path: Path) -> None:
     )
 
 
-def test_variables_of_kubernetes_are_no_settings() -> None:
+def test_trap_40_variables_of_kubernetes_are_no_settings() -> None:
     environ = {
         "RELAY_PORT": "tcp://10.0.0.1:25",
         "RELAY_SERVICE_HOST": "10.0.0.1",

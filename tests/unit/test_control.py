@@ -75,7 +75,7 @@ def test_variables_merge_and_the_later_wins() -> None:
     }
 
 
-def test_json_survives_folding_encoded_words_and_raw_utf8() -> None:
+def test_trap_38_json_survives_folding_encoded_words_and_raw_utf8() -> None:
     assert read('X-Relay-Variables: {"n":\r\n "Grüße"}').variables == {"n": "Grüße"}
     encoded = (
         "X-Relay-Variables: =?utf-8?q?=7B=22n=22=3A_=22Gr=C3=BC?=\r\n"

@@ -184,7 +184,7 @@ def test_a_templated_mail_is_the_templates_and_shows_no_control_header() -> None
     assert b"old" not in one.content
 
 
-def test_tags_merge_and_the_usage_tag_is_the_relays() -> None:
+def test_trap_43_tags_merge_and_the_usage_tag_is_the_relays() -> None:
     content = (
         b"From: a@b.example\r\nX-Relay-Usage: Sign In!\r\n"
         b"X-SES-MESSAGE-TAGS: team=b, usage=forged, app=c\r\n\r\n"

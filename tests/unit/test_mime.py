@@ -109,7 +109,7 @@ def test_headers_about_the_old_body_and_its_way_go() -> None:
     assert len(made.get_all("Content-Type") or ()) == 1
 
 
-def test_no_header_that_ses_wants_once_appears_twice() -> None:
+def test_trap_17_no_header_that_ses_wants_once_appears_twice() -> None:
     once = ("Date", "Message-ID", "References", "Sender", "User-Agent", "Importance")
     lines = [f"{name}: {n}" for n in ("1", "2") for name in once]
     made = content(header("From: a@x", "From: b@x", "Subject: 1", "Subject: 2", *lines))
@@ -229,7 +229,7 @@ def test_the_raw_bytes_of_an_attachment_are_kept() -> None:
     assert b"\r\n" + part + b"\r\n--" in made
 
 
-def test_an_attachment_of_8_bit_is_encoded_and_comes_back() -> None:
+def test_trap_16_an_attachment_of_8_bit_is_encoded_and_comes_back() -> None:
     part = "Content-Type: text/csv; charset=utf-8\r\nContent-Disposition: attachment"
     original = (
         b"From: a@x.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"

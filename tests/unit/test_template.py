@@ -65,7 +65,7 @@ def problem(*sources: Source) -> str:
     return str(caught.value)
 
 
-def test_values_are_escaped_in_html_and_never_in_text_or_headers() -> None:
+def test_trap_19_values_are_escaped_in_html_and_never_in_text_or_headers() -> None:
     made = applied(
         source("<p>Hi {{user.name}}</p>", "Hi {{user.name}}"),
         {"user": {"name": "<b>&\"'"}},
@@ -80,7 +80,7 @@ def test_three_braces_put_a_value_unescaped() -> None:
     assert body(made, "html") == "<p><i>1</i></p>"
 
 
-def test_a_value_is_never_rendered_again() -> None:
+def test_trap_19_a_value_is_never_rendered_again() -> None:
     made = applied(source("{{a}}{{b}}", "{{a}}"), {"a": "{{b}}", "b": "{{a}}"})
     assert body(made, "html") == "{{b}}{{a}}"
     assert body(made, "plain") == "{{b}}{{a}}"
