@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-CHUNK = 262_144
+CHUNK = 65_536
 # Replies collect while further commands are here already (RFC 2920), up to this;
 # then the client has to read some before it is served on.
 REPLIES = 65_536
