@@ -1,16 +1,13 @@
-"""Templates: found by usage and locale, compiled once, filled in one pass.
+"""Templates: found by usage and locale, checked at start, applied to a mail.
 
-The syntax is Logto's: `{{ name }}`, `{{ user.name }}`, `{{ list.0 }}`; `{{{ name }}}`
-puts a value unescaped. An inserted value is never scanned again.
+Their syntax, which is Logto's, is `placeholder`'s business.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -19,13 +16,10 @@ from relay.fields import Mailbox, mailbox, one_line
 from relay.message import Message
 from relay.mime import Body, Heading, Original, compose
 from relay.model import Envelope, Refused, Reply, printable
+from relay.placeholder import Problems, Text, Values, Variable, compile_text
 
 STANDARD = ("Register", "SignIn", "ForgotPassword", "Generic")
-BUILT_IN = ("from", "to", "subject", "text", "html")
 
-_VARIABLE = re.compile(
-    r"\{\{\{\s*([A-Za-z0-9_.]+)\s*\}\}\}|\{\{\s*([A-Za-z0-9_.]+)\s*\}\}", re.ASCII
-)
 _ADDRESS = re.compile(
     r"""(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*
         |"(?:[^"\\\x00-\x1f\x7f]|\\[ -~])*")
@@ -36,10 +30,6 @@ _ADDRESS = re.compile(
 # What hides commas and brackets from a search for the first address of a list.
 _NO_ADDRESS = re.compile(r'"(?:[^"\\]|\\.)*"(?!@)|\([^()]*\)')
 _IN_ANGLES = re.compile(r"<\s*([^<>\s]+)\s*>")
-
-
-# Plain decimals, and few enough of them that no list could have more.
-_POSITION = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 class TemplateError(Exception):
@@ -64,89 +54,7 @@ class Source:
     place: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Variable:
-    path: tuple[str, ...]
-    raw: bool
-    whole: str  # as it stands in the template
-
-    @property
-    def name(self) -> str:
-        return ".".join(self.path)
-
-    @property
-    def built_in(self) -> bool:
-        return len(self.path) > 1 and self.path[0] == "message"
-
-
-@dataclass(frozen=True, slots=True)
-class _Compiled:
-    """A text in pieces: what stands there, and the variables between."""
-
-    pieces: tuple[str | _Variable, ...]
-
-    @property
-    def fixed(self) -> str:
-        return "".join(piece for piece in self.pieces if isinstance(piece, str))
-
-    def uses(self, name: str) -> bool:
-        return any(isinstance(p, _Variable) and p.name == name for p in self.pieces)
-
-
-@dataclass(slots=True)
-class _Problems:
-    place: str
-    errors: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-
-def _compile(text: str, name: str, problems: _Problems) -> _Compiled:
-    pieces: list[str | _Variable] = []
-    end = 0
-    for match in _VARIABLE.finditer(text):
-        path = tuple((match[1] or match[2]).split("."))
-        if not path[0]:
-            continue  # `{{.code}}` stays as it is
-        _look_at(text, end, match.start(), name, problems)
-        pieces.append(text[end : match.start()])
-        variable = _Variable(path, match[1] is not None, match[0])
-        if variable.built_in and (len(path) != 2 or path[1] not in BUILT_IN):
-            problems.errors.append(
-                f"{problems.place}.{name}:{_spot(text, match.start())}: "
-                f"{match[0]}: unknown; there are "
-                + ", ".join(f"message.{known}" for known in BUILT_IN)
-            )
-        pieces.append(variable)
-        end = match.end()
-    _look_at(text, end, len(text), name, problems)
-    pieces.append(text[end:])
-    return _Compiled(tuple(piece for piece in pieces if piece != ""))
-
-
-def _look_at(text: str, start: int, end: int, name: str, problems: _Problems) -> None:
-    """Find what looks like a variable, and is none, between two that are."""
-    here = f"{problems.place}.{name}"
-    position = start
-    while (opened := text.find("{{", position, end)) >= 0:
-        closed = text.find("}}", opened, end)
-        if closed < 0:
-            problems.errors.append(f"{here}:{_spot(text, opened)}: {{{{ is not closed")
-            return
-        shown = text[opened : closed + 2]
-        if len(shown) > 80:
-            shown = f"{shown[:76]}…}}}}"
-        problems.warnings.append(
-            f"{here}:{_spot(text, opened)}: {shown} is no variable and stays as it is"
-        )
-        position = closed + 2
-
-
-def _spot(text: str, position: int) -> str:
-    line = text.count("\n", 0, position) + 1
-    return f"{line}:{position - (text.rfind(chr(10), 0, position) + 1) + 1}"
-
-
-def _look_at_settings(source: Source, problems: _Problems) -> None:
+def _look_at_settings(source: Source, problems: Problems) -> None:
     place = problems.place
     if not source.usage_type:
         problems.errors.append(f"{place}: usageType is empty; name the usage")
@@ -160,7 +68,7 @@ def _look_at_settings(source: Source, problems: _Problems) -> None:
             )
 
 
-def _text_of(html: _Compiled) -> _Compiled:
+def _text_of(html: Text) -> Text:
     """The text of an HTML whose variables are still in it.
 
     They go through the conversion as marks, so that braces written as entities do
@@ -169,120 +77,22 @@ def _text_of(html: _Compiled) -> _Compiled:
     # A noncharacter that the template does not hold: it stands for nothing else.
     spare = (chr(code) for code in range(0xFDD0, 0xFDF0))
     mark = next((one for one in spare if one not in html.fixed), "\ufdd0")
-    variables = [piece for piece in html.pieces if isinstance(piece, _Variable)]
+    variables = [piece for piece in html.pieces if isinstance(piece, Variable)]
     numbers = iter(range(len(variables)))
     marked = "".join(
         piece if isinstance(piece, str) else f"{mark}{next(numbers)}{mark}"
         for piece in html.pieces
     )
-    pieces: list[str | _Variable] = []
+    pieces: list[str | Variable] = []
     for index, part in enumerate(plain.from_html(marked).split(mark)):
         if index % 2 and part.isdecimal() and int(part) < len(variables):
             one = variables[int(part)]
             if one.name == "message.html":
-                one = _Variable(("message", "text"), one.raw, one.whole)
+                one = Variable(("message", "text"), one.raw, one.whole)
             pieces.append(one)
         else:
             pieces.append(part)
-    return _Compiled(tuple(piece for piece in pieces if piece != ""))
-
-
-Filter = Callable[[str], str]
-
-
-class _Values:
-    """The variables of one mail, as a template asks for them."""
-
-    def __init__(
-        self, variables: Mapping[str, Any], original: Original, missing: str
-    ) -> None:
-        self._variables = variables
-        self._original = original
-        self._missing = missing
-        self.not_given: dict[str, None] = {}
-
-    def fill(
-        self, compiled: _Compiled, as_value: Filter, *, raw: Filter | None = None
-    ) -> str:
-        """The text with its values; `raw` is what `{{{name}}}` has instead."""
-        result = []
-        for piece in compiled.pieces:
-            if isinstance(piece, str):
-                result.append(piece)
-                continue
-            value = self._value(piece)
-            if value is None:
-                result.append(piece.whole if self._missing == "keep" else "")
-            elif piece.built_in and piece.path[1] == "html" and raw is not None:
-                result.append(value)  # HTML in HTML
-            else:
-                result.append((raw if piece.raw and raw else as_value)(value))
-        return "".join(result)
-
-    def _value(self, variable: _Variable) -> str | None:
-        if variable.built_in:
-            return self._built_in(variable.path[1])
-        root, *rest = variable.path
-        if root not in self._variables:
-            if self._missing == "reject":
-                self.not_given[root] = None
-            return None
-        value = self._variables[root]
-        for name in rest:
-            value = _member(value, name)
-        return _as_text(value, variable.name)
-
-    def _built_in(self, name: str) -> str:
-        original = self._original
-        match name:
-            case "from":
-                return original.sender
-            case "to":
-                return original.recipient
-            case "subject":
-                return original.header("subject")
-            case "text":
-                return original.text
-        return original.html
-
-
-def _member(value: Any, name: str) -> Any:  # noqa: ANN401 - JSON is anything
-    if isinstance(value, dict):
-        return value.get(name)
-    if isinstance(value, list) and _POSITION.fullmatch(name):
-        return value[int(name)] if int(name) < len(value) else None
-    return None
-
-
-def _as_text(value: Any, name: str) -> str:  # noqa: ANN401
-    """A value as JavaScript would print it."""
-    match value:
-        case None:
-            return ""
-        case str():
-            return value
-        case bool():
-            return "true" if value else "false"
-        case int():
-            # str() refuses an integer of more than 4,300 digits; Decimal does not.
-            return str(Decimal(value)) if abs(value) >= 1e21 else str(value)
-        case float():
-            return _number(value)
-    kind = "a list" if isinstance(value, list) else "an object"
-    raise Refused(Reply(550, "6.0", f"Variable {name} is {kind}, not a text"))
-
-
-def _number(value: float) -> str:
-    """As ECMAScript's Number::toString: exponents from 1e21 and below 1e-6 only."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    if value.is_integer() and abs(value) < 1e21:
-        return str(int(value))
-    if 1e-6 <= abs(value) < 1e21:
-        return f"{Decimal(repr(value)):f}"
-    return re.sub(r"e([+-])0+", r"e\1", repr(value))
+    return Text(tuple(piece for piece in pieces if piece != ""))
 
 
 def _same(text: str) -> str:
@@ -302,7 +112,7 @@ class Template:
         self.locale = source.locale
         self.valid_for = source.valid_for
         self.supersedes = source.supersedes
-        problems = _Problems(source.place or f"template {source.usage_type}")
+        problems = Problems(source.place or f"template {source.usage_type}")
         _look_at_settings(source, problems)
         self._missing = missing
         self._attachments = source.attachments == "keep"
@@ -311,16 +121,16 @@ class Template:
             problems.errors.append(
                 "ses.emailAddress: not an address in ASCII; SES takes no other"
             )
-        self._subject = _compile(source.subject, "subject", problems)
-        self._send_from = _compile(source.send_from, "sendFrom", problems)
-        self._reply_to = _compile(source.reply_to, "replyTo", problems)
+        self._subject = compile_text(source.subject, "subject", problems)
+        self._send_from = compile_text(source.send_from, "sendFrom", problems)
+        self._reply_to = compile_text(source.reply_to, "replyTo", problems)
         self._has_address = any(letter in self._send_from.fixed for letter in "@<")
-        content = _compile(source.content, "content", problems)
+        content = compile_text(source.content, "content", problems)
         self._html = content if source.content_type == "text/html" else None
         if self._html is None:
             self._text = content
         elif source.text:
-            self._text = _compile(source.text, "text", problems)
+            self._text = compile_text(source.text, "text", problems)
         else:
             # Made once, with the variables still in it: what they bring is text.
             self._text = _text_of(content)
@@ -332,7 +142,7 @@ class Template:
     ) -> bytes:
         """The content to send. Raises Refused, naming variables but never values."""
         original = Original(message, envelope)
-        values = _Values(variables, original, self._missing)
+        values = Values(variables, original, self._missing)
         subject = values.fill(self._subject, one_line)
         send_from = values.fill(self._send_from, _clean)
         reply_to = values.fill(self._reply_to, _clean)

@@ -15,6 +15,7 @@ LAYERS = (  # a module may import its own package and anything on an earlier lin
     {"fields", "text", "part", "events", "pace", "transport", "control"},
     {"reencode"},
     {"mime", "transport.request", "transport.answers"},
+    {"placeholder"},
     {"template", "inbox", "maillog"},
     {"samples", "intake"},
     {"core", "sockets"},
