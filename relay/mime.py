@@ -10,11 +10,12 @@ from html import escape
 from urllib.parse import quote
 
 from relay import text as plain
-from relay.fields import folded, reencoded, unstructured
+from relay.fields import folded, unstructured
 from relay.message import Field, Message, decoded, text_of
 from relay.model import Envelope
 from relay.part import Part, structure
 from relay.reencode import encoded_body, safe_part, transfer_decoded
+from relay.words import ascii_field
 
 # Headers that SES refuses to see twice (its guide's list); the first is kept.
 ONCE = frozenset(
@@ -130,21 +131,9 @@ class Original:
         return escape(self.text).replace("\n", "<br>\n")
 
     @cached_property
-    def _tree(self) -> Part:
-        return structure(self.message)
-
-    @cached_property
     def _leaves(self) -> Sequence[Part]:
         """The parts without parts, in their order; a mail inside is one of them."""
-        leaves: list[Part] = []
-        waiting = [self._tree]
-        while waiting:
-            part = waiting.pop()
-            if part.parts:
-                waiting.extend(reversed(part.parts))
-            else:
-                leaves.append(part)
-        return leaves
+        return [part for part in structure(self.message) if part.leaf]
 
     @cached_property
     def _bodies(self) -> dict[str, list[Part]]:
@@ -226,11 +215,11 @@ def compose(original: Original, heading: Heading, body: Body) -> bytes:
     if heading.replaces_sender or message.first("from") is None:
         fields.append(folded("From", heading.sender))
     else:
-        fields += [reencoded(one) for one in message.all("from")[:1]]
+        fields += [ascii_field(one) for one in message.all("from")[:1]]
     if heading.reply_to is not None:
         fields.append(folded("Reply-To", heading.reply_to))
     else:
-        fields += [reencoded(one) for one in message.all("reply-to")[:1]]
+        fields += [ascii_field(one) for one in message.all("reply-to")[:1]]
     fields += _recipients(original)
     fields.append(unstructured("Subject", heading.subject))
     fields += _kept(message, without_sender=heading.replaces_sender)
@@ -246,7 +235,7 @@ def _ended(raw: bytes) -> bytes:
 def _recipients(original: Original) -> list[Field]:
     message = original.message
     fields = [
-        reencoded(one)
+        ascii_field(one)
         for name in ("to", "cc")
         for one in message.all(name)[:1]
         if one.value  # an empty one says nothing, and SES refuses it
@@ -268,7 +257,7 @@ def _kept(message: Message, *, without_sender: bool) -> list[Field]:
         if (key == "sender" and without_sender) or (key in ONCE and key in seen):
             continue
         seen.add(key)
-        kept.append(reencoded(one))
+        kept.append(ascii_field(one))
     return kept
 
 
@@ -278,12 +267,10 @@ def _entity(body: Body, message: Message) -> bytes:
     if body.html is not None:
         html = _text("html", body.html)
         if body.related:
-            html = _multipart(
-                "related", [html, *(_raw(part, message) for part in body.related)]
-            )
+            html = _multipart("related", [html, *(_raw(part) for part in body.related)])
         entity = _multipart("alternative", [entity, html])
     if body.attachments:
-        attached = [_raw(part, message) for part in body.attachments]
+        attached = [_raw(part) for part in body.attachments]
         entity = _multipart("mixed", [entity, *attached])
     return entity
 
@@ -299,11 +286,11 @@ def _text(subtype: str, text: str) -> bytes:
     return head.encode("ascii") + encoded + b"\r\n"
 
 
-def _raw(part: Part, message: Message) -> bytes:
+def _raw(part: Part) -> bytes:
     """An attachment as it was, but for what SES would break."""
     safe = safe_part(part)
     fields = safe.fields
-    if part.message is message:  # the mail is the attachment; its header is not
+    if part.depth == 0:  # the mail is the attachment; its header is not
         fields = tuple(one for one in fields if one.key.startswith("content-"))
     # Not a line end more: the one before the delimiter is the delimiter's.
     return b"".join([*(_ended(one.raw) for one in fields), b"\r\n", safe.body])

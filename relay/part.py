@@ -1,142 +1,190 @@
-"""The MIME structure of a mail as raw bytes: an entity, its type, its parts."""
+"""The MIME structure of a mail: its parts, by their places in the content.
+
+Nothing is copied until a part's body is asked for, however deep the parts nest.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import Message as StdlibMessage
 from functools import cached_property
 
-from relay.message import MAX_DEPTH, MAX_PARTS, Message, parse
+from relay.message import (
+    MAX_DEPTH,
+    MAX_HEADER_BYTES,
+    MAX_PARTS,
+    Field,
+    Message,
+    fields_of,
+)
 from relay.model import Refused, Reply
 
+TOO_MANY_PARTS = Reply(554, "6.0", f"More than {MAX_PARTS} MIME parts")
 TOO_DEEP = Reply(554, "6.0", f"MIME parts nested deeper than {MAX_DEPTH}")
-TOO_MANY = Reply(554, "6.0", f"More than {MAX_PARTS} MIME parts")
 
-_TYPE = re.compile(r"\s*([!-.0-:<-~]+/[!-.0-:<-~]+)\s*(?:;|$)")
+# A signature or a cipher covers what is in these.
+_SEALED = frozenset({"multipart/signed", "multipart/encrypted"})
+_KIND = re.compile(r"[^\s;/]+/[^\s;]+")
+_BOUNDARY = re.compile(r'(?i);\s*boundary\s*=\s*(?:"((?:\\.|[^"\\])*)"|([^\s;"]+))')
+_QUOTED_PAIR = re.compile(r"\\(.)")
+_COMMENT = re.compile(r"\([^()]*\)")
+_END_OF_DELIMITER = re.compile(rb"(--)?[ \t]*(?:\r\n|\Z)")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Part:
-    """One MIME entity. `between` holds what is around its parts: one more than them.
+    """A part, or the mail itself at depth 0.
 
-    Joining `between` and the parts' contents alternately gives `message.body` back.
+    `content` is the whole mail's; the part is what stands from `start` to `end`,
+    its body begins at `body_start`. `sealed`: nothing in it may change. `leaf`: it
+    was not taken apart; a mail inside a mail never is.
     """
 
-    message: Message
-    parts: Sequence[Part] = ()
-    between: Sequence[bytes] = field(default=(), repr=False)
+    fields: tuple[Field, ...]
+    content: bytes = field(repr=False)
+    start: int
+    body_start: int
+    end: int
+    default: str = "text/plain"
+    depth: int = 0
+    sealed: bool = False
+    leaf: bool = True
+
+    @property
+    def body(self) -> bytes:
+        """A copy of the body, still in its transfer encoding."""
+        return self.content[self.body_start : self.end]
 
     @cached_property
     def type(self) -> str:
-        """In lower case; text/plain where none, or a broken one, is given."""
-        one = self.message.first("content-type")
-        match = _TYPE.match(one.value.lower()) if one else None
-        return match[1] if match else "text/plain"
+        """In lower case; the default where none, or a broken one, is given."""
+        match = _KIND.match(self.value("content-type"))
+        return match[0].lower() if match else self.default
 
     @cached_property
     def encoding(self) -> str:
-        """The Content-Transfer-Encoding in lower case, 7bit by default."""
-        one = self.message.first("content-transfer-encoding")
-        return one.value.lower().strip() if one else "7bit"
+        """The Content-Transfer-Encoding in lower case, "" where none is given."""
+        value = self.value("content-transfer-encoding")
+        return _COMMENT.sub("", value).strip().lower()
 
-    @cached_property
+    @property
     def disposition(self) -> str:
-        one = self.message.first("content-disposition")
-        return one.value.partition(";")[0].strip().lower() if one else ""
+        """`attachment`, `inline`, or ""."""
+        value = self.value("content-disposition")
+        return value.partition(";")[0].strip().lower()
 
     @property
     def content_id(self) -> str:
-        one = self.message.first("content-id")
-        return one.value.strip().strip("<>") if one else ""
+        """The Content-ID without its brackets."""
+        return self.value("content-id").strip().strip("<>")
+
+    def value(self, key: str) -> str:
+        """The first field's value of this lower-case name, "" where there is none."""
+        return next((one.value for one in self.fields if one.key == key), "")
 
     def parameter(self, name: str, header: str = "content-type") -> str:
-        """A parameter of Content-Type, RFC 2231 or quoted; "" when it is not given."""
-        one = self.message.first(header)
-        return parameter(one.value, name) if one else ""
+        """A parameter, quoted or as RFC 2231 has it; "" when it is not given."""
+        value = self.value(header)
+        if name not in value.lower():
+            return ""
+        holder = StdlibMessage()
+        clean = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        try:
+            holder["Content-Type"] = clean
+            found = holder.get_param(name)
+        except (ValueError, IndexError, TypeError, LookupError):
+            return ""
+        if isinstance(found, tuple):
+            return found[2]
+        return found if isinstance(found, str) else ""
+
+    @property
+    def boundary(self) -> bytes:
+        """What separates the parts of a multipart; empty: it has none."""
+        if not self.type.startswith("multipart/"):
+            return b""
+        match = _BOUNDARY.search(self.value("content-type"))
+        if match is None:
+            return b""
+        text = match[2] if match[1] is None else _QUOTED_PAIR.sub(r"\1", match[1])
+        return text.rstrip().encode("utf-8", "surrogateescape")
 
 
-def parameter(value: str, name: str) -> str:
-    """A parameter out of a structured header value."""
-    holder = StdlibMessage()
-    clean = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    try:
-        holder["Content-Type"] = clean
-        found = holder.get_param(name)
-    except (ValueError, IndexError, TypeError, LookupError):
-        return ""
-    if isinstance(found, tuple):
-        return found[2]
-    return found if isinstance(found, str) else ""
-
-
-def structure(message: Message) -> Part:
-    """Take `message` apart. Raises Refused over the limits of depth and number."""
+def structure(message: Message) -> list[Part]:
+    """The mail and all its parts, in their order; Refused over the limits."""
+    rest = message.rest
+    body = 2 if rest.startswith(b"\r\n") else 0
+    found: list[Part] = []
+    waiting = [Part(message.fields, rest, 0, body, len(rest))]
     count = 0
-
-    def read(one: Message, depth: int) -> Part:
-        nonlocal count
-        count += 1
-        if depth > MAX_DEPTH:
-            raise Refused(TOO_DEEP)
-        if count > MAX_PARTS:
-            raise Refused(TOO_MANY)
-        part = Part(one)
-        if not part.type.startswith("multipart/"):
-            return part
-        boundary = part.parameter("boundary")
+    while waiting:
+        part = waiting.pop()
+        boundary = part.boundary
+        spans = _spans(rest, boundary, part.body_start, part.end) if boundary else []
+        found.append(replace(part, leaf=False) if spans else part)
         if not boundary:
-            return part
-        between, contents = _split(one.body, boundary.encode("utf-8", "replace"))
-        if contents:
-            part.parts = [read(_entity(content), depth + 1) for content in contents]
-            part.between = between
-        return part
-
-    return read(message, 1)
-
-
-def _entity(content: bytes) -> Message:
-    if content.startswith(b"\r\n"):
-        return Message((), content)
-    entity = parse(content)
-    if any(not one.name for one in entity.fields) and not entity.fields[0].name:
-        return Message((), content)
-    return entity
-
-
-def _split(body: bytes, boundary: bytes) -> tuple[list[bytes], list[bytes]]:
-    """What is between the parts, and the parts (RFC 2046 section 5.1.1)."""
-    delimiter = b"--" + boundary
-    between: list[bytes] = []
-    contents: list[bytes] = []
-    part_start = literal_start = 0
-    inside = False
-    position = 0
-    while (found := body.find(delimiter, position)) >= 0:
-        position = after = found + len(delimiter)
-        if found and body[found - 2 : found] != b"\r\n":
             continue
-        closing = body[after : after + 2] == b"--"
-        if closing:
-            after += 2
-        line_end = body.find(b"\r\n", after)
-        if body[after : line_end if line_end >= 0 else len(body)].strip(b" \t"):
-            continue
-        if inside:
-            # The line end before a delimiter belongs to the delimiter.
-            part_end = max(found - 2, part_start)
-            contents.append(body[part_start:part_end])
-            literal_start = part_end
-        if closing or line_end < 0:
-            inside = False
+        if part.depth >= MAX_DEPTH:
+            raise Refused(TOO_DEEP)
+        count += len(spans)
+        if count > MAX_PARTS:
+            raise Refused(TOO_MANY_PARTS)
+        default = "message/rfc822" if part.type == "multipart/digest" else "text/plain"
+        sealed = part.sealed or part.type in _SEALED
+        inner = []
+        for start, end in spans:
+            fields, body = _part_header(rest, start, end)
+            depth = part.depth + 1
+            inner.append(Part(fields, rest, start, body, end, default, depth, sealed))
+        waiting += reversed(inner)
+    return found
+
+
+def _spans(
+    content: bytes, boundary: bytes, start: int, end: int
+) -> list[tuple[int, int]]:
+    """Where the parts between the delimiter lines are (RFC 2046 section 5.1.1)."""
+    delimiter = b"\r\n--" + boundary
+    spans: list[tuple[int, int]] = []
+    part = -1
+    # The first delimiter may stand at the very start of the body; the line end
+    # before it then is that of the header.
+    position = start - 2 if content.startswith(delimiter, start - 2) else start
+    if start < 2 and content.startswith(delimiter[2:], start):
+        position = start
+    while True:
+        found = content.find(delimiter, max(position, 0), end)
+        if found < 0:
             break
-        between.append(body[literal_start : line_end + 2])
-        part_start = literal_start = position = line_end + 2
-        inside = True
-    if inside:  # the closing delimiter is missing: the last part goes to the end
-        contents.append(body[part_start:])
-        literal_start = len(body)
-    between.append(body[literal_start:])
-    return between, contents
+        match = _END_OF_DELIMITER.match(content, found + len(delimiter), end)
+        if match is None:
+            position = found + 2
+            continue
+        if part >= 0:
+            spans.append((part, max(part, found)))
+        part = match.end()
+        if match[1]:
+            return spans
+        if len(spans) > MAX_PARTS:
+            return spans
+        # The line end of this delimiter may begin the next one.
+        position = max(found + 2, part - 2)
+    if 0 <= part < end:
+        spans.append((part, end))
+    return spans
+
+
+def _part_header(content: bytes, start: int, end: int) -> tuple[tuple[Field, ...], int]:
+    """The fields of a part, and where its body begins."""
+    if content.startswith(b"\r\n", start, end):
+        return (), start + 2
+    limit = min(end, start + MAX_HEADER_BYTES)
+    empty = content.find(b"\r\n\r\n", start, limit)
+    if empty < 0 and limit < end:
+        return (), start
+    header = content[start : end if empty < 0 else empty + 2]
+    fields = fields_of(header)
+    if not fields or not fields[0].name:
+        return (), start  # text without a header and its empty line
+    return fields, end if empty < 0 else empty + 4

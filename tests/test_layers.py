@@ -12,6 +12,7 @@ ROOT = Path(relay.__file__).parent
 LAYERS = (  # a module may import its own package and anything on an earlier line
     {"", "model", "finding"},
     {"message", "address", "log", "ids"},
+    {"words"},
     {"fields", "text", "part", "events", "pace", "transport", "control"},
     {"reencode"},
     {"mime", "transport.request", "transport.answers"},

@@ -13,8 +13,9 @@ from relay import control
 from relay.intake import Intake
 from relay.message import decoded, normalise, parse
 from relay.model import Envelope, Mail, MailId, Refused, Submission
-from relay.reencode import has_long_line, reencode, words
+from relay.reencode import has_long_line, reencode
 from relay.template import Source, Templates
+from relay.words import words
 
 CORPUS = [
     path.read_bytes()

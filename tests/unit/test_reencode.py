@@ -11,7 +11,8 @@ import pytest
 
 from relay.message import parse
 from relay.model import Refused
-from relay.reencode import check_structure, has_long_line, reencode, words
+from relay.reencode import check_structure, has_long_line, reencode
+from relay.words import words
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 BROKEN = ("8bit-utf8-plain", "8bit-latin1", "8bit-cyrillic", "8bit-parts", "long-line")
