@@ -19,6 +19,7 @@ from relay.inbox import Captured, Inbox
 from relay.intake import Intake
 from relay.maillog import MailLog
 from relay.model import Mail
+from relay.room import Room
 from relay.smtp.access import Doorkeeper, Limits
 from relay.smtp.listener import Listener
 from relay.smtp.session import Service
@@ -30,6 +31,8 @@ from relay.transport.request import RequestSettings
 
 # An attempt on a large mail may take longer: bytes that add a second each.
 BYTES_PER_SECOND = 100_000
+# The part of `limits.memory` that large mails may have while they are worked on.
+WORKED_ON = 0.4
 
 
 class Unusable(Exception):  # noqa: N818 - a statement, meant for the operator
@@ -58,6 +61,7 @@ async def serve(
             ),
             answer_within=settings.queue.answer_within,
             concurrency=settings.ses.concurrency,
+            room=Room(int(settings.limits.memory * WORKED_ON)),
             attempt_seconds=_attempt_seconds(settings),
             accepted_as="captured as" if captures else "Ok",
         )

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import assert_never
 
 from relay import log
@@ -27,10 +28,12 @@ from relay.model import (
     When,
 )
 from relay.model import Refused as RefusedMail
+from relay.room import Room
 from relay.transport import Transport
 
 INTERNAL = Reply(451, "3.0", "Internal error, try again later")
 TOO_MANY_CALLS = Reply(451, "3.2", "Too many calls")
+NO_ROOM = Reply(452, "3.1", "Too much mail in hand, try again later")
 SHUTTING_DOWN = Reply(421, "3.2", "Shutting down, try again later")
 
 # Seconds between the attempts of one mail while its client waits; the last repeats.
@@ -54,6 +57,7 @@ class Relay:
         events: Events,
         answer_within: float,
         concurrency: int,
+        room: Room,
         attempt_seconds: Callable[[Mail], float],
         accepted_as: str = "Ok",
     ) -> None:
@@ -62,6 +66,7 @@ class Relay:
         self._events = events
         self._answer_within = answer_within
         self._calls = asyncio.Semaphore(concurrency)
+        self._room = room
         self._attempt_seconds = attempt_seconds
         self._accepted_as = accepted_as
         self._stop_at: float | None = None
@@ -72,6 +77,21 @@ class Relay:
 
     async def accept(self, submission: Submission) -> Reply:
         """Send what `submission` asks for, and tell what its client is to hear."""
+        size = len(submission.content)
+        if size <= LARGE:
+            return await self._accept(submission)
+        deadline = asyncio.get_running_loop().time() + self._answer_within
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(
+                    self._room.entered(size, before=deadline)
+                )
+            except TimeoutError:
+                self._events.emit(Refused(submission, NO_ROOM, self._answer_within))
+                return NO_ROOM
+            return await self._accept(submission)
+
+    async def _accept(self, submission: Submission) -> Reply:
         started = time.monotonic()
         try:
             if len(submission.content) > LARGE:

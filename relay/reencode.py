@@ -138,7 +138,7 @@ def encoded_body(data: bytes, *, text: bool) -> tuple[str, bytes]:
     # Cyrillic, Greek, Chinese.
     if text and unsafe * 2 <= len(data):
         return "quoted-printable", _quoted_printable(data)
-    return "base64", _lines(binascii.b2a_base64(data, newline=False))
+    return "base64", _base64(data)
 
 
 def transfer_decoded(part: Part) -> bytes:
@@ -187,6 +187,15 @@ def _quoted_printable(data: bytes) -> bytes:
     made = binascii.b2a_qp(data, istext=True)
     # It takes the style of its line ends from the data; without any it writes LF.
     return made if b"\n" in data else made.replace(b"\n", b"\r\n")
+
+
+def _base64(data: bytes) -> bytes:
+    """Base64 in lines, block by block: the whole without its line ends is not kept."""
+    view, block = memoryview(data), 57 * 1000  # 57 bytes make a line of 76
+    return b"\r\n".join(
+        _lines(binascii.b2a_base64(view[start : start + block], newline=False))
+        for start in range(0, len(view), block)
+    )
 
 
 def _lines(encoded: bytes) -> bytes:

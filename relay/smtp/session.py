@@ -376,14 +376,17 @@ class Session(SMTP):
             data = await self._wire.data(
                 account, size=limits.message_size, line_length=limits.line_length
             )
-            reply = _fault(data) or await self._submit(data.content)
+            if (reply := _fault(data)) is None:
+                submission = self._submission(data.content)
+                del data  # the mail may be made anew; nobody holds the old one then
+                reply = await self._service.accept(submission)
         finally:
             account.close()
             self._start_over()
         return reply
 
-    async def _submit(self, content: bytes) -> Reply:
-        submission = Submission(
+    def _submission(self, content: bytes) -> Submission:
+        return Submission(
             id=new_id(),
             envelope=Envelope(self._sender or None, tuple(self._recipients.values())),
             content=content,
@@ -392,7 +395,6 @@ class Session(SMTP):
             listener=self._service.name,
             usage=self._service.usage,
         )
-        return await self._service.accept(submission)
 
 
 def _fault(data: Data) -> Reply | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from relay.core import INTERNAL, SHUTTING_DOWN, TOO_MANY_CALLS, Relay
+from relay.core import INTERNAL, NO_ROOM, SHUTTING_DOWN, TOO_MANY_CALLS, Relay
 from relay.events import Event, Events, Refused, Settled
 from relay.intake import Intake
 from relay.model import (
@@ -22,6 +22,7 @@ from relay.model import (
     Submission,
     When,
 )
+from relay.room import Room
 from relay.template import Templates
 
 CONTENT = b"From: a@b.example\r\nSubject: x\r\n\r\nhello\r\n"
@@ -65,6 +66,7 @@ def relay(
             events=Events([seen.append]),
             answer_within=answer_within,
             concurrency=concurrency,
+            room=Room(3_000_000),
             attempt_seconds=lambda mail: attempt_seconds,
         ),
         seen,
@@ -161,6 +163,7 @@ async def test_a_broken_observer_fails_no_mail() -> None:
         events=Events([broken]),
         answer_within=1,
         concurrency=1,
+        room=Room(3_000_000),
         attempt_seconds=lambda mail: 1,
     )
     assert (await one.accept(submission())).code == 250
@@ -170,3 +173,25 @@ async def test_a_broken_observer_fails_no_mail() -> None:
 def test_a_reply_is_one_line_of_printable_ascii(text: str) -> None:
     with pytest.raises(ValueError, match="not a reply text"):
         Reply(550, "6.0", text)
+
+
+async def test_large_mails_are_worked_on_within_the_room_and_wait_for_it() -> None:
+    large = CONTENT + b"x" * 998 + b"\r\n" + (b"x" * 98 + b"\r\n") * 20_000
+    transport = Scripted([Accepted("1")], seconds=0.2)
+    one, _ = relay(transport)
+    replies = await asyncio.gather(*(one.accept(submission(large)) for _ in range(3)))
+    assert [reply.code for reply in replies] == [250, 250, 250]
+    gaps = [b - a for a, b in zip(transport.at, transport.at[1:], strict=False)]
+    assert min(gaps) >= 0.2  # 2 MB each, 3 MB in all: one at a time
+
+
+async def test_a_large_mail_that_finds_no_room_in_time_is_a_452() -> None:
+    large = CONTENT + (b"x" * 98 + b"\r\n") * 20_000
+    transport = Scripted([Accepted("1")], seconds=0.5)
+    one, seen = relay(transport, answer_within=0.1)
+    first = asyncio.create_task(one.accept(submission(large)))
+    await asyncio.sleep(0)
+    assert await one.accept(submission(large)) == NO_ROOM
+    assert (await one.accept(submission())).code == 250  # a small one needs no room
+    assert (await first).code == 250
+    assert [type(event) for event in seen] == [Refused, Settled, Settled]
