@@ -35,9 +35,12 @@ async def run_until_signal(
     be cut off, and an ExceptionGroup when a service broke.
     """
     loop = asyncio.get_running_loop()
+    over = False
     async with asyncio.timeout(None) as deadline:
 
         def on_signal() -> None:
+            if over or deadline.expired():
+                return  # a signal too many, or one that came in at the very end
             left = 0.0 if stopping.is_set() else grace
             if not stopping.is_set():
                 on_stop()
@@ -51,6 +54,7 @@ async def run_until_signal(
                 for service in services:
                     group.create_task(_run(service, stopping), name=service.name)
         finally:
+            over = True
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
 

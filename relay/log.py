@@ -39,6 +39,8 @@ def masked(text: str) -> str:
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
     fields: dict[str, object] = getattr(record, "fields", {})
+    if record.exc_info and record.exc_info[0]:  # a library's; its text may quote mail
+        return fields | {"error": record.exc_info[0].__name__}
     return fields
 
 

@@ -61,6 +61,10 @@ LINE_TOO_LONG = Reply(554, "6.0", "A line of the message is too long")
 
 _HTTP = re.compile(rb"[A-Z]{3,10} \S+ HTTP/\d")
 
+# The library looks at every attribute of its handler, for each connection; before
+# Python 3.11.3 that fails on a slotted dataclass such as `Service`.
+_NO_HOOKS = object()
+
 Accept = Callable[[Submission], Coroutine[Any, Any, Reply]]
 
 
@@ -93,7 +97,7 @@ class Session(SMTP):
         # One dictionary for all sessions in the library, changed by each of them.
         self.command_size_limits = {}
         super().__init__(
-            service,
+            _NO_HOOKS,
             hostname=service.hostname,
             data_size_limit=service.limits.message_size,
             timeout=service.limits.timeout,

@@ -126,6 +126,22 @@ def test_a_second_signal_ends_the_grace_with_exit_code_3() -> None:
         client.close()
 
 
+def test_any_number_of_signals_ends_the_relay_without_a_word_of_a_bug() -> None:
+    with running_relay() as relay:
+        client = Client(relay.port())
+        client.begin()
+        for _ in range(20):
+            relay.process.send_signal(signal.SIGTERM)
+        assert relay.wait() == 3
+        client.close()
+        assert {entry["event"] for entry in relay.log} <= {
+            "listening",
+            "ready",
+            "stopping",
+            "stopped with work cut off",
+        }
+
+
 def test_grace_ends_what_does_not_end_by_itself() -> None:
     settings = {
         "RELAY_GRACE": "1",
