@@ -41,12 +41,37 @@ def run(options: argparse.Namespace) -> int:
         Finding("ok", f"templates: {', '.join(templates.usages) or 'none'}"),
         *(Finding("warning", warning) for warning in templates.warnings),
         *(Finding("warning", warning) for warning in config.warnings(chosen)),
+        *_outside_the_identity(chosen),
     ]
     if options.online:
         findings += asyncio.run(_online(chosen))
     for finding in findings:
         print(f"{finding.level}: {finding.text}")
     return 1 if any(finding.level == "problem" for finding in findings) else 0
+
+
+def _outside_the_identity(chosen: config.Config) -> list[Finding]:
+    """Senders that `emailAddressIdentityArn`, which goes with every mail, lacks."""
+    arn = chosen.ses.email_address_identity_arn
+    identity = arn.rpartition("identity/")[2].lower()
+    if not arn:
+        return []
+    return [
+        Finding(
+            "warning",
+            f"{setting} = {sender!r}: outside ses.emailAddressIdentityArn "
+            f"({identity}), which goes with every mail; SES will refuse it",
+        )
+        for setting, sender in _identities(chosen)
+        if setting != "ses.feedbackForwardingEmailAddress"
+        and not _covers(identity, sender.lower())
+    ]
+
+
+def _covers(identity: str, sender: str) -> bool:
+    """Tell whether an identity, an address or a domain, lets `sender` send."""
+    domain = sender.rpartition("@")[2]
+    return identity in (sender, domain) or domain.endswith(f".{identity}")
 
 
 async def _online(chosen: config.Config) -> list[Finding]:

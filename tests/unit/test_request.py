@@ -16,7 +16,7 @@ BARE = {
 }
 
 
-def test_without_settings_only_content_and_envelope_are_sent() -> None:
+def test_trap_30_without_settings_only_content_and_envelope_are_sent() -> None:
     assert request_for(MAIL, RequestSettings()) == BARE
 
 
