@@ -28,14 +28,6 @@ class Reply:
     def __str__(self) -> str:
         return f"{self.code} {self.code // 100}.{self.detail} {self.text}"
 
-    @property
-    def positive(self) -> bool:
-        return self.code // 100 == 2
-
-    @property
-    def transient(self) -> bool:
-        return self.code // 100 == 4
-
 
 class Refused(Exception):  # noqa: N818 - a statement about the mail, not an error
     """The client is told `reply` and nothing is kept; caught once, in `accept`."""

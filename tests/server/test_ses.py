@@ -213,7 +213,7 @@ async def test_an_unknown_host_is_certainly_not_sent() -> None:
     async with ses_at("http://ses.invalid") as transport:
         outcome = await transport.send(MAIL, ID)
     assert shown(outcome)[2] is False
-    assert str(outcome.reply)[:9] == "451 4.4.1"  # type: ignore[union-attr]
+    assert str(outcome.reply)[:9] == "451 4.4.1"  # type: ignore[union-attr]  # a failure has a reply
 
 
 async def test_a_host_that_does_not_answer_the_connect_is_certainly_not_sent() -> None:
