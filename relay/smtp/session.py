@@ -19,6 +19,7 @@ from typing import Any
 from aiosmtpd.smtp import SMTP
 
 from relay import address, log
+from relay.core import INTERNAL, NO_ROOM, SHUTTING_DOWN
 from relay.ids import new_id
 from relay.model import Envelope, Reply, Submission
 from relay.smtp import path
@@ -34,12 +35,9 @@ SENDER_OK = Reply(250, "1.0", "Sender ok")
 RECIPIENT_OK = Reply(250, "1.5", "Recipient ok")
 START_DATA = "354 End data with <CR><LF>.<CR><LF>"
 CANNOT_VERIFY = Reply(252, "1.5", "Cannot verify, but will try to send")
-SHUTTING_DOWN = Reply(421, "3.2", "Shutting down, try again later")
 TIME_OVER = Reply(421, "4.2", "Timeout, closing connection")
 TOO_MANY_REFUSED = Reply(421, "7.0", "Too many refused commands, closing connection")
 NOT_HTTP = Reply(421, "7.0", "This is an SMTP server, not an HTTP server")
-NO_ROOM = Reply(452, "3.1", "Too much mail in hand, try again later")
-INTERNAL = Reply(451, "3.0", "Internal error, try again later")
 TOO_LONG = Reply(500, "5.2", "Command line too long")
 SYNTAX = Reply(500, "5.2", "Syntax error")
 UNKNOWN = Reply(500, "5.1", "Unknown command")
