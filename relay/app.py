@@ -13,12 +13,22 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from relay import config, lifecycle, log, sockets
+from relay.account import Account, AccountPace
 from relay.core import Relay
+from relay.delivery import Delivery
+from relay.delivery.direct import DirectDelivery
+from relay.delivery.queued import QueuedDelivery
+from relay.delivery.worker import Worker
+from relay.dsn import Reporter
 from relay.events import Events
+from relay.gate import Gate
 from relay.inbox import Captured, Inbox
 from relay.intake import Intake
 from relay.maillog import MailLog
-from relay.model import Mail
+from relay.model import Mail, RetryPolicy, SendOptions, When
+from relay.pace import Pace
+from relay.queue import file
+from relay.queue.sqlite import SqliteQueue, open_spool
 from relay.room import Room
 from relay.smtp.access import Doorkeeper, Limits
 from relay.smtp.listener import Listener
@@ -33,6 +43,8 @@ from relay.transport.request import RequestSettings
 BYTES_PER_SECOND = 100_000
 # The part of `limits.memory` that large mails may have while they are worked on.
 WORKED_ON = 0.4
+# The part of it that mail may have which the queue sends at the same time.
+SENT_AT_ONCE = 0.5
 
 
 class Unusable(Exception):  # noqa: N818 - a statement, meant for the operator
@@ -52,18 +64,33 @@ async def serve(
     """
     captures = settings.transport == "capture"
     async with AsyncExitStack() as stack:
-        transport = await _transport(settings, stack, captured)
+        transport, account = await _transport(settings, stack, captured)
+        events = Events(
+            [MailLog(masked=settings.log.addresses == "masked", captures=captures)]
+        )
+        pace, services = _pace(settings, account)
+        delivery: Delivery
+        if settings.queue.engine == "none":
+            delivery = DirectDelivery(
+                transport=transport,
+                events=events,
+                pace=pace,
+                answer_within=settings.queue.answer_within,
+                concurrency=settings.ses.concurrency,
+                attempt_seconds=_attempt_seconds(settings),
+                accepted_as=_accepted_as(settings),
+            )
+        else:
+            queue = await _spool(settings, stack)
+            gate = _gate(settings, pace)
+            delivery = _queued(settings, transport, events, queue, gate)
+            services += [queue, Worker(queue, gate, delivery)]
         relay = Relay(
             intake=intake(settings, templates),
-            transport=transport,
-            events=Events(
-                [MailLog(masked=settings.log.addresses == "masked", captures=captures)]
-            ),
+            delivery=delivery,
+            events=events,
             answer_within=settings.queue.answer_within,
-            concurrency=settings.ses.concurrency,
             room=Room(int(settings.limits.memory * WORKED_ON)),
-            attempt_seconds=_attempt_seconds(settings),
-            accepted_as="captured as" if captures else "Ok",
         )
         stopping = asyncio.Event()
         listeners = _listeners(settings, relay, stopping, stack)
@@ -72,7 +99,7 @@ async def serve(
         def on_stop() -> None:
             log.line(logging.INFO, "stopping", grace=settings.grace)
             lifecycle.notify("STOPPING=1")
-            relay.stop_within(settings.grace)
+            delivery.stop_within(settings.grace)
 
         # What is here now lives as long as the process: no need to look at it again.
         gc.collect()
@@ -81,11 +108,15 @@ async def serve(
             logging.INFO,
             "ready",
             transport=settings.transport,
+            queue=settings.queue.engine,
             usages=list(templates.usages),
         )
         lifecycle.notify("READY=1")
         await lifecycle.run_until_signal(
-            listeners, stopping=stopping, grace=settings.grace, on_stop=on_stop
+            [*services, *listeners],
+            stopping=stopping,
+            grace=settings.grace,
+            on_stop=on_stop,
         )
     log.line(logging.INFO, "stopped")
 
@@ -116,6 +147,81 @@ def request_settings(settings: config.Config) -> RequestSettings:
     )
 
 
+def _accepted_as(settings: config.Config) -> str:
+    return "captured as" if settings.transport == "capture" else "Ok"
+
+
+def _pace(
+    settings: config.Config, account: Account | None
+) -> tuple[Pace, list[lifecycle.Service]]:
+    """The pace, and who keeps it where the account says it."""
+    rate = settings.pace.rate
+    if rate != "auto":
+        return Pace(rate), []
+    pace = Pace()
+    if account is None:
+        return pace, []
+    return pace, [AccountPace(account, pace, share=settings.pace.share)]
+
+
+def _gate(settings: config.Config, pace: Pace) -> Gate:
+    return Gate(
+        pace=pace,
+        concurrency=settings.ses.concurrency,
+        memory=int(settings.limits.memory * SENT_AT_ONCE),
+        silent_after=settings.queue.answer_within,
+        looks=settings.queue.slow_delays,
+    )
+
+
+async def _spool(settings: config.Config, stack: AsyncExitStack) -> SqliteQueue:
+    try:
+        return await stack.enter_async_context(
+            open_spool(
+                config.spool_path(settings),
+                keep_sent=settings.queue.keep_sent,
+                keep_failed=settings.queue.keep_failed,
+            )
+        )
+    except file.Unusable as error:
+        raise Unusable(str(error)) from error
+
+
+def _queued(
+    settings: config.Config,
+    transport: Transport,
+    events: Events,
+    queue: SqliteQueue,
+    gate: Gate,
+) -> QueuedDelivery:
+    options = settings.queue
+    operator = config.address_of(options.report_to)
+    return QueuedDelivery(
+        transport=transport,
+        events=events,
+        queue=queue,
+        gate=gate,
+        policy=RetryPolicy(
+            delays={
+                When.SOON: options.retry_delays,
+                When.SLOWLY: options.slow_delays,
+                When.UNSEEN: options.unseen_delays,
+            },
+            give_up_after=options.give_up_after,
+        ),
+        reporter=Reporter(
+            sender=config.address_of(options.report_from),
+            operator=operator,
+            author=config.address_of(settings.ses.email_address) or operator,
+            hostname=socket.gethostname(),
+            lifetime=options.give_up_after,
+            options=SendOptions(tags=tuple(settings.ses.tags.items())),
+        ),
+        answer_within=options.answer_within,
+        accepted_as=_accepted_as(settings),
+    )
+
+
 def _attempt_seconds(settings: config.Config) -> Callable[[Mail], float]:
     if settings.transport == "capture":
         return lambda mail: 0.0
@@ -127,15 +233,15 @@ async def _transport(
     settings: config.Config,
     stack: AsyncExitStack,
     captured: Callable[[Captured], None],
-) -> Transport:
+) -> tuple[Transport, Account | None]:
     request = request_settings(settings)
     if settings.transport == "capture":
-        return CaptureTransport(Inbox(), settings=request, captured=captured)
+        return CaptureTransport(Inbox(), settings=request, captured=captured), None
     # Imported here: capture mode has no use for the SDK, and starts without it.
     from relay.transport import ses
 
     try:
-        return await stack.enter_async_context(
+        transport = await stack.enter_async_context(
             ses.open_ses(
                 settings=request,
                 access_key_id=config.revealed(settings.ses.access_key_id),
@@ -150,6 +256,7 @@ async def _transport(
         )
     except ses.Unusable as error:
         raise Unusable(str(error)) from error
+    return transport, transport
 
 
 def _listeners(

@@ -6,7 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from relay import log
-from relay.model import Mail, Outcome, Reply, Submission
+from relay.model import (
+    Failed,
+    Job,
+    Mail,
+    MailId,
+    Outcome,
+    Queued,
+    Replaced,
+    Reply,
+    Sent,
+    Submission,
+    Superseded,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,21 +29,76 @@ class Refused:
     reply: Reply
     seconds: float
 
+    @property
+    def id(self) -> MailId:
+        return self.submission.id
+
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """The attempts on a mail ended, and the client is told `reply`."""
+class Answered:
+    """The client of an accepted submission is told `reply`.
+
+    `outcome` is the answer of SES behind it; None: the reply is the queue's own.
+    """
 
     submission: Submission
-    mail: Mail
-    outcome: Outcome
+    mails: tuple[Mail, ...]
     reply: Reply
+    outcome: Outcome | None
     attempts: int
     seconds: float
     warnings: tuple[str, ...] = ()
 
+    @property
+    def id(self) -> MailId:
+        return self.submission.id
 
-Event = Refused | Settled
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """One call of SES ended; `number` counts the calls of one submission from 0."""
+
+    id: MailId
+    number: int
+    mail: Mail
+    attempt: int  # from 1
+    outcome: Outcome
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A job of the queue stands in `state` now.
+
+    `outcome` None: no attempt was made. `told`: its client hears it at the same
+    time. `wait`: seconds until its next attempt. `reports`: who gets one.
+    """
+
+    job: Job
+    state: Queued | Sent | Failed | Superseded
+    outcome: Outcome | None
+    told: bool = False
+    wait: float | None = None
+    reports: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> MailId:
+        return self.job.id
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """A waiting mail ended because the newer mail `by` supersedes it."""
+
+    replaced: Replaced
+    by: MailId
+
+    @property
+    def id(self) -> MailId:
+        return self.replaced.id
+
+
+Event = Refused | Answered | Attempted | Settled | Overtaken
 
 
 class Events:
@@ -45,4 +112,4 @@ class Events:
             try:
                 observer(event)
             except Exception as error:  # noqa: BLE001 - an observer cannot fail a mail
-                log.broken("observer broken", error, id=event.submission.id)
+                log.broken("observer broken", error, id=event.id)

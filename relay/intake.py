@@ -153,7 +153,13 @@ class Intake:
             locale = variables["locale"]
         template = self._templates.choose(usage, locale)
         content = template.apply(message, envelope, variables)
-        return content, Choice(usage, template.usage, template.locale)
+        return content, Choice(
+            usage,
+            template.usage,
+            template.locale,
+            template.valid_for,
+            template.supersedes,
+        )
 
     def _passed(
         self, clean: Message, content: bytes, start: int, envelope: Envelope

@@ -1,16 +1,28 @@
-"""One log line per mail: what became of it, never what was in it."""
+"""One log line per event of a mail: what became of it, never what was in it."""
 
 from __future__ import annotations
 
 import logging
 
 from relay import log
-from relay.events import Event, Refused, Settled
-from relay.model import Accepted, Deferred, Envelope, Rejected, Submission
+from relay.events import Answered, Attempted, Event, Overtaken, Refused, Settled
+from relay.model import (
+    Accepted,
+    Deferred,
+    Envelope,
+    Failed,
+    Mail,
+    Outcome,
+    Queued,
+    Rejected,
+    Sent,
+    Submission,
+    Superseded,
+)
 
 
 class MailLog:
-    """An observer that writes the log line of each mail."""
+    """An observer that writes the log lines of each mail."""
 
     def __init__(self, *, masked: bool, captures: bool) -> None:
         self._shown = log.masked if masked else str
@@ -28,35 +40,97 @@ class MailLog:
                     ms=_ms(seconds),
                     reply=self._shown(str(reply)),
                 )
-            case Settled():
+            case Answered():
+                self._answered(event)
+            case Attempted():
+                pass  # what came of it is in the line that follows
+            case Settled(told=False):
                 self._settled(event)
+            case Overtaken(replaced, by):
+                log.line(
+                    logging.INFO,
+                    "superseded",
+                    id=replaced.id,
+                    call=replaced.number + 1,
+                    recipients=[self._shown(one) for one in replaced.recipients],
+                    usage=replaced.usage,
+                    by=by,
+                    maybeSent=replaced.state.maybe_sent or None,
+                )
 
-    def _settled(self, event: Settled) -> None:
-        mail, choice = event.mail, event.mail.choice
-        message_id = detail = ""
+    def _answered(self, event: Answered) -> None:
+        mail = event.mails[0]
+        name = "queued" if event.reply.code == 250 else "not sent"
         match event.outcome:
-            case Accepted(message_id):
-                level, name = logging.INFO, self._accepted
-            case Deferred(detail=detail, alarm=alarm):
-                level, name = logging.ERROR if alarm else logging.WARNING, "not sent"
-            case Rejected(detail=detail):
-                level, name = logging.WARNING, "rejected"
+            case Accepted():
+                name = self._accepted
+            case Rejected() if event.reply.code != 250:
+                name = "rejected"
+        recipients = tuple(
+            address for one in event.mails for address in one.envelope.recipients
+        )
         log.line(
-            level,
+            _level(event.outcome),
             name,
-            **self._who(event.submission, mail.envelope),
-            messageId=message_id,
-            usage=choice.usage,
-            template=choice.template,
-            locale=choice.locale,
-            size=len(mail.content),
+            **self._who(event.submission, Envelope(mail.envelope.sender, recipients)),
+            **self._what(mail, event.outcome),
+            calls=len(event.mails) if len(event.mails) > 1 else None,
             attempts=event.attempts,
             ms=_ms(event.seconds),
             reply=self._shown(str(event.reply)),
-            detail=self._shown(detail),
-            maybeSent=getattr(event.outcome, "maybe_sent", None) or None,
             warnings=list(event.warnings) or None,
         )
+
+    def _settled(self, event: Settled) -> None:
+        job, state = event.job, event.state
+        before = getattr(job.state, "maybe_sent", False)
+        level = _level(event.outcome)
+        answer, retry = "", None
+        match state:
+            case Sent():
+                name = self._accepted
+                if before:
+                    level = logging.WARNING  # perhaps for the second time
+            case Queued(last=last):
+                name, answer = "deferred", str(last)
+                retry = round(event.wait or 0.0, 1)
+            case Failed(reply=reply):
+                name, answer = "failed", str(reply)
+                level = max(level, logging.WARNING)
+            case Superseded():
+                name = "superseded"
+        log.line(
+            level,
+            name,
+            id=job.id,
+            call=job.number + 1 if job.number else None,
+            sender=self._shown(job.mail.envelope.sender or "<>"),
+            recipients=[self._shown(one) for one in job.mail.envelope.recipients],
+            **self._what(job.mail, event.outcome),
+            attempts=state.attempts,
+            retryIn=retry,
+            reply=self._shown(answer),
+            maybeSentBefore=before or None,
+            reports=[self._shown(one) for one in event.reports] or None,
+        )
+
+    def _what(self, mail: Mail, outcome: Outcome | None) -> dict[str, object]:
+        choice = mail.choice
+        message_id = detail = ""
+        match outcome:
+            case Accepted(message_id):
+                pass
+            case Deferred(detail=detail) | Rejected(detail=detail):
+                pass
+        return {
+            "messageId": message_id,
+            "usage": choice.usage,
+            "template": choice.template,
+            "locale": choice.locale,
+            "size": len(mail.content),
+            "detail": self._shown(detail),
+            "maybeSent": getattr(outcome, "maybe_sent", None) or None,
+        }
 
     def _who(self, submission: Submission, envelope: Envelope) -> dict[str, object]:
         return {
@@ -66,6 +140,15 @@ class MailLog:
             "sender": self._shown(envelope.sender or "<>"),
             "recipients": [self._shown(address) for address in envelope.recipients],
         }
+
+
+def _level(outcome: Outcome | None) -> int:
+    match outcome:
+        case Deferred(alarm=True):
+            return logging.ERROR
+        case Deferred() | Rejected():
+            return logging.WARNING
+    return logging.INFO
 
 
 def _ms(seconds: float) -> float:

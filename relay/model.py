@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NewType
+from typing import NewType, assert_never
 
 MailId = NewType("MailId", str)
 
@@ -77,11 +79,17 @@ class SendOptions:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which usage the mail had and which template it got; empty: none."""
+    """Which usage the mail had and which template it got; empty: none.
+
+    `valid_for` (seconds) and `supersedes` are the template's word on how long the
+    mail is worth sending, and on older mail of its usage.
+    """
 
     usage: str = ""
     template: str = ""  # the template's usage: the mail's own, or Generic
     locale: str = ""  # the template's locale
+    valid_for: float | None = None
+    supersedes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,8 @@ class Deferred:
     it may be a 5xx. `when` alone decides what a queue does. `tell`: with a queue
     too, a client that still waits hears it, and the mail goes.
     `again`: certainly not sent, and worth another try within seconds.
+    `at_once`: worth one more try now, since what failed is made anew by then.
+    `silent`: SES itself said nothing.
     `detail` is for the log, never for the client: SES' code and text whole.
     `alarm`: an operator must act.
     """
@@ -155,6 +165,8 @@ class Deferred:
     effect: Effect = Effect.NONE
     tell: bool = False
     again: bool = False
+    at_once: bool = False
+    silent: bool = False
     alarm: bool = False
     detail: str = ""
 
@@ -168,3 +180,155 @@ class Rejected:
 
 
 Outcome = Accepted | Deferred | Rejected
+
+
+# Where one mail in a queue stands. It is in exactly one of these; times are seconds
+# of the queue's own clock.
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Waiting for `due`; `last` is what the previous attempt came to."""
+
+    attempts: int
+    due: float
+    last: Reply | None = None
+    maybe_sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """An attempt is under way; found like this at start, it may have been sent."""
+
+    attempts: int  # counts this attempt
+    maybe_sent: bool = False  # by an earlier attempt
+    last: Reply | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """SES took it."""
+
+    attempts: int
+    at: float
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Given up. The sender is owed a report (RFC 5321 section 6.1)."""
+
+    attempts: int
+    at: float
+    reply: Reply
+    maybe_sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """A newer mail of its usage to the same recipients took its place."""
+
+    attempts: int
+    at: float
+    maybe_sent: bool = False
+
+
+State = Queued | Sending | Sent | Failed | Superseded
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One mail in the queue with its history; one job is one SES call.
+
+    `number` counts the calls of one submission from 0; they share its id.
+    `report`: a report about another mail, about which there is none.
+    """
+
+    id: MailId
+    number: int
+    mail: Mail
+    accepted_at: float
+    expires_at: float
+    state: State
+    report: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """A waiting mail that a newer one superseded, without its content."""
+
+    id: MailId
+    number: int
+    usage: str
+    recipients: tuple[str, ...]
+    state: Superseded
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How long to wait before each further attempt, and when to give up; seconds."""
+
+    delays: Mapping[When, Sequence[float]]  # the last of a sequence repeats
+    give_up_after: float
+    jitter: float = 0.2  # a fleet must not come back in step
+    last_chance: float = 5.0  # before the end, for one last attempt
+
+    def delay(self, when: When, attempts: int) -> float:
+        """The wait after the `attempts`-th attempt."""
+        delays = self.delays[when]
+        base = delays[min(attempts, len(delays)) - 1]
+        return base * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311
+
+    def end(self, began: float, valid_for: float | None) -> float:
+        """When a mail is given up whose time began at `began`."""
+        return began + min(self.give_up_after, valid_for or self.give_up_after)
+
+
+# The moves. Each takes only the state it may start from: an illegal move is a type
+# error, and the store repeats the same condition in its WHERE clause.
+
+
+def claim(state: Queued) -> Sending:
+    """Begin an attempt."""
+    return Sending(state.attempts + 1, state.maybe_sent, state.last)
+
+
+def settle(
+    state: Sending,
+    outcome: Outcome,
+    *,
+    now: float,
+    expires_at: float,
+    policy: RetryPolicy,
+) -> Queued | Sent | Failed:
+    """End an attempt."""
+    match outcome:
+        case Accepted(message_id):
+            return Sent(state.attempts, now, message_id)
+        case Rejected(reply):
+            return Failed(state.attempts, now, reply, state.maybe_sent)
+        case Deferred(reply, when, maybe_sent):
+            maybe_sent = maybe_sent or state.maybe_sent
+            last_chance = expires_at - policy.last_chance
+            if now < last_chance:
+                due = min(now + policy.delay(when, state.attempts), last_chance)
+                return Queued(state.attempts, due, reply, maybe_sent)
+            return Failed(state.attempts, now, expired(reply), maybe_sent)
+        case _:
+            assert_never(outcome)
+
+
+def expire(state: Queued, *, now: float) -> Failed:
+    """Give up a mail whose end came while it waited."""
+    return Failed(state.attempts, now, expired(state.last), state.maybe_sent)
+
+
+def recover(state: Sending, *, now: float) -> Queued:
+    """Take back, at start, a mail whose attempt nobody ended."""
+    return Queued(state.attempts, due=now, last=state.last, maybe_sent=True)
+
+
+def expired(last: Reply | None) -> Reply:
+    """The reply of a mail whose time is over (RFC 3463: X.4.7)."""
+    text = "Delivery time expired"
+    return Reply(554, "4.7", f"{text}; last: {last.text}" if last else text)

@@ -7,17 +7,20 @@ release has not yet; `reading` brings file and environment together.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from relay.config.later import warnings
+from relay.config.checks import warnings
 from relay.config.models import Config, revealed
 from relay.config.reading import ConfigError, any_settings, find, load, read_text
 from relay.config.values import host_and_port, is_loopback
+from relay.fields import mailbox
 from relay.template import Source
 
 __all__ = [
     "Config",
     "ConfigError",
+    "address_of",
     "any_settings",
     "find",
     "host_and_port",
@@ -26,6 +29,7 @@ __all__ = [
     "revealed",
     "schema",
     "sources",
+    "spool_path",
     "warnings",
 ]
 
@@ -39,6 +43,16 @@ def schema() -> dict[str, Any]:
         **whole,
         "title": "Settings of ses-relay",
     }
+
+
+def spool_path(config: Config) -> Path:
+    """Where the queue's file is: relative to the settings file, else to here."""
+    return config.directory / config.queue.path
+
+
+def address_of(setting: str) -> str:
+    """The address alone of a setting such as `Acme <noreply@acme.example>`."""
+    return mailbox(setting).address if setting else ""
 
 
 def sources(config: Config) -> tuple[Source, ...]:

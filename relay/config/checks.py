@@ -172,3 +172,15 @@ def covers_half(networks: Sequence[Network]) -> bool:
     size4 = sum(network.num_addresses for network in collapse_addresses(v4))
     size6 = sum(network.num_addresses for network in collapse_addresses(v6))
     return size4 >= 2**31 or size6 >= 2**127
+
+
+def warnings(config: Config) -> list[str]:
+    """What is taken and has no effect."""
+    if config.queue.engine != "none" or config.transport == "capture":
+        return []
+    return [
+        f"templates[{number}]: validFor and supersedes have no effect with "
+        'queue.engine = "none", where no mail waits'
+        for number, template in enumerate(config.templates)
+        if template.valid_for is not None or template.supersedes
+    ]

@@ -17,17 +17,6 @@ _LATER: tuple[Location, ...] = (
     ("users",),
     ("limits", "connections_per_client"),
     ("limits", "messages_per_minute"),
-    ("pace",),
-    ("queue", "engine"),
-    ("queue", "path"),
-    ("queue", "retry_delays"),
-    ("queue", "slow_delays"),
-    ("queue", "unseen_delays"),
-    ("queue", "give_up_after"),
-    ("queue", "keep_sent"),
-    ("queue", "keep_failed"),
-    ("queue", "report_from"),
-    ("queue", "report_to"),
     ("web",),
     ("intake",),
 )
@@ -37,6 +26,8 @@ _LISTENER = ("tls", "require_tls", "auth", "insecure_auth", "proxies")
 def not_yet(config: Config) -> Iterator[tuple[Location, str]]:
     """Each setting that asks for what this release has not."""
     defaults = Config()
+    if config.queue.engine == "sqs":
+        yield ("queue", "engine"), _words("sqs")
     for location in _LATER:
         mine: Any = config
         default: Any = defaults
@@ -61,13 +52,3 @@ def _words(value: object) -> str:
     # A SecretStr is no scalar to `explain`, so no secret is shown.
     error = {"type": "value_error", "ctx": {"error": _TEXT}, "input": value}
     return explain(error, secret=False)
-
-
-def warnings(config: Config) -> list[str]:
-    """What is taken and has no effect yet."""
-    return [
-        f"templates[{number}]: validFor and supersedes take effect with the queue, "
-        "which comes with a later release"
-        for number, template in enumerate(config.templates)
-        if template.valid_for is not None or template.supersedes
-    ]

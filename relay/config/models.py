@@ -111,7 +111,7 @@ Delays = Annotated[tuple[v.Seconds, ...], Field(min_length=1)]
 class Queue(Table):
     """Where mail waits, and for how long."""
 
-    engine: Literal["none", "sqlite", "sqs"] = "none"
+    engine: Literal["sqlite", "none", "sqs"] = "sqlite"
     path: v.Name = "relay-spool.db"
     answer_within: v.Seconds = 3
     retry_delays: Delays = (5, 10, 30, 120, 600, 1200)

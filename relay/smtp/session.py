@@ -19,7 +19,8 @@ from typing import Any
 from aiosmtpd.smtp import SMTP
 
 from relay import address, log
-from relay.core import INTERNAL, NO_ROOM, SHUTTING_DOWN
+from relay.core import NO_ROOM
+from relay.delivery import INTERNAL, SHUTTING_DOWN
 from relay.ids import new_id
 from relay.model import Envelope, Reply, Submission
 from relay.smtp import path
@@ -63,7 +64,8 @@ _HTTP = re.compile(rb"[A-Z]{3,10} \S+ HTTP/\d")
 # Python 3.11.3 that fails on a slotted dataclass such as `Service`.
 _NO_HOOKS = object()
 
-Accept = Callable[[Submission], Coroutine[Any, Any, Reply]]
+# The second argument tells whether the client has left meanwhile.
+Accept = Callable[[Submission, Callable[[], bool]], Coroutine[Any, Any, Reply]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,7 @@ class Session(SMTP):
         self._peer = ""
         self._refusal: Reply | None = None
         self._closing = False
+        self._left = False
         self._refused = 0
         self._greeted = False
         self._extended = False
@@ -129,11 +132,13 @@ class Session(SMTP):
 
     def connection_lost(self, error: Exception | None) -> None:
         # The library cancels the command under way here, and with it the mail.
+        self._left = True
         asyncio.StreamReaderProtocol.connection_lost(self, error)
         self.transport = None
 
     def eof_received(self) -> bool:
         # A client that only closed its sending side still waits for its answers.
+        self._left = True
         asyncio.StreamReaderProtocol.eof_received(self)
         return True
 
@@ -381,11 +386,15 @@ class Session(SMTP):
             if (reply := _fault(data)) is None:
                 submission = self._submission(data.content)
                 del data  # the mail may be made anew; nobody holds the old one then
-                reply = await self._service.accept(submission)
+                reply = await self._service.accept(submission, self._has_left)
         finally:
             account.close()
             self._start_over()
         return reply
+
+    def _has_left(self) -> bool:
+        """Tell whether the client closed its side: it may be gone for good."""
+        return self._left
 
     def _submission(self, content: bytes) -> Submission:
         return Submission(

@@ -64,17 +64,22 @@ ADDRESS = Rejected(Reply(553, "1.3", "Transaction failed"))
 BAD = Rejected(Reply(554, "6.0", "Transaction failed"))
 TOO_LONG = Rejected(Reply(552, "3.4", "Message is too long"))
 DENIED = Deferred(Reply(554, "7.1", "Access denied"), When.SLOWLY, alarm=True)
-EXPIRED = Deferred(Reply(454, "7.0", "Temporary authentication failure"), When.SOON)
-NO_CREDENTIALS = replace(EXPIRED, alarm=True)
+EXPIRED = Deferred(
+    Reply(454, "7.0", "Temporary authentication failure"), When.SOON, at_once=True
+)
+NO_CREDENTIALS = replace(EXPIRED, alarm=True, silent=True)
 KEYS = Deferred(Reply(451, "3.5", "Relay credentials problem"), When.SLOWLY, alarm=True)
 UNREACHABLE = Deferred(
-    Reply(451, "4.1", "SES cannot be reached"), When.SOON, again=True
+    Reply(451, "4.1", "SES cannot be reached"), When.SOON, again=True, silent=True
 )
-NO_TLS = Deferred(Reply(454, "7.5", "TLS with SES failed"), When.SOON, alarm=True)
+NO_TLS = Deferred(
+    Reply(454, "7.5", "TLS with SES failed"), When.SOON, alarm=True, silent=True
+)
 LOST = Deferred(
     Reply(451, "4.2", "No answer from SES; the mail may have been sent"),
     When.UNSEEN,
     maybe_sent=True,
+    silent=True,
 )
 TROUBLE = Deferred(
     Reply(451, "3.0", "Temporary service failure"), When.SOON, maybe_sent=True

@@ -51,6 +51,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from relay.account import Unanswered
 from relay.model import Accepted, Deferred, Mail, MailId, Outcome, Rejected
 from relay.transport import answers
 from relay.transport.answers import Named
@@ -197,6 +198,21 @@ class SesTransport:
         if not (isinstance(message_id, str) and _MESSAGE_ID.fullmatch(message_id)):
             return _lost("200 without a usable MessageId")
         return Accepted(message_id)
+
+    async def max_send_rate(self) -> float:
+        """Recipients per second, as GetAccount says it. Raises Unanswered."""
+        try:
+            async with asyncio.timeout(self._attempt_timeout):
+                answer = await self._client.get_account()
+        except ClientError as error:
+            code, status, text = said(error)
+            raise Unanswered(f"{status} {code}: {text}") from error
+        except CREDENTIAL_ERRORS as error:  # TimeoutError is an OSError
+            raise Unanswered(_named(error)) from error
+        rate = answer.get("SendQuota", {}).get("MaxSendRate")
+        if not isinstance(rate, int | float):
+            raise Unanswered("an answer without SendQuota.MaxSendRate")
+        return float(rate)
 
     def _answered(self, error: ClientError, mail: Mail) -> Deferred | Rejected:
         code, status, text = said(error)

@@ -99,7 +99,7 @@ async def test_trap_15_and_41_a_silent_ses_holds_no_client_for_long() -> None:
             RELAY_SES__ATTEMPT_TIMEOUT="1",
             RELAY_SES__CONNECT_TIMEOUT="0.5",
         )
-        assert len(ses.requests) == 1
+        assert len(ses.sent) == 1
     assert reply.startswith("451 4.4.2 ")
 
 

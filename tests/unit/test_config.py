@@ -35,7 +35,10 @@ def _refusal(directory: Path, toml: str, environ: dict[str, str] | None = None) 
             "[ses]\nattemptTimeout = 60",
             "ses.attemptTimeout = 60: must be shorter than grace (25)",
         ),
-        ("[ses]\nattemptTimeout = 22.5", "queue.answerWithin = 3: with ses.attempt"),
+        (
+            "[ses]\nattemptTimeout = 22.5\n[queue]\nengine = 'none'",
+            "queue.answerWithin = 3: with ses.attempt",
+        ),
         ("[ses]\nconnectTimeout = 20", "ses.connectTimeout = 20: must be shorter"),
         ("grace = '25'", 'grace = "25": must be a number'),
         ("grace = true", "grace = true: must be a number"),
@@ -48,7 +51,10 @@ def _refusal(directory: Path, toml: str, environ: dict[str, str] | None = None) 
             "[ses]\naccessKeyId = 'A'",
             "ses.accessKeyId: is given without ses.accessKeyS",
         ),
-        ("[limits]\nrecipients = 51", "limits.recipients = 51: must be at most 50"),
+        (
+            "[limits]\nrecipients = 51\n[queue]\nengine = 'none'",
+            "limits.recipients = 51: must be at most 50",
+        ),
         ("usageHeader = 'Subject'", 'usageHeader = "Subject": is a header with a mean'),
         ("[ses]\nclientHeaders = ['X-A']", 'ses.clientHeaders[0] = "X-A": must be one'),
         ("[ses]\nroleArn = 'x'", 'ses.roleArn = "x": must begin with arn:'),
@@ -69,7 +75,7 @@ def _refusal(directory: Path, toml: str, environ: dict[str, str] | None = None) 
         (OUTSIDE + "allow = ['::ffff:0:0/96']", "listeners[0].allow: covers half"),
         (OUTSIDE + "auth = 'any'", 'listeners[0].auth = "any": only on a loopback'),
         ("[web]\nlisten = '0.0.0.0:1'", 'web.listen = "0.0.0.0:1": reachable'),
-        ("[queue]\nengine = 'sqlite'", 'queue.engine = "sqlite": comes with a later'),
+        ("[queue]\nengine = 'sqs'", 'queue.engine = "sqs": comes with a later'),
         ("[intake]\ntoken = 'hush'", "intake.token: comes with a later release"),
         ("[[templates]]\nusageType='A'\nsubject=''", "templates[0]: needs either"),
     ],
@@ -161,7 +167,9 @@ def test_a_secret_comes_from_a_file_beside_the_settings(tmp_path: Path) -> None:
 
 
 def test_recipients_follow_the_queue_and_capture_forces_none(tmp_path: Path) -> None:
-    assert config.load(None, {}).limits.recipients == 50
+    assert config.load(None, {}).limits.recipients == 1000
+    none = config.load(None, {"RELAY_QUEUE__ENGINE": "none"})
+    assert none.limits.recipients == 50
     captured = config.load(None, {"RELAY_QUEUE__ENGINE": "sqlite"}, capture=True)
     assert (captured.transport, captured.queue.engine) == ("capture", "none")
 

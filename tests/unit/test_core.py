@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from relay.core import INTERNAL, NO_ROOM, SHUTTING_DOWN, TOO_MANY_CALLS, Relay
-from relay.events import Event, Events, Refused, Settled
+from relay.core import NO_ROOM, Relay
+from relay.delivery import INTERNAL, SHUTTING_DOWN
+from relay.delivery.direct import TOO_FAST, TOO_MANY_CALLS, DirectDelivery
+from relay.events import Answered, Attempted, Event, Events, Refused
 from relay.intake import Intake
 from relay.model import (
     Accepted,
@@ -22,6 +24,7 @@ from relay.model import (
     Submission,
     When,
 )
+from relay.pace import Pace
 from relay.room import Room
 from relay.template import Templates
 
@@ -56,21 +59,53 @@ def relay(
     *,
     answer_within: float = 3,
     concurrency: int = 5,
-    attempt_seconds: float = 1,
+    pace: Pace | None = None,
 ) -> tuple[Relay, list[Event]]:
     seen: list[Event] = []
-    return (
-        Relay(
-            intake=Intake(templates=Templates(())),
-            transport=transport,
-            events=Events([seen.append]),
-            answer_within=answer_within,
-            concurrency=concurrency,
-            room=Room(3_000_000),
-            attempt_seconds=lambda mail: attempt_seconds,
-        ),
-        seen,
+    events = Events([seen.append])
+    delivery = direct(
+        transport,
+        events,
+        answer_within=answer_within,
+        concurrency=concurrency,
+        pace=pace,
     )
+    return built(delivery, events, answer_within=answer_within), seen
+
+
+def direct(
+    transport: Scripted,
+    events: Events,
+    *,
+    answer_within: float = 3,
+    concurrency: int = 5,
+    pace: Pace | None = None,
+) -> DirectDelivery:
+    return DirectDelivery(
+        transport=transport,
+        events=events,
+        pace=pace or Pace(),
+        answer_within=answer_within,
+        concurrency=concurrency,
+        attempt_seconds=lambda mail: 1,
+    )
+
+
+def built(
+    delivery: DirectDelivery, events: Events, *, answer_within: float = 3
+) -> Relay:
+    return Relay(
+        intake=Intake(templates=Templates(())),
+        delivery=delivery,
+        events=events,
+        answer_within=answer_within,
+        room=Room(3_000_000),
+    )
+
+
+def answered(seen: Sequence[Event]) -> Answered:
+    (event,) = [one for one in seen if isinstance(one, Answered)]
+    return event
 
 
 def submission(content: bytes = CONTENT) -> Submission:
@@ -80,9 +115,9 @@ def submission(content: bytes = CONTENT) -> Submission:
 async def test_the_reply_carries_the_message_id_of_ses() -> None:
     one, seen = relay(Scripted([Accepted("010f-1")]))
     assert str(await one.accept(submission())) == "250 2.0.0 Ok 010f-1"
-    (event,) = seen
-    assert isinstance(event, Settled)
-    assert (event.attempts, event.mail.content) == (1, CONTENT)
+    event = answered(seen)
+    assert (event.attempts, event.mails[0].content) == (1, CONTENT)
+    assert [type(one) for one in seen] == [Attempted, Answered]
 
 
 async def test_trap_3_what_ses_refused_is_never_a_250() -> None:
@@ -97,8 +132,7 @@ async def test_throttling_is_tried_again_after_half_a_second_then_a_second() -> 
     assert str(await one.accept(submission())) == "250 2.0.0 Ok 1"
     gaps = [b - a for a, b in zip(transport.at, transport.at[1:], strict=False)]
     assert [round(gap, 1) for gap in gaps] == [0.5, 1.0]
-    assert isinstance(seen[0], Settled)
-    assert seen[0].attempts == 3
+    assert answered(seen).attempts == 3
 
 
 async def test_no_attempt_starts_after_answer_within() -> None:
@@ -118,9 +152,9 @@ async def test_trap_21_an_unseen_end_is_not_tried_again() -> None:
 async def test_a_bug_in_the_transport_is_a_451_that_may_have_been_sent() -> None:
     one, seen = relay(Scripted([KeyError("secret")]))
     assert await one.accept(submission()) == INTERNAL
-    assert isinstance(seen[0], Settled)
-    assert isinstance(seen[0].outcome, Deferred)
-    assert seen[0].outcome.maybe_sent
+    outcome = answered(seen).outcome
+    assert isinstance(outcome, Deferred)
+    assert outcome.maybe_sent
 
 
 async def test_a_call_that_is_not_free_in_time_is_a_451() -> None:
@@ -133,12 +167,24 @@ async def test_a_call_that_is_not_free_in_time_is_a_451() -> None:
     assert len(transport.at) == 1
 
 
+async def test_mail_waits_for_the_pace_and_hears_of_throttling_when_it_cannot() -> None:
+    transport = Scripted([Accepted("1")])
+    one, _ = relay(transport, answer_within=0.5, pace=Pace(4.0, burst=1.0))
+    replies = [await one.accept(submission()) for _ in range(2)]
+    assert [reply.code for reply in replies] == [250, 250]
+    assert 0.2 < transport.at[1] - transport.at[0] < 0.4
+    many = await asyncio.gather(*(one.accept(submission()) for _ in range(4)))
+    assert TOO_FAST in many
+
+
 async def test_after_the_signal_no_attempt_starts_that_could_not_end() -> None:
     transport = Scripted([Accepted("1")])
-    one, _ = relay(transport, attempt_seconds=1)
-    one.stop_within(2)
+    events = Events([])
+    delivery = direct(transport, events)
+    one = built(delivery, events)
+    delivery.stop_within(2)
     assert (await one.accept(submission())).code == 250
-    one.stop_within(0.5)
+    delivery.stop_within(0.5)
     assert await one.accept(submission()) == SHUTTING_DOWN
     assert len(transport.at) == 1
 
@@ -155,17 +201,10 @@ async def test_a_refused_submission_is_told_and_not_attempted() -> None:
 
 async def test_a_broken_observer_fails_no_mail() -> None:
     def broken(event: Event) -> None:
-        raise ValueError(event.submission.id)
+        raise ValueError(event.id)
 
-    one = Relay(
-        intake=Intake(templates=Templates(())),
-        transport=Scripted([Accepted("1")]),
-        events=Events([broken]),
-        answer_within=1,
-        concurrency=1,
-        room=Room(3_000_000),
-        attempt_seconds=lambda mail: 1,
-    )
+    events = Events([broken])
+    one = built(direct(Scripted([Accepted("1")]), events), events)
     assert (await one.accept(submission())).code == 250
 
 
@@ -194,4 +233,5 @@ async def test_a_large_mail_that_finds_no_room_in_time_is_a_452() -> None:
     assert await one.accept(submission(large)) == NO_ROOM
     assert (await one.accept(submission())).code == 250  # a small one needs no room
     assert (await first).code == 250
-    assert [type(event) for event in seen] == [Refused, Settled, Settled]
+    kinds = [type(event) for event in seen if not isinstance(event, Attempted)]
+    assert kinds == [Refused, Answered, Answered]

@@ -1,0 +1,70 @@
+"""The account's sending rate, asked of SES now and then, sets the pace."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from random import uniform
+from typing import Protocol
+
+from relay import log
+from relay.pace import Pace
+
+# Seconds. All callers of an account share one request per second of this kind.
+ASKS_EVERY = 300.0
+JITTER = 0.2
+
+
+class Unanswered(Exception):  # noqa: N818 - a statement about the question
+    """SES did not say; the text is for the log."""
+
+
+class Account(Protocol):
+    """Who knows the account's quota."""
+
+    async def max_send_rate(self) -> float:
+        """Recipients per second, as GetAccount says it. Raises Unanswered."""
+
+
+class AccountPace:
+    """Keeps `pace` at `share` of the account's rate."""
+
+    name = "account"
+
+    def __init__(self, account: Account, pace: Pace, *, share: float) -> None:
+        self._account = account
+        self._pace = pace
+        self._share = share
+        self._warned = False
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Ask at once, and again every five minutes or a little later."""
+        while not stopping.is_set():
+            await self._ask()
+            pause = ASKS_EVERY * uniform(1, 1 + JITTER)  # noqa: S311
+            try:
+                async with asyncio.timeout(pause):
+                    await stopping.wait()
+            except TimeoutError:
+                pass
+
+    async def _ask(self) -> None:
+        try:
+            rate = await self._account.max_send_rate()
+        except Unanswered as error:
+            if not self._warned:
+                log.line(
+                    logging.WARNING,
+                    "no pace",
+                    detail=f"GetAccount: {error}; allow ses:GetAccount, or set "
+                    "pace.rate to recipients per second",
+                )
+            self._warned = True
+            return
+        self._warned = False
+        if rate <= 0:  # SES' way to say that there is no limit
+            self._pace.set_full(None)
+            return
+        # In any one second not more than the whole rate, bucket and all.
+        self._pace.set_full(rate * self._share, rate * (1 - self._share))
+        log.line(logging.DEBUG, "pace", rate=round(rate * self._share, 2), account=rate)

@@ -1,0 +1,48 @@
+"""What becomes of prepared mail: SES at once, or the queue first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from relay import log
+from relay.intake import Prepared
+from relay.model import Deferred, Mail, MailId, Outcome, Reply, Submission, When
+from relay.transport import Transport
+
+INTERNAL = Reply(451, "3.0", "Internal error, try again later")
+SHUTTING_DOWN = Reply(421, "3.2", "Shutting down, try again later")
+
+
+class Delivery(Protocol):
+    """Takes responsibility for prepared mail, or says that it does not."""
+
+    async def deliver(
+        self,
+        submission: Submission,
+        prepared: Prepared,
+        *,
+        started: float,
+        left: Callable[[], bool],
+    ) -> Reply:
+        """What the client is to hear; it has waited since `started` (monotonic).
+
+        `left` tells whether nobody is there to hear it.
+        """
+
+    def stop_within(self, seconds: float) -> None:
+        """Begin no attempt that could not end within `seconds` from now."""
+
+
+async def attempt(transport: Transport, mail: Mail, mail_id: MailId) -> Outcome:
+    """Try once; a bug in one mail costs that mail a delay, not the relay."""
+    try:
+        return await transport.send(mail, mail_id)
+    except Exception as error:  # noqa: BLE001 - one mail's attempt is a boundary
+        log.broken("attempt broken", error, id=mail_id)
+        return Deferred(INTERNAL, When.SLOWLY, maybe_sent=True, alarm=True)
+
+
+def ok(message_id: str, accepted_as: str) -> Reply:
+    """The reply to a mail that SES took."""
+    return Reply(250, "0.0", f"{accepted_as} {message_id}")

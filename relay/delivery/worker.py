@@ -1,0 +1,104 @@
+"""Takes waiting mail out of the queue when it is due and an attempt may begin."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from relay import log
+from relay.delivery.queued import QueuedDelivery
+from relay.gate import Gate
+from relay.queue import Queue, Unwritable
+
+AT_ONCE = 50
+LOOKS_EVERY = 1.0  # seconds, whatever was said: a missed change costs no more
+# How fast waiting mail is taken to leave where no pace is known.
+PRESUMED_RATE = 10.0
+MARGIN = 5.0  # seconds that mail with `validFor` is sent before its end, at least
+
+
+class Worker:
+    """Claims, begins, and leaves the rest to the delivery; stops claiming at once."""
+
+    name = "worker"
+
+    def __init__(self, queue: Queue, gate: Gate, delivery: QueuedDelivery) -> None:
+        self._queue = queue
+        self._gate = gate
+        self._delivery = delivery
+        self._wake = asyncio.Event()
+        self._resumed = False
+        queue.on_change(self._wake.set)
+        gate.on_change(self._wake.set)
+        gate.on_resume(self._resume)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until told to stop, then until what is in hand has ended."""
+        try:
+            while not stopping.is_set():
+                self._wake.clear()
+                try:
+                    if await self._work():
+                        continue
+                except Unwritable as error:
+                    log.line(logging.ERROR, "waiting mail rests", detail=str(error))
+                    await asyncio.sleep(LOOKS_EVERY)
+                await self._rest()
+            while self._gate.busy:  # a mail may just be on its way into the queue
+                await self._delivery.drained()
+                await asyncio.sleep(0.01)
+        finally:
+            await self._delivery.drained()
+
+    async def _work(self) -> bool:
+        """Do what there is to do now; tell whether there may be more."""
+        if self._resumed:
+            self._resumed = False
+            await self._queue.due_now()
+        if await self._delivery.fail_expired():
+            return True
+        room = self._gate.room(AT_ONCE) if self._queue.is_due() else 0
+        if not room:
+            return False
+        # Entered before the queue is asked: meanwhile clients enter, too.
+        passes = [self._gate.enter(0, 1) for _ in range(room)]
+        try:
+            claims = await self._queue.claim(
+                room, size=self._gate.free_bytes, hurry=self._hurry()
+            )
+        except BaseException:
+            for one in passes:
+                self._gate.leave(one, None)
+            raise
+        for claim in claims:
+            one = passes.pop()
+            mail = claim.job.mail
+            self._gate.correct(one, len(mail.content), len(mail.envelope.recipients))
+            self._delivery.begin(claim, one)
+        for one in passes:
+            self._gate.leave(one, None)
+        if not claims:
+            self._wake.clear()  # those were our own
+        return bool(claims)
+
+    def _hurry(self) -> float:
+        """How long the last in the line will wait, as things are now."""
+        rate = self._gate.pace.rate or PRESUMED_RATE
+        return self._queue.figures().waiting / rate + MARGIN
+
+    async def _rest(self) -> None:
+        within = LOOKS_EVERY
+        due = self._queue.due_in()
+        if due is not None:
+            opens = self._gate.opens_in() if due == 0 else due
+            if opens is not None:
+                within = min(within, opens)
+        try:
+            async with asyncio.timeout(within):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    def _resume(self) -> None:
+        self._resumed = True
+        self._wake.set()

@@ -1,0 +1,175 @@
+"""The spool's file: its one owner, its mode, its version, and how it is opened."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+APPLICATION = 0x52656C79  # "Rely": what file(1) and we know the spool by
+PAGE = 16_384  # measured: a third of the time of 4 kB pages with mails of 100 kB
+
+_MIGRATION = re.compile(r"(\d{4})-.*\.sql")
+
+
+class Unusable(Exception):  # noqa: N818 - a statement, meant for the operator
+    """The spool cannot be opened; the text names the file and the cure."""
+
+
+class Taken(Unusable):
+    """Another relay has the spool."""
+
+
+@contextmanager
+def owned(path: Path) -> Iterator[None]:
+    """Hold the spool's lock. Raises Taken with the name of who has it.
+
+    A lock of its own, on `<path>.lock`: SQLite's are given back between writes,
+    and the command line writes too. The file stays; a lock that is removed can be
+    held twice.
+    """
+    lock = path.with_name(path.name + ".lock")
+    try:
+        line = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Unusable(_trouble(path, error)) from error
+    try:
+        try:
+            fcntl.flock(line, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise Unusable(_trouble(path, error)) from error
+            owner = os.pread(line, 200, 0).decode("ascii", "replace").strip()
+            raise Taken(
+                f"queue.path = {path}: in use by {owner or 'another relay'}; stop it, "
+                "or give this one a spool of its own"
+            ) from error
+        try:
+            os.ftruncate(line, 0)
+            name = f"relay process {os.getpid()} on {os.uname().nodename}\n"
+            os.pwrite(line, name.encode("ascii", "replace"), 0)
+        except OSError:
+            pass  # a full disk: the lock holds, only its holder's name is missing
+        yield
+    finally:
+        os.close(line)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the spool to write, make it when it is missing, and bring it up to date.
+
+    Raises Unusable.
+    """
+    try:
+        # SQLite gives its other files the mode of this one.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(
+            path, timeout=10, isolation_level=None, check_same_thread=False
+        )
+    except (OSError, sqlite3.Error) as error:
+        raise Unusable(_trouble(path, error)) from error
+    try:
+        connection.row_factory = sqlite3.Row
+        _prepare(connection, path)
+    except (OSError, sqlite3.Error) as error:
+        connection.close()
+        raise Unusable(_trouble(path, error)) from error
+    except Unusable:
+        connection.close()
+        raise
+    return connection
+
+
+def opened(path: Path, *, write: bool) -> sqlite3.Connection:
+    """A connection beside the owner's, for the command line. Raises Unusable."""
+    if not path.exists():
+        raise Unusable(f"queue.path = {path}: no such file; no relay has run with it")
+    mode = "rw" if write else "ro"
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=10,
+            isolation_level=None,
+        )
+        connection.row_factory = sqlite3.Row
+        _check(connection, path)
+        if (version := _version(connection)) != NEWEST:
+            raise Unusable(
+                f"queue.path = {path}: version {version}, and this relay reads "
+                f"{NEWEST}; start the relay once with this release"
+            )
+    except sqlite3.Error as error:
+        raise Unusable(_trouble(path, error)) from error
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    _check(connection, path)
+    if _version(connection) == 0:
+        connection.execute(f"PRAGMA page_size = {PAGE}")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before any table
+    connection.execute("PRAGMA journal_mode = WAL")
+    # NORMAL may lose commits in a power cut, and with them mail that has its 250.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 1000")
+    connection.execute("PRAGMA cache_size = -32000")  # kB
+    for number, script in _migrations():
+        if number > _version(connection):
+            connection.executescript(
+                f"BEGIN IMMEDIATE;\n{script}\n"
+                f"PRAGMA application_id = {APPLICATION};\n"
+                f"PRAGMA user_version = {number};\nCOMMIT;"
+            )
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse what is no spool of ours, or of a later release."""
+    version = _version(connection)
+    if version > NEWEST:
+        raise Unusable(
+            f"queue.path = {path}: version {version}, of a later release; this one "
+            f"knows {NEWEST}. Use that release, or another path"
+        )
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if tables and application != APPLICATION:
+        raise Unusable(
+            f"queue.path = {path}: another program's database; use another path"
+        )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _migrations() -> list[tuple[int, str]]:
+    scripts = files("relay.queue").joinpath("migrations").iterdir()
+    return sorted(
+        (int(match[1]), script.read_text("utf-8"))
+        for script in scripts
+        if (match := _MIGRATION.fullmatch(script.name))
+    )
+
+
+NEWEST = max(number for number, _ in _migrations())
+
+
+def _trouble(path: Path, error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) else str(error)
+    cure = "its directory must exist and be writable for the relay"
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(
+        error, sqlite3.OperationalError
+    ):
+        cure = (
+            "move the file aside (with its -wal and -shm); what sqlite3's .recover "
+            "finds in it can be sent again by hand"
+        )
+    return f"queue.path = {path}: {text}; {cure}"

@@ -1,0 +1,180 @@
+"""The moves of a job in the spool's tables, for the relay and the command line.
+
+Each is one statement whose WHERE repeats where the job must stand; one that changes
+nothing met a job that moved on meanwhile, which is an answer and no error.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from relay.model import Failed, Job, MailId, Queued, Replaced, Sending, Sent, Superseded
+from relay.queue import Claim, End, rows
+
+KEEPS_FREE = 64  # pages: what the next mails will need anyway
+GIVES_BACK = 512  # pages at once
+
+
+def settle(
+    connection: sqlite3.Connection, claim: Claim, state: End | Superseded
+) -> None:
+    """Write where the job of `claim` stands now."""
+    seq = claim.token
+    before = "sending" if isinstance(claim.job.state, Sending) else "queued"
+    found = connection.execute(
+        "SELECT content FROM job WHERE seq = ? AND state = ?", (seq, before)
+    ).fetchone()
+    if found is None:
+        return
+    match state:
+        case None:
+            connection.execute("DELETE FROM job WHERE seq = ?", (seq,))
+        case Queued(attempts, due, last, maybe_sent):
+            connection.execute(
+                "UPDATE job SET state = 'queued', attempts = ?, due = ?, reply = ?,"
+                " maybe_sent = ? WHERE seq = ?",
+                (attempts, due, rows.text(last), maybe_sent, seq),
+            )
+            return  # its content is still needed
+        case Failed(attempts, at, reply, maybe_sent):
+            connection.execute(
+                "UPDATE job SET state = 'failed', due = NULL, attempts = ?,"
+                " ended_at = ?, reply = ?, maybe_sent = ? WHERE seq = ?",
+                (attempts, at, str(reply), maybe_sent, seq),
+            )
+            return  # and here, for an operator who sends it again
+        case Sent(attempts, at, message_id):
+            connection.execute(
+                "UPDATE job SET state = 'sent', due = NULL, attempts = ?,"
+                " ended_at = ?, message_id = ?, content = NULL WHERE seq = ?",
+                (attempts, at, message_id, seq),
+            )
+        case Superseded(attempts, at, maybe_sent):
+            connection.execute(
+                "UPDATE job SET state = 'superseded', due = NULL, attempts = ?,"
+                " ended_at = ?, maybe_sent = ?, content = NULL WHERE seq = ?",
+                (attempts, at, maybe_sent, seq),
+            )
+    release(connection, claim.job.id, found["content"])
+
+
+def release(connection: sqlite3.Connection, mail_id: str, content: int | None) -> None:
+    """Delete a content that no other call of its submission needs."""
+    connection.execute(
+        "DELETE FROM content WHERE id = ? AND NOT EXISTS"
+        " (SELECT 1 FROM job WHERE job.id = ? AND job.content = content.id)",
+        (content, mail_id),
+    )
+
+
+def supersede(connection: sqlite3.Connection, newer: Job, now: float) -> list[Replaced]:
+    """End the waiting mail that `newer` takes the place of."""
+    older = connection.execute(
+        "SELECT seq, id, number, content, usage, recipients, attempts, maybe_sent"
+        " FROM job WHERE voids = ? AND state = 'queued'",
+        (rows.voids(newer.mail),),
+    ).fetchall()
+    replaced = []
+    for one in older:
+        connection.execute(
+            "UPDATE job SET state = 'superseded', due = NULL, ended_at = ?,"
+            " content = NULL WHERE seq = ? AND state = 'queued'",
+            (now, one["seq"]),
+        )
+        release(connection, one["id"], one["content"])
+        replaced.append(
+            Replaced(
+                MailId(one["id"]),
+                one["number"],
+                one["usage"],
+                tuple(json.loads(one["recipients"])),
+                Superseded(one["attempts"], now, bool(one["maybe_sent"])),
+            )
+        )
+    return replaced
+
+
+def is_voided(connection: sqlite3.Connection, claim: Claim) -> bool:
+    """Tell whether newer mail came that supersedes this one."""
+    if not claim.job.mail.choice.supersedes:
+        return False
+    found = connection.execute(
+        "SELECT 1 FROM job WHERE voids = ? AND seq > ? LIMIT 1",
+        (rows.voids(claim.job.mail), claim.token),
+    )
+    return found.fetchone() is not None
+
+
+def forget(
+    connection: sqlite3.Connection, *, state: str, before: float, limit: int
+) -> int:
+    """Delete jobs that ended before; give how many, at most `limit`."""
+    old = connection.execute(
+        "SELECT seq, id, content FROM job WHERE state = ? AND ended_at <= ?"
+        " ORDER BY ended_at LIMIT ?",
+        (state, before, limit),
+    ).fetchall()
+    for one in old:
+        connection.execute("DELETE FROM job WHERE seq = ?", (one["seq"],))
+        if one["content"] is not None:
+            release(connection, one["id"], one["content"])
+    return len(old)
+
+
+def first_in_line(
+    connection: sqlite3.Connection,
+) -> tuple[float | None, float | None]:
+    """When the next waiting mail is due, and when the next one is at its end."""
+    (due,) = connection.execute(
+        "SELECT min(due) FROM job WHERE state = 'queued'"
+    ).fetchone()
+    (end,) = connection.execute(
+        "SELECT min(expires_at) FROM job WHERE state = 'queued'"
+    ).fetchone()
+    return due, end
+
+
+def counts(connection: sqlite3.Connection) -> tuple[int, int, float | None]:
+    """How many wait and are being sent, and when the oldest of them came."""
+    found = dict(
+        connection.execute(
+            "SELECT state, count(*) FROM job INDEXED BY job_open"
+            " WHERE state IN ('queued', 'sending') GROUP BY state"
+        ).fetchall()
+    )
+    return found.get("queued", 0), found.get("sending", 0), oldest(connection)
+
+
+def oldest(connection: sqlite3.Connection) -> float | None:
+    """When the oldest waiting mail came, as good as its place in the file tells."""
+    found = connection.execute(
+        "SELECT accepted_at FROM job WHERE seq = (SELECT min(seq) FROM job"
+        " WHERE state = 'queued')"
+    ).fetchone()
+    return found["accepted_at"] if found else None
+
+
+# These run between transactions.
+
+
+def data_version(connection: sqlite3.Connection) -> int:
+    """A number that changes when another connection has written."""
+    version: int = connection.execute("PRAGMA data_version").fetchone()[0]
+    return version
+
+
+def give_back(connection: sqlite3.Connection) -> bool:
+    """Return some unused space to the file system; tell whether more is left."""
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    spare = free - KEEPS_FREE
+    if spare <= 0:
+        return False
+    pages = min(spare, GIVES_BACK)
+    connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+    return bool(spare > pages)
+
+
+def checkpoint(connection: sqlite3.Connection) -> None:
+    """Bring the write-ahead log into the file."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -1,0 +1,160 @@
+"""A job as a row of the spool, and back; no SQL is run here."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from dataclasses import fields
+from typing import Any
+
+from relay.model import (
+    Choice,
+    Envelope,
+    Failed,
+    Job,
+    ListManagement,
+    Mail,
+    MailId,
+    Queued,
+    Reply,
+    Sending,
+    SendOptions,
+    Sent,
+    State,
+    Superseded,
+)
+
+INSERT = (
+    "INSERT INTO job (seq, id, number, content, size, sender, recipients, options,"
+    " usage, choice, voids, valid_for, report, accepted_at, expires_at,"
+    " state, attempts, maybe_sent, due, reply)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+SELECT = (
+    "SELECT seq, job.id, number, job.content, size, sender, recipients, options, usage,"
+    " choice, valid_for, report, accepted_at, expires_at, state, attempts,"
+    " maybe_sent, due, ended_at, reply, message_id, bytes"
+    " FROM job LEFT JOIN content ON content.id = job.content"
+)
+
+_REPLY = re.compile(r"(\d{3}) \d\.(\d+\.\d+) (.*)")
+_NO_OPTIONS = SendOptions()
+_NO_CHOICE = Choice()
+
+
+def columns(job: Job, seq: int, content: int) -> tuple[Any, ...]:
+    """The values for INSERT of a job that is put."""
+    mail, state = job.mail, job.state
+    choice = mail.choice
+    match state:
+        case Queued(attempts, due, last, maybe_sent):
+            how: tuple[Any, ...] = ("queued", attempts, maybe_sent, due, text(last))
+        case Sending(attempts, maybe_sent, last):
+            how = ("sending", attempts, maybe_sent, None, text(last))
+        case _:
+            raise ValueError(f"a job enters waiting or being sent, not {state}")
+    return (
+        seq,
+        job.id,
+        job.number,
+        content,
+        len(mail.content),
+        mail.envelope.sender,
+        json.dumps(mail.envelope.recipients),
+        _options(mail.options),
+        choice.usage,
+        "{}" if choice == _NO_CHOICE else json.dumps(_set(choice, _NO_CHOICE)),
+        voids(mail) if choice.supersedes else None,
+        choice.valid_for,
+        job.report,
+        job.accepted_at,
+        job.expires_at,
+        *how,
+    )
+
+
+def job(row: sqlite3.Row) -> Job:
+    """The job of a row of SELECT; its content is empty where none is kept."""
+    choice = json.loads(row["choice"])
+    mail = Mail(
+        Envelope(row["sender"], tuple(json.loads(row["recipients"]))),
+        row["bytes"] or b"",
+        _options_of(json.loads(row["options"])),
+        Choice(**choice),
+    )
+    return Job(
+        MailId(row["id"]),
+        row["number"],
+        mail,
+        row["accepted_at"],
+        row["expires_at"],
+        state(row),
+        bool(row["report"]),
+    )
+
+
+def state(row: sqlite3.Row) -> State:
+    """Where the job of a row stands."""
+    attempts, maybe_sent = row["attempts"], bool(row["maybe_sent"])
+    last = reply(row["reply"])
+    match row["state"]:
+        case "queued":
+            return Queued(attempts, row["due"], last, maybe_sent)
+        case "sending":
+            return Sending(attempts, maybe_sent, last)
+        case "sent":
+            return Sent(attempts, row["ended_at"], row["message_id"])
+        case "failed" if last is not None:
+            return Failed(attempts, row["ended_at"], last, maybe_sent)
+        case "superseded":
+            return Superseded(attempts, row["ended_at"], maybe_sent)
+        case other:
+            raise ValueError(f"job {row['seq']}: no such state: {other}")
+
+
+def voids(mail: Mail) -> str:
+    """What a newer mail must equal to take this one's place: usage and recipients."""
+    addresses = []
+    for address in mail.envelope.recipients:
+        local, _, domain = address.rpartition("@")
+        addresses.append(f"{local}@{domain.lower()}")
+    return "\n".join([mail.choice.usage, *sorted(addresses)])
+
+
+def text(one: Reply | None) -> str | None:
+    return None if one is None else str(one)
+
+
+def reply(said: str | None) -> Reply | None:
+    found = _REPLY.fullmatch(said) if said else None
+    return Reply(int(found[1]), found[2], found[3]) if found else None
+
+
+def _set(value: Any, default: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
+    """The fields of a dataclass that differ from its default."""
+    names = [one.name for one in fields(value)]
+    return {
+        name: getattr(value, name)
+        for name in names
+        if getattr(value, name) != getattr(default, name)
+    }
+
+
+def _options(options: SendOptions) -> str:
+    if options == _NO_OPTIONS:
+        return "{}"
+    some = _set(options, _NO_OPTIONS)
+    if options.list_management is not None:
+        chosen = options.list_management
+        some["list_management"] = [chosen.contact_list, chosen.topic]
+    return json.dumps(some)
+
+
+def _options_of(some: dict[str, Any]) -> SendOptions:
+    if not some:
+        return _NO_OPTIONS
+    if chosen := some.get("list_management"):
+        some["list_management"] = ListManagement(*chosen)
+    some["tags"] = tuple((name, value) for name, value in some.get("tags", ()))
+    return SendOptions(**some)
