@@ -271,13 +271,18 @@ class RetryPolicy:
     delays: Mapping[When, Sequence[float]]  # the last of a sequence repeats
     give_up_after: float
     jitter: float = 0.2  # a fleet must not come back in step
-    last_chance: float = 5.0  # before the end, for one last attempt
+    # Before the end, for one last attempt; a tenth of a short life.
+    last_chance: float = 5.0
 
     def delay(self, when: When, attempts: int) -> float:
         """The wait after the `attempts`-th attempt."""
         delays = self.delays[when]
         base = delays[min(attempts, len(delays)) - 1]
         return base * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311
+
+    def last_try(self, began: float, end: float) -> float:
+        """When the last attempt on a mail is made at the latest."""
+        return end - min(self.last_chance, (end - began) / 10)
 
     def end(self, began: float, valid_for: float | None) -> float:
         """When a mail is given up whose time began at `began`."""
@@ -298,10 +303,10 @@ def settle(
     outcome: Outcome,
     *,
     now: float,
-    expires_at: float,
+    last_try: float,
     policy: RetryPolicy,
 ) -> Queued | Sent | Failed:
-    """End an attempt."""
+    """End an attempt; the last one of all begins at `last_try`."""
     match outcome:
         case Accepted(message_id):
             return Sent(state.attempts, now, message_id)
@@ -309,9 +314,8 @@ def settle(
             return Failed(state.attempts, now, reply, state.maybe_sent)
         case Deferred(reply, when, maybe_sent):
             maybe_sent = maybe_sent or state.maybe_sent
-            last_chance = expires_at - policy.last_chance
-            if now < last_chance:
-                due = min(now + policy.delay(when, state.attempts), last_chance)
+            if now < last_try:
+                due = min(now + policy.delay(when, state.attempts), last_try)
                 return Queued(state.attempts, due, reply, maybe_sent)
             return Failed(state.attempts, now, expired(reply), maybe_sent)
         case _:

@@ -296,7 +296,7 @@ class QueuedDelivery:
             job.state,
             outcome,
             now=self._queue.now(),
-            expires_at=job.expires_at,
+            last_try=self._policy.last_try(job.accepted_at, job.expires_at),
             policy=self._policy,
         )
         await self._record(claim, state, outcome, told=told)
