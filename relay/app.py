@@ -70,6 +70,7 @@ async def serve(
         )
         pace, services = _pace(settings, account)
         delivery: Delivery
+        queue: SqliteQueue | None = None
         if settings.queue.engine == "none":
             delivery = DirectDelivery(
                 transport=transport,
@@ -94,7 +95,11 @@ async def serve(
         )
         stopping = asyncio.Event()
         listeners = _listeners(settings, relay, stopping, stack)
-        await _serve_health(settings, stopping, stack)
+
+        def ready() -> bool:
+            return not stopping.is_set() and (queue is None or queue.writable)
+
+        await _serve_health(settings, ready, stack)
 
         def on_stop() -> None:
             log.line(logging.INFO, "stopping", grace=settings.grace)
@@ -302,7 +307,7 @@ def _bind(address: str, name: str, stack: AsyncExitStack) -> list[socket.socket]
 
 
 async def _serve_health(
-    settings: config.Config, stopping: asyncio.Event, stack: AsyncExitStack
+    settings: config.Config, ready: Callable[[], bool], stack: AsyncExitStack
 ) -> None:
     if not settings.health.listen:
         return
@@ -310,6 +315,4 @@ async def _serve_health(
     from relay.web.health import serve_health
 
     bound = _bind(settings.health.listen, "health", stack)
-    await stack.enter_async_context(
-        serve_health(bound, ready=lambda: not stopping.is_set())
-    )
+    await stack.enter_async_context(serve_health(bound, ready=ready))

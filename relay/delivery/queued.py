@@ -209,14 +209,14 @@ class QueuedDelivery:
     async def _first(self, claim: Claim, one: Pass, wait: _Wait) -> None:
         """The attempt that a client waits for."""
         claim, outcome = await self._attempt(claim, one)
-        heard = wait.open and not wait.left()
-        if heard:
+        in_time = wait.open
+        if in_time:
             wait.outcome, wait.attempts = outcome, claim.job.state.attempts
-            wait.undecided = _refusal(outcome) is not None
+            wait.undecided = _refusal(outcome) is not None and not wait.left()
         wait.ended.set_result(None)
         if not wait.undecided:
             # SES' answer is the reply already; the record follows at once.
-            told = heard and isinstance(outcome, Accepted)
+            told = in_time and isinstance(outcome, Accepted)
             await self._end(claim, outcome, told=told)
 
     # For the worker.

@@ -119,7 +119,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     # NORMAL may lose commits in a power cut, and with them mail that has its 250.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 1000")
-    connection.execute("PRAGMA cache_size = -32000")  # kB
+    connection.execute("PRAGMA cache_size = -8000")  # kB
     for number, script in _migrations():
         if number > _version(connection):
             connection.executescript(

@@ -28,6 +28,7 @@ LOOKS_EVERY = 0.5  # seconds: at what the command line changed, at the system's 
 SWEEPS_EVERY = 5.0  # seconds: what was kept long enough goes
 NOTES_TIME_EVERY = 60.0  # seconds: the file remembers that this time has passed
 AT_ONCE = 500  # rows of one transaction of housekeeping, so that no put waits long
+EXPIRED_AT_ONCE = 10_000_000  # bytes of content, which the reports need the header of
 # Free space that mail may not take: what is accepted must still be able to end.
 RESERVE = 4_000_000
 RESERVE_PART = 0.05  # of a small file system
@@ -82,6 +83,7 @@ class SqliteQueue:
         keep_failed: float,
     ) -> None:
         self._path = path
+        self.writable = True  # as far as the latest attempt to write tells
         self._keep_sent, self._keep_failed = keep_sent, keep_failed
         (self._last,) = connection.execute(
             "SELECT coalesce(max(seq), 0) FROM job"
@@ -215,7 +217,14 @@ class SqliteQueue:
                 " ORDER BY expires_at LIMIT ?",
                 (self.now(), limit),
             )
-            return [Claim(rows.job(row), row["seq"]) for row in found]
+            claims: list[Claim] = []
+            size = 0
+            for row in found:
+                size += row["size"]
+                if claims and size > EXPIRED_AT_ONCE:
+                    break
+                claims.append(Claim(rows.job(row), row["seq"]))
+            return claims
 
         claims = await self._write(read)
         kept = {claim.token for claim, _, _ in self._ends}
@@ -279,9 +288,12 @@ class SqliteQueue:
 
     async def _write(self, operation: Operation[T]) -> T:
         try:
-            return await self._writer.do(operation)
+            result = await self._writer.do(operation)
         except (sqlite3.Error, OSError) as error:
+            self.writable = False
             raise Unwritable(f"{self._path}: {error}") from error
+        self.writable = True
+        return result
 
     def _leave_room(self, size: int) -> None:
         found = os.statvfs(self._path.parent)

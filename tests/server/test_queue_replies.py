@@ -294,6 +294,21 @@ async def test_trap_45_a_client_that_left_before_a_5xx_gets_a_report_instead(
     assert b"Status: 5.6.0" in ses.sent[-1].mail
 
 
+async def test_a_half_closed_client_still_reads_what_ses_said(tmp_path: Path) -> None:
+    async with FakeSes(Answer(seconds=0.5)) as ses:
+
+        def use(relay: RelayProcess) -> str:
+            client = Client(relay.port())
+            client.submit()
+            client.socket.shutdown(socket.SHUT_WR)
+            reply = client.reply()
+            client.close()
+            return reply
+
+        reply = await with_relay(ses, use, **spooling(tmp_path))
+    assert reply == "250 2.0.0 Ok 0100fake-000001"
+
+
 async def test_identity_not_verified_waits_when_nobody_heard_it(tmp_path: Path) -> None:
     late = Answer(400, "MessageRejected", "Email address is not verified", seconds=0.5)
     async with FakeSes(late) as ses:
