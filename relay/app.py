@@ -36,6 +36,7 @@ from relay.smtp.session import Service
 from relay.smtp.wire import Memory
 from relay.template import Templates
 from relay.transport import Transport
+from relay.transport.access import Access
 from relay.transport.capture import CaptureTransport
 from relay.transport.request import RequestSettings
 
@@ -227,6 +228,21 @@ def _queued(
     )
 
 
+def ses_access(settings: config.Config) -> Access:
+    """Who asks SES, and where."""
+    ses = settings.ses
+    return Access(
+        access_key_id=config.revealed(ses.access_key_id),
+        access_key_secret=config.revealed(ses.access_key_secret),
+        region=ses.region,
+        role_arn=ses.role_arn,
+        endpoint_url=ses.endpoint_url,
+        connect_timeout=ses.connect_timeout,
+        attempt_timeout=ses.attempt_timeout,
+        concurrency=ses.concurrency,
+    )
+
+
 def _attempt_seconds(settings: config.Config) -> Callable[[Mail], float]:
     if settings.transport == "capture":
         return lambda mail: 0.0
@@ -243,23 +259,13 @@ async def _transport(
     if settings.transport == "capture":
         return CaptureTransport(Inbox(), settings=request, captured=captured), None
     # Imported here: capture mode has no use for the SDK, and starts without it.
-    from relay.transport import ses
+    from relay.transport import connection, ses
 
     try:
         transport = await stack.enter_async_context(
-            ses.open_ses(
-                settings=request,
-                access_key_id=config.revealed(settings.ses.access_key_id),
-                access_key_secret=config.revealed(settings.ses.access_key_secret),
-                region=settings.ses.region,
-                role_arn=settings.ses.role_arn,
-                endpoint_url=settings.ses.endpoint_url,
-                connect_timeout=settings.ses.connect_timeout,
-                attempt_timeout=settings.ses.attempt_timeout,
-                concurrency=settings.ses.concurrency,
-            )
+            ses.open_ses(ses_access(settings), settings=request)
         )
-    except ses.Unusable as error:
+    except connection.Unusable as error:
         raise Unusable(str(error)) from error
     return transport, transport
 

@@ -10,14 +10,11 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.finding import Finding
+from relay.transport.access import Access
 from relay.transport.answers import for_client
-from relay.transport.ses import (
-    CREDENTIAL_ERRORS,
-    Connection,
-    Unusable,
-    connect,
-    said,
-)
+from relay.transport.connection import Connection, Unusable, connect
+from relay.transport.credentials import CREDENTIAL_ERRORS
+from relay.transport.ses import said
 
 _DENIED = ("AccessDeniedException", "AccessDenied")
 _THROTTLED_ATTEMPTS = 4  # SES takes one such request a second
@@ -31,14 +28,8 @@ class _Stop(Exception):  # noqa: N818 - a finding that makes further questions u
 
 
 async def checks(
+    access: Access,
     *,
-    access_key_id: str = "",
-    access_key_secret: str = "",
-    region: str = "",
-    role_arn: str = "",
-    endpoint_url: str = "",
-    connect_timeout: float = 5,
-    attempt_timeout: float = 20,
     identities: Sequence[tuple[str, str]] = (),
     identity_arn: str = "",
     configuration_set: str = "",
@@ -49,17 +40,9 @@ async def checks(
     """
     findings: list[Finding] = []
     try:
-        async with connect(
-            access_key_id=access_key_id,
-            access_key_secret=access_key_secret,
-            region=region,
-            role_arn=role_arn,
-            endpoint_url=endpoint_url,
-            connect_timeout=connect_timeout,
-            attempt_timeout=attempt_timeout,
-            attempts=_THROTTLED_ATTEMPTS,
-        ) as connection:
-            asker = _Asker(connection, attempt_timeout * _THROTTLED_ATTEMPTS)
+        async with connect(access, attempts=_THROTTLED_ATTEMPTS) as connection:
+            seconds = access.attempt_timeout * _THROTTLED_ATTEMPTS
+            asker = _Asker(connection, seconds)
             findings.append(Finding("ok", f"region: {connection.region}"))
             findings.append(await asker.credentials())
             findings += await asker.account()

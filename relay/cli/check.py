@@ -78,19 +78,13 @@ async def _online(chosen: config.Config) -> list[Finding]:
     if chosen.transport == "capture":
         return [Finding("ok", 'transport = "capture": there is nothing to ask')]
     from relay import online
+    from relay.app import ses_access
 
-    ses = chosen.ses
     return await online.checks(
-        access_key_id=config.revealed(ses.access_key_id),
-        access_key_secret=config.revealed(ses.access_key_secret),
-        region=ses.region,
-        role_arn=ses.role_arn,
-        endpoint_url=ses.endpoint_url,
-        connect_timeout=ses.connect_timeout,
-        attempt_timeout=ses.attempt_timeout,
+        ses_access(chosen),
         identities=_identities(chosen),
-        identity_arn=ses.email_address_identity_arn,
-        configuration_set=ses.configuration_set_name,
+        identity_arn=chosen.ses.email_address_identity_arn,
+        configuration_set=chosen.ses.configuration_set_name,
     )
 
 

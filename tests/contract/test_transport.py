@@ -10,6 +10,7 @@ import pytest
 from relay.inbox import Captured, Inbox
 from relay.model import Accepted, Deferred, Effect, Envelope, Mail, MailId, Outcome
 from relay.transport import Transport, answers
+from relay.transport.access import Access
 from relay.transport.capture import CaptureTransport
 from relay.transport.request import RequestSettings
 from relay.transport.ses import open_ses
@@ -63,13 +64,15 @@ async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
     async with (
         FakeSes() as fake,
         open_ses(
+            Access(
+                access_key_id="AKIAFAKE",
+                access_key_secret="fake-secret",
+                region="eu-west-1",
+                endpoint_url=fake.url,
+                connect_timeout=1,
+                attempt_timeout=1,
+            ),
             settings=SETTINGS,
-            access_key_id="AKIAFAKE",
-            access_key_secret="fake-secret",
-            region="eu-west-1",
-            endpoint_url=fake.url,
-            connect_timeout=1,
-            attempt_timeout=1,
         ) as transport,
     ):
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from relay.finding import Finding
 from relay.online import checks
+from relay.transport.access import Access
 from tests.fake_ses import Answer, FakeSes, error
 
 ACCOUNT = {
@@ -52,8 +54,10 @@ async def found(resources: dict[str, Answer], **other: object) -> list[Finding]:
             "connect_timeout": 1,
             "attempt_timeout": 3,
         }
-        keywords.update(other)
-        findings = await checks(**keywords)
+        of_access = {field.name for field in fields(Access)}
+        keywords.update({k: v for k, v in other.items() if k in of_access})
+        asked: dict[str, Any] = {k: v for k, v in other.items() if k not in of_access}
+        findings = await checks(Access(**keywords), **asked)
         assert fake.sent == []
         assert [one.wrong for one in fake.requests if one.wrong] in (
             [],

@@ -27,8 +27,10 @@ from relay.model import (
     When,
 )
 from relay.transport import answers
+from relay.transport.access import Access
+from relay.transport.connection import Unusable
 from relay.transport.request import RequestSettings
-from relay.transport.ses import SesTransport, Unusable, open_ses
+from relay.transport.ses import SesTransport, open_ses
 from tests.fake_ses import Answer, FakeSes, error, self_signed
 from tests.unit.test_answers import ROWS
 
@@ -52,8 +54,8 @@ def _own_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def ses_at(url: str, **other: object) -> AsyncIterator[SesTransport]:
+    settings: Any = other.pop("settings", RequestSettings())
     keywords: dict[str, Any] = {
-        "settings": RequestSettings(),
         "access_key_id": "AKIAFAKE",
         "access_key_secret": "fake-secret",
         "region": "eu-west-1",
@@ -62,7 +64,7 @@ async def ses_at(url: str, **other: object) -> AsyncIterator[SesTransport]:
         "attempt_timeout": 5,
     }
     keywords.update(other)
-    async with open_ses(**keywords) as transport:
+    async with open_ses(Access(**keywords), settings=settings) as transport:
         yield transport
 
 
