@@ -262,12 +262,12 @@ async def _transport(
     from relay.transport import connection, ses
 
     try:
-        transport = await stack.enter_async_context(
+        opened = await stack.enter_async_context(
             ses.open_ses(ses_access(settings), settings=request)
         )
     except connection.Unusable as error:
         raise Unusable(str(error)) from error
-    return transport, transport
+    return opened.transport, opened.account
 
 
 def _listeners(

@@ -14,7 +14,7 @@ from relay.transport.access import Access
 from relay.transport.answers import for_client
 from relay.transport.connection import Connection, Unusable, connect
 from relay.transport.credentials import CREDENTIAL_ERRORS
-from relay.transport.ses import said
+from relay.transport.outcomes import said
 
 _DENIED = ("AccessDeniedException", "AccessDenied")
 _THROTTLED_ATTEMPTS = 4  # SES takes one such request a second

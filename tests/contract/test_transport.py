@@ -73,14 +73,14 @@ async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
                 attempt_timeout=1,
             ),
             settings=SETTINGS,
-        ) as transport,
+        ) as opened,
     ):
 
         def fail(way: str) -> Mail:
             fake.answers.append(SCRIPTS[way])
             return MAIL
 
-        yield Side(transport, fail, lambda: [one.mail for one in fake.sent])
+        yield Side(opened.transport, fail, lambda: [one.mail for one in fake.sent])
 
 
 async def test_an_accepted_mail_is_taken_over_byte_for_byte(side: Side) -> None:

@@ -26,11 +26,11 @@ from relay.model import (
     SendOptions,
     When,
 )
-from relay.transport import answers
+from relay.transport import Transport, answers
 from relay.transport.access import Access
 from relay.transport.connection import Unusable
 from relay.transport.request import RequestSettings
-from relay.transport.ses import SesTransport, open_ses
+from relay.transport.ses import open_ses
 from tests.fake_ses import Answer, FakeSes, error, self_signed
 from tests.unit.test_answers import ROWS
 
@@ -53,7 +53,7 @@ def _own_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def ses_at(url: str, **other: object) -> AsyncIterator[SesTransport]:
+async def ses_at(url: str, **other: object) -> AsyncIterator[Transport]:
     settings: Any = other.pop("settings", RequestSettings())
     keywords: dict[str, Any] = {
         "access_key_id": "AKIAFAKE",
@@ -64,8 +64,8 @@ async def ses_at(url: str, **other: object) -> AsyncIterator[SesTransport]:
         "attempt_timeout": 5,
     }
     keywords.update(other)
-    async with open_ses(Access(**keywords), settings=settings) as transport:
-        yield transport
+    async with open_ses(Access(**keywords), settings=settings) as opened:
+        yield opened.transport
 
 
 async def outcome_of(*script: Answer, **other: object) -> tuple[Outcome, FakeSes]:

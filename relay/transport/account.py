@@ -1,0 +1,35 @@
+"""What SES says about the account, asked through the SDK's client."""
+
+from __future__ import annotations
+
+import asyncio
+
+from botocore.exceptions import ClientError
+
+from relay.account import Unanswered
+from relay.transport import outcomes
+from relay.transport.connection import Connection
+from relay.transport.credentials import CREDENTIAL_ERRORS
+
+
+class SesAccount:
+    """The account that the connection's credentials belong to."""
+
+    def __init__(self, connection: Connection, *, timeout: float) -> None:
+        self._client = connection.client
+        self._timeout = timeout
+
+    async def max_send_rate(self) -> float:
+        """Recipients per second, as GetAccount says it. Raises Unanswered."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self._client.get_account()
+        except ClientError as error:
+            code, status, text = outcomes.said(error)
+            raise Unanswered(f"{status} {code}: {text}") from error
+        except CREDENTIAL_ERRORS as error:  # TimeoutError is an OSError
+            raise Unanswered(outcomes.named(error)) from error
+        rate = answer.get("SendQuota", {}).get("MaxSendRate")
+        if not isinstance(rate, int | float):
+            raise Unanswered("an answer without SendQuota.MaxSendRate")
+        return float(rate)
