@@ -24,12 +24,15 @@ class Unusable(Exception):  # noqa: N818 - a statement, meant for the operator
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A client for SES, the credentials that it signs with, and its session."""
+    """A client for SES, and what it was made of.
+
+    `authorities` is the file of those that it trusts; empty: the SDK's own.
+    """
 
     client: Any
     credentials: Credentials
-    session: AioSession
     region: str
+    authorities: str
 
 
 @asynccontextmanager
@@ -42,7 +45,7 @@ async def connect(access: Access, *, attempts: int = 1) -> AsyncIterator[Connect
     async with AsyncExitStack() as stack:
         try:
             region = _region(session, access.region)
-            _check_authorities(session)
+            authorities = _authorities(session)
             credentials = credentials_for(access, session, region=region)
             # The SDK asks this component when it makes the client.
             session.register_component("credential_provider", _Provider(credentials))
@@ -71,7 +74,7 @@ async def connect(access: Access, *, attempts: int = 1) -> AsyncIterator[Connect
                 f"no SES client can be made of {', '.join(given) or '[ses]'} and AWS' "
                 f"own settings (environment, profile): {error}"
             ) from error
-        yield Connection(client, credentials, session, region)
+        yield Connection(client, credentials, region, authorities)
 
 
 class _Provider:
@@ -100,14 +103,16 @@ def _region(session: AioSession, region: str) -> str:
     return str(chosen)
 
 
-def _check_authorities(session: AioSession) -> None:
+def _authorities(session: AioSession) -> str:
     """Read the file of AWS_CA_BUNDLE now; else each mail would fail for it."""
     path = session.get_config_variable("ca_bundle")
-    if not path:
-        return
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
-    except OSError as error:  # ssl.SSLError is one too
-        raise Unusable(
-            f"AWS_CA_BUNDLE (or the profile's ca_bundle) = {path}: {error}"
-        ) from error
+    name = "AWS_CA_BUNDLE (or the profile's ca_bundle)"
+    if path is None:  # the SDK asks for this one as well
+        path = os.environ.get("REQUESTS_CA_BUNDLE", "")
+        name = "REQUESTS_CA_BUNDLE"
+    if path:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        except OSError as error:  # ssl.SSLError is one too
+            raise Unusable(f"{name} = {path}: {error}") from error
+    return str(path)

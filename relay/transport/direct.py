@@ -1,0 +1,162 @@
+"""The SendEmail call made by ourselves; what there is to know, the SDK knows.
+
+Credentials, endpoint, model and the reading of errors are the SDK's. Building,
+signing and sending are ours, at a tenth of the price.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import ParamValidationError
+from botocore.parsers import create_parser
+from botocore.validate import ParamValidator
+
+from relay.model import Deferred, Mail, MailId, Outcome, Rejected
+from relay.transport import answers, outcomes, payload
+from relay.transport.connection import Connection
+from relay.transport.credentials import CREDENTIAL_ERRORS
+from relay.transport.line import Answer, Broken
+from relay.transport.pool import Pool, Unsent
+from relay.transport.request import RequestSettings, request_for
+from relay.transport.signature import Keys, Signer, Target
+
+# A content of more bytes than this goes out in pieces.
+LARGE = 500_000
+
+
+class DirectTransport:
+    """Sends each mail by one request over a pool of connections."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        target: Target,
+        pool: Pool,
+        *,
+        settings: RequestSettings,
+        attempt_timeout: float,
+    ) -> None:
+        model = connection.client.meta.service_model.operation_model("SendEmail")
+        self._parameters = model.input_shape
+        self._output = model.output_shape
+        self._parser = create_parser(model.service_model.resolved_protocol)
+        self._credentials = connection.credentials
+        self._signer = Signer(target)
+        self._pool = pool
+        self._settings = settings
+        self._attempt_timeout = attempt_timeout
+
+    async def send(self, mail: Mail, mail_id: MailId) -> Outcome:
+        """Make one HTTP request; no answer in time is an outcome too."""
+        parameters = request_for(mail, self._settings)
+        content = parameters.pop("Content")
+        if not _only_text(parameters):
+            whole = {"Content": content, **parameters}
+            report = ParamValidator().validate(whole, self._parameters)
+            if report.has_errors():
+                error = ParamValidationError(report=report.generate_report())
+                return outcomes.refused_by_sdk(error)
+        deadline = asyncio.get_running_loop().time() + (
+            outcomes.attempt_seconds(self._attempt_timeout, mail)
+        )
+        try:
+            async with asyncio.timeout_at(deadline):
+                used = await self._credentials.get_frozen_credentials()
+                keys = Keys(used.access_key, used.secret_key, used.token)
+                keys.check()
+        except CREDENTIAL_ERRORS as error:  # TimeoutError is an OSError
+            return outcomes.no_credentials(error)
+        try:
+            if len(mail.content) > LARGE:
+                answer = await self._in_pieces(mail.content, parameters, keys, deadline)
+            else:
+                answer = await self._at_once(mail.content, parameters, keys, deadline)
+        except Unsent as error:
+            outcome = answers.NO_TLS if error.tls else answers.UNREACHABLE
+            return replace(outcome, detail=str(error))
+        except Broken as error:
+            return outcomes.lost(str(error))
+        if answer.status < 300:
+            return outcomes.accepted(_message_id(answer.body))
+        return self._refused(answer, mail, used)
+
+    async def _at_once(
+        self, content: bytes, parameters: Mapping[str, Any], keys: Keys, deadline: float
+    ) -> Answer:
+        body = payload.whole(content, parameters)
+        digest = sha256(body).hexdigest()
+        head = self._signer.head(keys, digest, len(body), now=time.time())
+        # One buffer makes one TLS record of a small mail, and one system call.
+        return await self._pool.exchange(head + body, deadline=deadline)
+
+    async def _in_pieces(
+        self, content: bytes, parameters: Mapping[str, Any], keys: Keys, deadline: float
+    ) -> Answer:
+        """Encode twice, to hash and to send, and so never hold the whole body.
+
+        Measured with 40 MB: 0.1 s more of work, 54 MB less of memory, and no step
+        that keeps others waiting for more than a millisecond.
+        """
+        digest = sha256()
+        size = 0
+        try:
+            async with asyncio.timeout_at(deadline):
+                for piece in payload.pieces(content, parameters):
+                    digest.update(piece)
+                    size += len(piece)
+                    await asyncio.sleep(0)
+        except TimeoutError:
+            raise Unsent("no time left to send in") from None
+        head = self._signer.head(keys, digest.hexdigest(), size, now=time.time())
+        pieces = payload.pieces(content, parameters)
+        return await self._pool.exchange(head, pieces, deadline=deadline)
+
+    def _refused(
+        self, answer: Answer, mail: Mail, used: ReadOnlyCredentials
+    ) -> Deferred | Rejected:
+        try:
+            response = {
+                "status_code": answer.status,
+                "headers": {
+                    name.decode(): value.decode() for name, value in answer.headers
+                },
+                "body": answer.body,
+            }
+            parsed = self._parser.parse(response, self._output)
+        except outcomes.UNREADABLE as error:
+            return outcomes.lost(f"unreadable answer: {type(error).__name__}")
+        code, text = outcomes.code_and_text(parsed)
+        outcome = outcomes.answered(
+            code, answer.status, text, mail=mail, settings=self._settings
+        )
+        if outcome.reply == answers.EXPIRED.reply:
+            self._credentials.renew(used)
+        return outcome
+
+
+def _message_id(body: bytes) -> object:
+    try:
+        found = json.loads(body.decode())
+    except ValueError:
+        return None
+    return found.get("MessageId") if isinstance(found, dict) else None
+
+
+def _only_text(value: object) -> bool:
+    """Tell whether there is nothing that the SDK's model could refuse.
+
+    Its own look takes 16 us for each mail (measured), this one 2.
+    """
+    if isinstance(value, dict):
+        return all(map(_only_text, value.values()))
+    if isinstance(value, list):
+        return all(map(_only_text, value))
+    return type(value) is str and value != ""
