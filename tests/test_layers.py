@@ -48,6 +48,7 @@ DOORS = {  # each outside library has one door
     },
     "aiohappyeyeballs": {"transport.pool"},
     "httptools": {"transport.line"},
+    "pybase64": {"transport.payload"},
     "aiohttp": {"web", "transport.outcomes"},
     "pydantic": {"config", "connector"},
     "sqlite3": {"queue"},

