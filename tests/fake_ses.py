@@ -41,7 +41,9 @@ class Answer:
     """What the server does with one request.
 
     `then`: answer | hang | trickle | reset (the request was read) | close (the
-    same, with a FIN) | reset unread (only the request's head was read).
+    same, with a FIN) | reset unread (only the request's head was read) | answer
+    unread (the same) | raw (`body` is all that goes over the line, and a FIN) |
+    raw bytewise. `pause`: seconds to wait before each piece of the request.
     """
 
     status: int = 200
@@ -50,6 +52,7 @@ class Answer:
     body: bytes | None = None  # instead of what SES would say
     content_type: str = "application/json"
     seconds: float = 0
+    pause: float = 0
     then: str = "answer"
 
 
@@ -128,6 +131,13 @@ class FakeSes:
         """The SendEmail requests."""
         return [one for one in self.requests if one.path == SEND]
 
+    async def all_closed(self) -> None:
+        """Wait until each connection that carried a request has been closed here."""
+        assert self._runner is not None
+        assert self._runner.server is not None
+        while self._runner.server.connections:  # noqa: ASYNC110 - aiohttp has no event
+            await asyncio.sleep(0.001)
+
     async def __aenter__(self) -> Self:
         self._runner = web.ServerRunner(web.Server(self._serve))
         await self._runner.setup()
@@ -153,7 +163,14 @@ class FakeSes:
         answer = self.answers.popleft() if sends and self.answers else None
         if answer is not None and answer.then == "reset unread":
             return _reset(request)
-        body = await request.content.read()  # request.read() ends at a megabyte
+        if answer is not None and answer.then == "answer unread":
+            return _answer(answer, {})
+        body = b""
+        if answer is not None and answer.pause:
+            while piece := await request.content.readany():
+                body += piece
+                await asyncio.sleep(answer.pause)
+        body += await request.content.read()  # request.read() ends at a megabyte
         seen = self._request(request, body)
         self.requests.append(seen)
         self.arrived.set()
@@ -200,6 +217,15 @@ class FakeSes:
                 return _reset(request)
             case "close":
                 assert request.transport is not None
+                request.transport.close()
+                return web.Response()
+            case "raw" | "raw bytewise":
+                assert request.transport is not None
+                body = answer.body or b""
+                step = 1 if answer.then == "raw bytewise" else len(body) or 1
+                for start in range(0, len(body), step):
+                    request.transport.write(body[start : start + step])
+                    await asyncio.sleep(0)
                 request.transport.close()
                 return web.Response()
             case "trickle":

@@ -10,18 +10,18 @@ import re
 import time
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import NamedTuple
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _FITS = re.compile(r"[!-~]+")
 
 
-class Keys(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Keys:
     """What to sign with."""
 
     access_key: str
-    secret_key: str
-    token: str | None = None
+    secret_key: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)
 
     def check(self) -> None:
         """Raise ValueError for what fits no header field; the text names no value."""
@@ -57,7 +57,7 @@ class Signer:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._today: _Today | None = None
-        self._second = 0
+        self._second = -1
         self._stamp = ""
         self._before = (
             f"POST\n{target.path}\n\ncontent-type:application/json\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import pytest
@@ -12,6 +13,9 @@ from relay.model import Accepted, Deferred, Effect, Envelope, Mail, MailId, Outc
 from relay.transport import Transport, answers
 from relay.transport.access import Access
 from relay.transport.capture import CaptureTransport
+from relay.transport.connection import connect
+from relay.transport.direct import DirectTransport
+from relay.transport.plain import PlainTransport
 from relay.transport.request import RequestSettings
 from relay.transport.ses import open_ses
 from tests.fake_ses import Answer, FakeSes, error
@@ -49,7 +53,26 @@ SCRIPTS = {
 }
 
 
-@pytest.fixture(params=["ses", "capture"])
+@asynccontextmanager
+async def ses_at(url: str, way: str) -> AsyncIterator[Transport]:
+    access = Access(
+        access_key_id="AKIAFAKE",
+        access_key_secret="fake-secret",
+        region="eu-west-1",
+        endpoint_url=url,
+        connect_timeout=1,
+        attempt_timeout=1,
+    )
+    if way == "direct":
+        async with open_ses(access, settings=SETTINGS) as ses:
+            assert isinstance(ses.transport, DirectTransport)
+            yield ses.transport
+        return
+    async with connect(access) as connection:
+        yield PlainTransport(connection, settings=SETTINGS, attempt_timeout=1)
+
+
+@pytest.fixture(params=["direct", "plain", "capture"])
 async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
     if request.param == "capture":
         inbox = Inbox()
@@ -61,26 +84,13 @@ async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
             lambda: [one.mail.content for one in inbox.snapshot()],
         )
         return
-    async with (
-        FakeSes() as fake,
-        open_ses(
-            Access(
-                access_key_id="AKIAFAKE",
-                access_key_secret="fake-secret",
-                region="eu-west-1",
-                endpoint_url=fake.url,
-                connect_timeout=1,
-                attempt_timeout=1,
-            ),
-            settings=SETTINGS,
-        ) as opened,
-    ):
+    async with FakeSes() as fake, ses_at(fake.url, request.param) as transport:
 
         def fail(way: str) -> Mail:
             fake.answers.append(SCRIPTS[way])
             return MAIL
 
-        yield Side(opened.transport, fail, lambda: [one.mail for one in fake.sent])
+        yield Side(transport, fail, lambda: [one.mail for one in fake.sent])
 
 
 async def test_an_accepted_mail_is_taken_over_byte_for_byte(side: Side) -> None:

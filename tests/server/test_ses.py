@@ -7,10 +7,10 @@ import json
 import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -28,7 +28,9 @@ from relay.model import (
 )
 from relay.transport import Transport, answers
 from relay.transport.access import Access
-from relay.transport.connection import Unusable
+from relay.transport.connection import Unusable, connect
+from relay.transport.direct import DirectTransport
+from relay.transport.plain import PlainTransport
 from relay.transport.request import RequestSettings
 from relay.transport.ses import open_ses
 from tests.fake_ses import Answer, FakeSes, error, self_signed
@@ -52,8 +54,38 @@ def _own_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
+class Opener(Protocol):
+    """Opens one of the two ways to SES."""
+
+    def __call__(
+        self, url: str, **other: object
+    ) -> AbstractAsyncContextManager[Transport]: ...
+
+
 @asynccontextmanager
-async def ses_at(url: str, **other: object) -> AsyncIterator[Transport]:
+async def directly(url: str, **other: object) -> AsyncIterator[Transport]:
+    async with chosen(url, **other) as transport:
+        assert isinstance(transport, DirectTransport)
+        yield transport
+
+
+@asynccontextmanager
+async def plainly(url: str, **other: object) -> AsyncIterator[Transport]:
+    access, settings = access_to(url, **other)
+    async with connect(access) as connection:
+        yield PlainTransport(
+            connection, settings=settings, attempt_timeout=access.attempt_timeout
+        )
+
+
+@asynccontextmanager
+async def chosen(url: str, **other: object) -> AsyncIterator[Transport]:
+    access, settings = access_to(url, **other)
+    async with open_ses(access, settings=settings) as ses:
+        yield ses.transport
+
+
+def access_to(url: str, **other: object) -> tuple[Access, RequestSettings]:
     settings: Any = other.pop("settings", RequestSettings())
     keywords: dict[str, Any] = {
         "access_key_id": "AKIAFAKE",
@@ -64,12 +96,20 @@ async def ses_at(url: str, **other: object) -> AsyncIterator[Transport]:
         "attempt_timeout": 5,
     }
     keywords.update(other)
-    async with open_ses(Access(**keywords), settings=settings) as opened:
-        yield opened.transport
+    return Access(**keywords), settings
 
 
-async def outcome_of(*script: Answer, **other: object) -> tuple[Outcome, FakeSes]:
-    async with FakeSes(*script) as fake, ses_at(fake.url, **other) as transport:
+@pytest.fixture(params=[directly, plainly], ids=["direct", "plain"])
+def ses_at(request: pytest.FixtureRequest) -> Opener:
+    """Both ways: what a test of this fixture says, either does."""
+    opener: Opener = request.param
+    return opener
+
+
+async def outcome_of(
+    opener: Opener, *script: Answer, **other: object
+) -> tuple[Outcome, FakeSes]:
+    async with FakeSes(*script) as fake, opener(fake.url, **other) as transport:
         return await transport.send(MAIL, ID), fake
 
 
@@ -80,7 +120,9 @@ def shown(outcome: Outcome) -> tuple[str, When | None, bool]:
     return str(outcome.reply), None, False
 
 
-async def test_bytes_and_envelope_arrive_signed_and_as_botocore_models_them() -> None:
+async def test_bytes_and_envelope_arrive_signed_and_as_botocore_models_them(
+    ses_at: Opener,
+) -> None:
     settings = RequestSettings("arn:f", "f@a.example", "arn:r", "news", "shop")
     options = SendOptions(
         tags=(("usage", "SignIn"),), list_management=ListManagement("l", "t")
@@ -102,7 +144,9 @@ async def test_bytes_and_envelope_arrive_signed_and_as_botocore_models_them() ->
     }
 
 
-async def test_trap_2_and_21_each_row_of_the_table_comes_of_one_request() -> None:
+async def test_trap_2_and_21_each_row_of_the_table_comes_of_one_request(
+    ses_at: Opener,
+) -> None:
     script = [
         Answer(status, "", body=text.encode())
         if code.isdigit()
@@ -115,17 +159,17 @@ async def test_trap_2_and_21_each_row_of_the_table_comes_of_one_request() -> Non
     assert len(fake.sent) == fake.opened == len(ROWS)
 
 
-async def test_the_error_type_may_carry_a_uri() -> None:
+async def test_the_error_type_may_carry_a_uri(ses_at: Opener) -> None:
     outcome, _ = await outcome_of(
-        error("MessageRejected:http://internal.amazon.com/x/", text="Bad")
+        ses_at, error("MessageRejected:http://internal.amazon.com/x/", text="Bad")
     )
     assert shown(outcome)[0] == "554 5.6.0 Message rejected: Bad"
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-async def test_5xx_with_html_is_ses_in_trouble(status: int) -> None:
+async def test_5xx_with_html_is_ses_in_trouble(ses_at: Opener, status: int) -> None:
     page = Answer(status, body=b"<html>\xff</html>", content_type="text/html")
-    outcome, fake = await outcome_of(page)
+    outcome, fake = await outcome_of(ses_at, page)
     assert isinstance(outcome, Deferred)
     assert outcome.maybe_sent
     assert outcome.reply.code == 451
@@ -152,28 +196,205 @@ async def test_5xx_with_html_is_ses_in_trouble(status: int) -> None:
     ids=str,
 )
 async def test_traps_21_and_22_an_end_that_nobody_saw_may_have_been_sent(
-    script: Answer,
+    ses_at: Opener, script: Answer
 ) -> None:
-    outcome, fake = await outcome_of(script, attempt_timeout=0.7, connect_timeout=0.5)
+    outcome, fake = await outcome_of(
+        ses_at, script, attempt_timeout=0.7, connect_timeout=0.5
+    )
     assert shown(outcome) == (str(answers.LOST.reply), When.UNSEEN, True)
     assert len(fake.sent) == fake.opened == 1
 
 
-async def test_trap_22_a_reset_before_the_request_was_read_may_have_been_sent_too() -> (
-    None
-):
-    # The other side alone knows how much it had read.
-    outcome, fake = await outcome_of(Answer(then="reset unread"))
+SAID = b'{"MessageId": "0100-a"}'
+FRAMED = b"HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\n" + SAID
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"",
+        b"\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"220 mail.example ESMTP\r\n",
+        b"HTTP/1.1 OK\r\n\r\n" + SAID,
+        b"HTTP/1.1 200 OK",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 23\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 24\r\n\r\n" + SAID,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n" + SAID,
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n" + SAID,
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n" + SAID,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n" + SAID,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n17\r\n" + SAID,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" + SAID,
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 3 + b"HTTP/1.1 2",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n"
+        b"Upgrade: x\r\n\r\n" + SAID,
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 2_000_000,
+        b"HTTP/1.1 200 OK\r\nBad header\r\n\r\n" + SAID,
+    ],
+    ids=lambda wire: repr(wire[:60]),
+)
+async def test_what_is_no_answer_may_have_been_sent(
+    ses_at: Opener, wire: bytes
+) -> None:
+    outcome, fake = await outcome_of(ses_at, Answer(body=wire, then="raw"))
+    assert shown(outcome) == (str(answers.LOST.reply), When.UNSEEN, True)
+    assert len(fake.sent) == fake.opened == 1
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        FRAMED,
+        b"HTTP/1.1 200 OK\r\n\r\n" + SAID,
+        b"HTTP/1.0 200 OK\r\n\r\n" + SAID,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n17\r\n"
+        + SAID
+        + b"\r\n0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" + FRAMED,
+        FRAMED.replace(b"200 OK", b"200 "),
+        FRAMED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
+        FRAMED.replace(b"Content-Length: ", b"content-length:   "),
+    ],
+    ids=repr,
+)
+async def test_an_answer_counts_however_http_frames_it(
+    ses_at: Opener, wire: bytes
+) -> None:
+    outcome, _ = await outcome_of(ses_at, Answer(body=wire, then="raw"))
+    assert outcome == Accepted("0100-a")
+
+
+async def test_an_answer_counts_in_whatever_pieces_it_comes(ses_at: Opener) -> None:
+    outcome, _ = await outcome_of(ses_at, Answer(body=FRAMED, then="raw bytewise"))
+    assert outcome == Accepted("0100-a")
+
+
+async def test_a_connection_that_ses_closes_after_each_answer_costs_no_mail(
+    ses_at: Opener,
+) -> None:
+    async with FakeSes() as fake, ses_at(fake.url) as transport:
+        for number in range(20):
+            # Every other one says so before, the rest do not.
+            said = b"\r\nConnection: close\r\n\r\n" if number % 2 else b"\r\n\r\n"
+            wire = FRAMED.replace(b"\r\n\r\n", said)
+            fake.answers.append(Answer(body=wire, then="raw"))
+            assert await transport.send(MAIL, ID) == Accepted("0100-a")
+            await fake.all_closed()
+    assert fake.opened == len(fake.sent) == 20
+
+
+async def test_a_mail_too_large_for_ses_is_refused_before_it_was_read(
+    ses_at: Opener,
+) -> None:
+    large = replace(MAIL, content=CONTENT + b"0123456789abcde\r\n" * 700_000)
+    refusal = Answer(413, then="answer unread")
+    async with FakeSes(refusal, refusal) as fake, ses_at(fake.url) as transport:
+        outcomes = [await transport.send(large, ID) for _ in range(2)]
+        assert {shown(one)[0] for one in outcomes} == {str(answers.TOO_LONG.reply)}
+        assert isinstance(await transport.send(MAIL, ID), Accepted)
+    assert (fake.opened, len(fake.sent)) == (3, 1)
+
+
+async def test_an_ses_that_reads_slowly_gets_a_large_mail_whole(
+    ses_at: Opener,
+) -> None:
+    large = replace(MAIL, content=CONTENT + b"0123456789abcde\r\n" * 300_000)
+    async with FakeSes(Answer(pause=0.002)) as fake, ses_at(fake.url) as transport:
+        assert isinstance(await transport.send(large, ID), Accepted)
+    assert [(one.mail, one.wrong) for one in fake.sent] == [(large.content, "")]
+
+
+async def test_a_large_mail_whose_reading_ends_half_way_may_have_been_sent(
+    ses_at: Opener,
+) -> None:
+    large = replace(MAIL, content=CONTENT + b"0123456789abcde\r\n" * 700_000)
+    script = Answer(then="reset unread")
+    async with FakeSes(script) as fake, ses_at(fake.url) as transport:
+        outcome = await transport.send(large, ID)
     assert shown(outcome) == (str(answers.LOST.reply), When.UNSEEN, True)
     assert fake.opened == 1
 
 
-async def test_a_slow_answer_in_time_is_an_answer() -> None:
-    outcome, _ = await outcome_of(Answer(seconds=0.3), attempt_timeout=2)
+async def test_a_cancelled_call_leaves_nothing_that_disturbs_the_next(
+    ses_at: Opener,
+) -> None:
+    async with (
+        FakeSes(*[Answer(then="hang")] * 3) as fake,
+        ses_at(fake.url, concurrency=3) as transport,
+    ):
+        async with asyncio.TaskGroup() as group:
+            calls = [group.create_task(transport.send(MAIL, ID)) for _ in range(3)]
+            async with asyncio.timeout(10):
+                while len(fake.sent) < 3:
+                    await fake.arrived.wait()
+                    fake.arrived.clear()
+            for call in calls:
+                call.cancel()
+        for _ in range(3):
+            assert isinstance(await transport.send(MAIL, ID), Accepted)
+    assert fake.opened == 6
+
+
+async def test_tls_fails_half_way_and_nothing_was_sent(ses_at: Opener) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)  # the client's hello
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\nspeak TLS elsewhere")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        async with ses_at(f"https://127.0.0.1:{port}") as transport:
+            outcome = await transport.send(MAIL, ID)
+    assert shown(outcome) == (str(answers.NO_TLS.reply), When.SOON, False)
+
+
+async def test_a_connection_that_closes_as_soon_as_it_is_made_may_have_been_sent(
+    ses_at: Opener,
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        async with ses_at(f"http://127.0.0.1:{port}") as transport:
+            outcome = await transport.send(MAIL, ID)
+    assert shown(outcome) == (str(answers.LOST.reply), When.UNSEEN, True)
+
+
+async def test_a_token_of_the_session_goes_along_and_is_signed(
+    ses_at: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAFAKE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "fake-secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "to/ken+==")
+    keys = {"access_key_id": "", "access_key_secret": ""}
+    async with FakeSes() as fake, ses_at(fake.url, **keys) as transport:
+        assert isinstance(await transport.send(MAIL, ID), Accepted)
+    (request,) = fake.sent
+    assert request.headers["X-Amz-Security-Token"] == "to/ken+=="
+    assert "x-amz-security-token" in request.headers["Authorization"]
+
+
+async def test_trap_22_a_reset_before_the_request_was_read_may_have_been_sent_too(
+    ses_at: Opener,
+) -> None:
+    # The other side alone knows how much it had read.
+    outcome, fake = await outcome_of(ses_at, Answer(then="reset unread"))
+    assert shown(outcome) == (str(answers.LOST.reply), When.UNSEEN, True)
+    assert fake.opened == 1
+
+
+async def test_a_slow_answer_in_time_is_an_answer(ses_at: Opener) -> None:
+    outcome, _ = await outcome_of(ses_at, Answer(seconds=0.3), attempt_timeout=2)
     assert isinstance(outcome, Accepted)
 
 
-async def test_a_large_mail_has_more_time() -> None:
+async def test_a_large_mail_has_more_time(ses_at: Opener) -> None:
     large = replace(MAIL, content=CONTENT + b"x" * 100_000)
     script = (Answer(seconds=0.7), Answer(seconds=0.7))
     async with (
@@ -184,7 +405,7 @@ async def test_a_large_mail_has_more_time() -> None:
         assert isinstance(await transport.send(MAIL, ID), Deferred)
 
 
-async def test_a_mail_of_40_mb_passes() -> None:
+async def test_a_mail_of_40_mb_passes(ses_at: Opener) -> None:
     large = replace(MAIL, content=CONTENT + b"0123456789abcde\r\n" * 2_350_000)
     async with FakeSes() as fake, ses_at(fake.url) as transport:
         fake_answer = await transport.send(large, ID)
@@ -199,7 +420,7 @@ def closed_port() -> int:
     return port
 
 
-async def test_a_refused_connection_is_certainly_not_sent() -> None:
+async def test_a_refused_connection_is_certainly_not_sent(ses_at: Opener) -> None:
     async with ses_at(f"http://127.0.0.1:{closed_port()}") as transport:
         outcome = await transport.send(MAIL, ID)
     assert shown(outcome) == (
@@ -211,14 +432,16 @@ async def test_a_refused_connection_is_certainly_not_sent() -> None:
     assert outcome.again
 
 
-async def test_an_unknown_host_is_certainly_not_sent() -> None:
+async def test_an_unknown_host_is_certainly_not_sent(ses_at: Opener) -> None:
     async with ses_at("http://ses.invalid") as transport:
         outcome = await transport.send(MAIL, ID)
     assert shown(outcome)[2] is False
     assert str(outcome.reply)[:9] == "451 4.4.1"  # type: ignore[union-attr]  # a failure has a reply
 
 
-async def test_a_host_that_does_not_answer_the_connect_is_certainly_not_sent() -> None:
+async def test_a_host_that_does_not_answer_the_connect_is_certainly_not_sent(
+    ses_at: Opener,
+) -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -236,7 +459,9 @@ async def test_a_host_that_does_not_answer_the_connect_is_certainly_not_sent() -
     assert shown(outcome) == (str(answers.UNREACHABLE.reply), When.SOON, False)
 
 
-async def test_trap_47_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
+async def test_trap_47_a_certificate_that_nobody_vouches_for(
+    ses_at: Opener, tmp_path: Path
+) -> None:
     context, _ = self_signed(tmp_path)
     async with FakeSes(tls=context) as fake, ses_at(fake.url) as transport:
         outcome = await transport.send(MAIL, ID)
@@ -245,7 +470,7 @@ async def test_trap_47_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> 
 
 
 async def test_aws_ca_bundle_is_honoured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ses_at: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context, file = self_signed(tmp_path)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(file))
@@ -258,7 +483,7 @@ async def test_an_aws_ca_bundle_that_cannot_be_read_stops_the_start(
 ) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", "/nowhere.pem")
     with pytest.raises(Unusable, match=r"AWS_CA_BUNDLE.*/nowhere\.pem"):
-        async with ses_at("http://127.0.0.1:1"):
+        async with chosen("http://127.0.0.1:1"):
             pass
 
 
@@ -303,7 +528,7 @@ async def test_https_proxy_is_honoured(
     monkeypatch.setenv("AWS_CA_BUNDLE", str(file))
     async with FakeSes(tls=context) as fake, proxy() as (url, seen):
         monkeypatch.setenv("HTTPS_PROXY", url)
-        async with ses_at(fake.url) as transport:
+        async with chosen(fake.url) as transport:
             assert isinstance(await transport.send(MAIL, ID), Accepted)
         assert seen == [f"CONNECT {fake.url.removeprefix('https://')}"]
 
@@ -315,7 +540,7 @@ async def test_no_proxy_is_honoured(
     monkeypatch.setenv("AWS_CA_BUNDLE", str(file))
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with FakeSes(tls=context) as fake, ses_at(fake.url) as transport:
+    async with FakeSes(tls=context) as fake, chosen(fake.url) as transport:
         assert isinstance(await transport.send(MAIL, ID), Accepted)
 
 
@@ -326,13 +551,13 @@ async def test_trap_47_a_proxy_that_does_not_let_us_through_sent_nothing(
     async with proxy(refuse=True) as (url, _):
         address = url if there else f"http://127.0.0.1:{closed_port()}"
         monkeypatch.setenv("HTTPS_PROXY", address)
-        async with ses_at("https://127.0.0.2:1") as transport:
+        async with chosen("https://127.0.0.2:1") as transport:
             outcome = await transport.send(MAIL, ID)
     assert shown(outcome) == (str(answers.UNREACHABLE.reply), When.SOON, False)
 
 
 async def test_awss_own_setting_of_the_endpoint_is_honoured(
-    monkeypatch: pytest.MonkeyPatch,
+    ses_at: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with FakeSes() as fake:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", fake.url)
@@ -347,12 +572,12 @@ async def test_fips_and_the_own_endpoint_of_aws_are_honoured_through_a_proxy(
     async with proxy(refuse=True) as (url, seen):
         monkeypatch.setenv("HTTPS_PROXY", url)
         monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
-        async with ses_at("", region="us-east-1") as transport:
+        async with chosen("", region="us-east-1") as transport:
             await transport.send(MAIL, ID)
     assert seen == ["CONNECT email-fips.us-east-1.amazonaws.com:443"]
 
 
-async def test_what_the_sdk_refuses_waits_and_was_not_sent() -> None:
+async def test_what_the_sdk_refuses_waits_and_was_not_sent(ses_at: Opener) -> None:
     wrong: Any = (("name", 424242),)
     async with FakeSes() as fake, ses_at(fake.url) as transport:
         outcome = await transport.send(
@@ -365,7 +590,7 @@ async def test_what_the_sdk_refuses_waits_and_was_not_sent() -> None:
 
 
 async def test_no_credentials_anywhere_wait_and_are_found_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ses_at: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with FakeSes() as fake:
         async with ses_at(
@@ -386,7 +611,7 @@ async def test_no_credentials_anywhere_wait_and_are_found_later(
 
 
 async def test_after_an_expired_token_the_next_attempt_has_new_credentials(
-    monkeypatch: pytest.MonkeyPatch,
+    ses_at: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with FakeSes(error("ExpiredTokenException", 403, "expired")) as fake:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", fake.url)
@@ -403,7 +628,7 @@ async def test_after_an_expired_token_the_next_attempt_has_new_credentials(
 
 
 async def test_many_expired_answers_at_once_renew_the_credentials_once(
-    monkeypatch: pytest.MonkeyPatch,
+    ses_at: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expired = error("ExpiredTokenException", 403, "expired")
     async with FakeSes(expired, expired, replace(expired, seconds=0.3)) as fake:
@@ -419,7 +644,7 @@ async def test_many_expired_answers_at_once_renew_the_credentials_once(
 
 
 async def test_a_roles_credentials_are_renewed_before_they_expire(
-    monkeypatch: pytest.MonkeyPatch,
+    ses_at: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with FakeSes() as fake:
         fake.roles.clear()
@@ -434,7 +659,7 @@ async def test_a_roles_credentials_are_renewed_before_they_expire(
 
 
 async def test_a_role_that_may_not_be_assumed_waits(
-    monkeypatch: pytest.MonkeyPatch,
+    ses_at: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with FakeSes() as fake:
         fake.sts = error("AccessDenied", 403, "not authorized to sts:AssumeRole")
@@ -459,6 +684,7 @@ async def test_a_role_that_may_not_be_assumed_waits(
     ],
 )
 async def test_trap_39_the_region_of_the_environment_goes_before_the_profiles(
+    ses_at: Opener,
     variables: dict[str, str],
     expected: str,
     tmp_path: Path,
@@ -474,7 +700,7 @@ async def test_trap_39_the_region_of_the_environment_goes_before_the_profiles(
 
 async def test_no_region_stops_the_start_with_its_cure() -> None:
     with pytest.raises(Unusable, match=r"ses\.region.*AWS_REGION"):
-        async with ses_at("http://127.0.0.1:1", region=""):
+        async with chosen("http://127.0.0.1:1", region=""):
             pass
 
 
@@ -495,11 +721,13 @@ async def test_settings_that_make_no_client_stop_the_start(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(Unusable):
-        async with ses_at("http://127.0.0.1:1", **other):
+        async with chosen("http://127.0.0.1:1", **other):
             pass
 
 
-async def test_a_pause_by_a_clients_configuration_set_pauses_nothing() -> None:
+async def test_a_pause_by_a_clients_configuration_set_pauses_nothing(
+    ses_at: Opener,
+) -> None:
     paused = error("SendingPausedException")
     own = replace(MAIL, options=SendOptions(configuration_set="mine"))
     async with FakeSes(paused, paused) as fake, ses_at(fake.url) as transport:
@@ -510,7 +738,7 @@ async def test_a_pause_by_a_clients_configuration_set_pauses_nothing() -> None:
     ]
 
 
-async def test_many_calls_at_once_share_the_client() -> None:
+async def test_many_calls_at_once_share_the_client(ses_at: Opener) -> None:
     async with FakeSes() as fake, ses_at(fake.url, concurrency=10) as transport:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(transport.send(MAIL, ID)) for _ in range(50)]
@@ -520,9 +748,9 @@ async def test_many_calls_at_once_share_the_client() -> None:
     assert fake.opened == 50
 
 
-async def test_trap_32_moto_as_a_second_opinion_has_the_same_bytes_and_recipients() -> (
-    None
-):
+async def test_trap_32_moto_as_a_second_opinion_has_the_same_bytes_and_recipients(
+    ses_at: Opener,
+) -> None:
     from moto.server import ThreadedMotoServer
     from moto.ses.models import ses_backends
 
@@ -538,16 +766,18 @@ async def test_trap_32_moto_as_a_second_opinion_has_the_same_bytes_and_recipient
         async with ses_at(f"http://127.0.0.1:{port}") as transport:
             outcome = await transport.send(mail, ID)
         assert isinstance(outcome, Accepted)
-        (kept,) = backend.sent_messages
+        kept = backend.sent_messages[-1]
         assert kept.raw_data.encode() == mail.content
         assert set(mail.envelope.recipients) <= set(kept.destinations)
     finally:
         await asyncio.to_thread(server.stop)
 
 
-async def test_the_details_for_the_log_hold_no_content_and_no_secret() -> None:
+async def test_the_details_for_the_log_hold_no_content_and_no_secret(
+    ses_at: Opener,
+) -> None:
     for script in (error("Odd", 400, "x"), Answer(then="reset")):
-        outcome, _ = await outcome_of(script)
+        outcome, _ = await outcome_of(ses_at, script)
         assert isinstance(outcome, Deferred)
         assert outcome.detail
         assert "fake-secret" not in outcome.detail

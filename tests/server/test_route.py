@@ -1,0 +1,251 @@
+"""Which way a call goes: what AWS' own settings say, asked of the SDK itself."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.transport import route
+from relay.transport.access import Access
+from relay.transport.connection import Unusable, connect
+from relay.transport.direct import DirectTransport
+from relay.transport.plain import PlainTransport
+from relay.transport.request import RequestSettings
+from relay.transport.route import Detour, Route
+from relay.transport.ses import open_ses
+
+KEYS = {"access_key_id": "AKIAFAKE", "access_key_secret": "fake-secret"}
+
+
+@pytest.fixture(autouse=True)
+def _own_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        upper = name.upper()
+        if upper.startswith(("AWS_", "REQUESTS_")) or upper.endswith("_PROXY"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+async def found(**access: Any) -> Route:  # noqa: ANN401 - Access' fields
+    async with connect(Access(**{"region": "eu-west-1"} | KEYS | access)) as connection:
+        return await route.find(connection)
+
+
+def shown(way: Route) -> str:
+    scheme = "https" if way.server.tls else "http"
+    assert way.server.host in way.target.host or ":" in way.server.host
+    return f"{scheme} {way.server.port} {way.target.host} {way.target.path}"
+
+
+PATH = "/v2/email/outbound-emails"
+
+
+@pytest.mark.parametrize(
+    ("access", "variables", "profile", "expected"),
+    [
+        ({}, {}, "", f"https 443 email.eu-west-1.amazonaws.com {PATH}"),
+        (
+            {"region": "cn-north-1"},
+            {},
+            "",
+            f"https 443 email.cn-north-1.amazonaws.com.cn {PATH}",
+        ),
+        (
+            {"region": "us-east-1"},
+            {"AWS_USE_FIPS_ENDPOINT": "true"},
+            "",
+            f"https 443 email-fips.us-east-1.amazonaws.com {PATH}",
+        ),
+        (
+            {},
+            {"AWS_USE_DUALSTACK_ENDPOINT": "true"},
+            "",
+            f"https 443 email.eu-west-1.api.aws {PATH}",
+        ),
+        (
+            {},
+            {},
+            "use_dualstack_endpoint = true",
+            f"https 443 email.eu-west-1.api.aws {PATH}",
+        ),
+        (
+            {},
+            {"AWS_ENDPOINT_URL": "https://vpce-1.example"},
+            "",
+            f"https 443 vpce-1.example {PATH}",
+        ),
+        (
+            {},
+            {
+                "AWS_ENDPOINT_URL": "https://wrong.example",
+                "AWS_ENDPOINT_URL_SESV2": "http://127.0.0.1:9000",
+            },
+            "",
+            f"http 9000 127.0.0.1:9000 {PATH}",
+        ),
+        (
+            {},
+            {},
+            "endpoint_url = https://profile.example:8443",
+            f"https 8443 profile.example:8443 {PATH}",
+        ),
+        (
+            {},
+            {
+                "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+                "AWS_ENDPOINT_URL": "https://wrong.example",
+            },
+            "",
+            f"https 443 email.eu-west-1.amazonaws.com {PATH}",
+        ),
+        (
+            {"endpoint_url": "https://own.example:443"},
+            {"AWS_ENDPOINT_URL": "https://wrong.example"},
+            "",
+            f"https 443 own.example {PATH}",
+        ),
+        (
+            {"endpoint_url": "http://own.example/behind/this"},
+            {},
+            "",
+            f"http 80 own.example /behind/this{PATH}",
+        ),
+        ({"endpoint_url": "http://[::1]:99"}, {}, "", f"http 99 [::1]:99 {PATH}"),
+        (
+            {},
+            {"HTTPS_PROXY": "http://p.example:1", "NO_PROXY": ".amazonaws.com"},
+            "",
+            f"https 443 email.eu-west-1.amazonaws.com {PATH}",
+        ),
+        (
+            {},
+            {"HTTP_PROXY": "http://p.example:1"},
+            "",
+            f"https 443 email.eu-west-1.amazonaws.com {PATH}",
+        ),
+    ],
+)
+async def test_awss_own_settings_of_the_endpoint_are_honoured(
+    access: dict[str, str],
+    variables: dict[str, str],
+    profile: str,
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "config").write_text(f"[default]\n{profile}\n")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    way = await found(**access)
+    assert shown(way) == expected
+    region = access.get("region", "eu-west-1")
+    assert (way.target.region, way.target.service) == (region, "ses")
+
+
+async def test_the_user_agent_is_the_sdks() -> None:
+    assert (await found()).target.user_agent.startswith("aiobotocore/")
+
+
+@pytest.mark.parametrize(
+    ("access", "variables", "why"),
+    [
+        ({}, {"HTTPS_PROXY": "http://p.example:1"}, "proxy"),
+        ({}, {"https_proxy": "p.example:1"}, "proxy"),
+        (
+            {"endpoint_url": "http://own.example"},
+            {"http_proxy": "http://p.example:1"},
+            "proxy",
+        ),
+        ({"endpoint_url": "http://a:b@own.example"}, {}, "unusual"),
+        ({"endpoint_url": "http://own.example/a%20b"}, {}, "unusual"),
+        ({"endpoint_url": "http://own.example/../x"}, {}, "unusual"),
+        (
+            {"region": "cn-north-1"},
+            {"AWS_USE_FIPS_ENDPOINT": "true", "AWS_USE_DUALSTACK_ENDPOINT": "true"},
+            "",
+        ),
+        ({}, {"_X_AMZN_TRACE_ID": "t", "AWS_LAMBDA_FUNCTION_NAME": "f"}, "x-amzn-trac"),
+    ],
+)
+async def test_where_the_direct_way_does_not_lead_the_sdks_client_sends(
+    access: dict[str, str],
+    variables: dict[str, str],
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    caplog.set_level(logging.INFO, "relay")
+    opened = Access(**{"region": "eu-west-1"} | KEYS | access)  # type: ignore[arg-type] # all are text
+    async with open_ses(opened, settings=RequestSettings()) as ses:
+        transport = ses.transport
+        if why:
+            assert isinstance(transport, PlainTransport)
+            (record,) = [one for one in caplog.records if one.name == "relay"]
+            said = json.dumps(vars(record)["fields"])
+            assert why in said
+            assert "fake-secret" not in said
+            assert "b@" not in said
+        else:
+            assert isinstance(transport, DirectTransport)
+            assert caplog.records == []
+
+
+async def test_asking_for_the_way_looks_for_no_credentials_and_connects_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{url}/credentials")
+        await found(access_key_id="", access_key_secret="", endpoint_url=url)
+        listening.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+
+
+async def test_after_the_question_the_sdks_client_works_as_before() -> None:
+    access = Access(region="eu-west-1", endpoint_url="http://127.0.0.1:1", **KEYS)  # type: ignore[arg-type] # all are text
+    async with connect(access) as connection:
+        first = await route.find(connection)
+        assert await route.find(connection) == first
+        with pytest.raises(Exception, match="Could not connect"):
+            await connection.client.get_account()
+
+
+async def test_requests_ca_bundle_counts_where_awss_own_is_not_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
+    with pytest.raises(Unusable, match=r"REQUESTS_CA_BUNDLE = /nowhere\.pem"):
+        await found()
+
+
+async def test_tls_is_checked_as_the_sdk_checks_it() -> None:
+    import ssl
+
+    context = (await found()).server.tls
+    assert context is not None
+    assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+    assert context.get_ca_certs()
+
+
+async def test_an_sdk_that_builds_other_requests_is_left_to_itself() -> None:
+    access = Access(region="eu-west-1", **KEYS)  # type: ignore[arg-type] # all are text
+    async with connect(access) as connection:
+
+        def other(params: dict[str, Any], **_: object) -> None:
+            params["body"] = params["body"].replace(b": ", b":")
+
+        connection.client.meta.events.register("before-call.sesv2.SendEmail", other)
+        with pytest.raises(Detour, match="another way"):
+            await route.find(connection)

@@ -1,0 +1,73 @@
+"""The body of a call, byte for byte as the SDK serialises it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.serialize import create_serializer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.model import Envelope, ListManagement, Mail, SendOptions
+from relay.transport import payload
+from relay.transport.request import RequestSettings, request_for
+
+TEXT = st.text(max_size=30)  # quotes, controls, non-ASCII, astral: all of it
+ADDRESS = st.text(min_size=1, max_size=30)
+OPTIONS = st.builds(
+    SendOptions,
+    TEXT,
+    TEXT,
+    TEXT,
+    TEXT,
+    st.none() | st.builds(ListManagement, TEXT, TEXT),
+    st.lists(st.tuples(TEXT, TEXT), max_size=3).map(tuple),
+)
+SETTINGS = st.builds(RequestSettings, TEXT, TEXT, TEXT, TEXT, TEXT, st.booleans())
+
+
+@cache
+def model() -> Any:  # noqa: ANN401 - botocore has no types
+    service = botocore.session.get_session().get_service_model("sesv2")
+    return service.operation_model("SendEmail")
+
+
+def by_the_sdk(request: dict[str, Any]) -> bytes:
+    serializer = create_serializer("rest-json", include_validation=False)
+    made: bytes = serializer.serialize_to_request(request, model())["body"]
+    return made
+
+
+@given(
+    content=st.binary(max_size=200),
+    recipients=st.lists(ADDRESS, min_size=1, max_size=4).map(tuple),
+    sender=st.none() | ADDRESS,
+    options=OPTIONS,
+    settings=SETTINGS,
+)
+def test_each_body_is_the_sdks_whole_and_in_pieces(
+    content: bytes,
+    recipients: tuple[str, ...],
+    sender: str | None,
+    options: SendOptions,
+    settings: RequestSettings,
+) -> None:
+    mail = Mail(Envelope(sender, recipients), content, options)
+    request = request_for(mail, settings)
+    expected = by_the_sdk(request)
+    del request["Content"]
+    assert payload.whole(content, request) == expected
+    assert b"".join(payload.pieces(content, request)) == expected
+
+
+def test_a_large_content_is_the_same_in_pieces_and_no_piece_is_large() -> None:
+    content = bytes(range(256)) * 5000 + b"\r\n"
+    mail = Mail(Envelope(None, ("b@b.example",)), content)
+    request = request_for(mail, RequestSettings())
+    expected = by_the_sdk(request)
+    del request["Content"]
+    pieces = list(payload.pieces(content, request))
+    assert b"".join(pieces) == expected
+    assert max(map(len, pieces)) < 300_000
