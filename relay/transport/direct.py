@@ -30,6 +30,8 @@ from relay.transport.signature import Keys, Signer, Target
 
 # A content of more bytes than this goes out in pieces.
 LARGE = 500_000
+# Up to here one buffer, and so one record of TLS, is cheaper than no copy (measured).
+_JOINED = 16_000
 
 
 class DirectTransport:
@@ -68,10 +70,12 @@ class DirectTransport:
             outcomes.attempt_seconds(self._attempt_timeout, mail)
         )
         try:
-            async with asyncio.timeout_at(deadline):
-                used = await self._credentials.get_frozen_credentials()
-                keys = Keys(used.access_key, used.secret_key, used.token)
-                keys.check()
+            used = self._credentials.at_hand()
+            if used is None:
+                async with asyncio.timeout_at(deadline):
+                    used = await self._credentials.get_frozen_credentials()
+            keys = Keys(used.access_key, used.secret_key, used.token)
+            keys.check()
         except CREDENTIAL_ERRORS as error:  # TimeoutError is an OSError
             return outcomes.no_credentials(error)
         try:
@@ -91,11 +95,17 @@ class DirectTransport:
     async def _at_once(
         self, content: bytes, parameters: Mapping[str, Any], keys: Keys, deadline: float
     ) -> Answer:
-        body = payload.whole(content, parameters)
-        digest = sha256(body).hexdigest()
-        head = self._signer.head(keys, digest, len(body), now=time.time())
-        # One buffer makes one TLS record of a small mail, and one system call.
-        return await self._pool.exchange(head + body, deadline=deadline)
+        before, encoded, after = payload.parts(content, parameters)
+        digest = sha256(before)
+        digest.update(encoded)
+        digest.update(after)
+        size = len(before) + len(encoded) + len(after)
+        head = self._signer.head(keys, digest.hexdigest(), size, now=time.time())
+        if size < _JOINED:
+            request = [b"".join((head, before, encoded, after))]
+        else:
+            request = [head + before, encoded, after]
+        return await self._pool.exchange(request, deadline=deadline)
 
     async def _in_pieces(
         self, content: bytes, parameters: Mapping[str, Any], keys: Keys, deadline: float
@@ -117,7 +127,7 @@ class DirectTransport:
             raise Unsent("no time left to send in") from None
         head = self._signer.head(keys, digest.hexdigest(), size, now=time.time())
         pieces = payload.pieces(content, parameters)
-        return await self._pool.exchange(head, pieces, deadline=deadline)
+        return await self._pool.exchange([head], pieces, deadline=deadline)
 
     def _refused(
         self, answer: Answer, mail: Mail, used: ReadOnlyCredentials

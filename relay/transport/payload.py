@@ -18,9 +18,9 @@ _BEFORE = b'{"Content": {"Raw": {"Data": "'
 _PIECE = 3 << 16
 
 
-def whole(content: bytes, parameters: Mapping[str, Any]) -> bytes:
-    """Make the body in one piece."""
-    return b"".join((_BEFORE, b64encode(content), _after(parameters)))
+def parts(content: bytes, parameters: Mapping[str, Any]) -> tuple[bytes, bytes, bytes]:
+    """Make the body at once: what stands before the content, the content, the rest."""
+    return _BEFORE, b64encode(content), _after(parameters)
 
 
 def pieces(content: bytes, parameters: Mapping[str, Any]) -> Iterator[bytes]:

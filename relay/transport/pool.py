@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aiohappyeyeballs import start_connection
@@ -63,7 +63,7 @@ class Pool:
         self._none_left = asyncio.Event()
 
     async def exchange(
-        self, first: bytes, rest: Iterable[bytes] = (), *, deadline: float
+        self, first: Sequence[bytes], rest: Iterable[bytes] = (), *, deadline: float
     ) -> Answer:
         """Send one request and read its answer by `deadline`, the loop's time.
 

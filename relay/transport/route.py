@@ -155,7 +155,7 @@ async def _prepared(client: Any) -> _Prepared:  # noqa: ANN401 - the SDK has no 
 def _expected_body() -> bytes:
     request = request_for(_SAMPLE, RequestSettings())
     del request["Content"]
-    return payload.whole(_SAMPLE.content, request)
+    return b"".join(payload.parts(_SAMPLE.content, request))
 
 
 def _tls(connection: Connection) -> ssl.SSLContext:

@@ -88,7 +88,7 @@ async def pool_at(
 
 async def ask(pool: Pool, request: bytes = GET, seconds: float = 5) -> Answer:
     deadline = asyncio.get_running_loop().time() + seconds
-    return await pool.exchange(request, deadline=deadline)
+    return await pool.exchange([request], deadline=deadline)
 
 
 async def test_one_after_another_share_one_connection() -> None:
@@ -282,7 +282,7 @@ async def test_a_large_request_waits_for_its_reader_and_lets_others_run() -> Non
     async with pool_at(slow) as (pool, _):
         loop = asyncio.get_running_loop()
         sending = asyncio.create_task(
-            pool.exchange(GET, pieces(), deadline=loop.time() + 30)
+            pool.exchange([GET], pieces(), deadline=loop.time() + 30)
         )
         settled = -1
         while made != settled:  # until it waits
@@ -313,11 +313,11 @@ async def test_an_early_refusal_is_an_answer_and_an_early_yes_is_none() -> None:
 
     async with pool_at(early) as (pool, peer):
         deadline = asyncio.get_running_loop().time() + 10
-        answer = await pool.exchange(GET, pieces(), deadline=deadline)
+        answer = await pool.exchange([GET], pieces(), deadline=deadline)
         assert answer.status == 413
         status = b"200"
         with pytest.raises(Broken, match="before the request was written"):
-            await pool.exchange(GET, pieces(), deadline=deadline)
+            await pool.exchange([GET], pieces(), deadline=deadline)
     assert (peer.opened, peer.requests) == (2, 2)
 
 
@@ -328,7 +328,7 @@ async def test_the_deadline_holds_while_nobody_reads() -> None:
     async with pool_at(deaf) as (pool, _):
         deadline = asyncio.get_running_loop().time() + 0.2
         with pytest.raises(Broken, match="no answer in time"):
-            await pool.exchange(GET, [b"x" * 200_000] * 100, deadline=deadline)
+            await pool.exchange([GET], [b"x" * 200_000] * 100, deadline=deadline)
 
 
 async def test_nothing_was_sent_where_there_is_no_server() -> None:
