@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -45,6 +45,7 @@ class DirectTransport:
         *,
         settings: RequestSettings,
         attempt_timeout: float,
+        now: Callable[[], float] = time.time,
     ) -> None:
         model = connection.client.meta.service_model.operation_model("SendEmail")
         self._parameters = model.input_shape
@@ -55,6 +56,7 @@ class DirectTransport:
         self._pool = pool
         self._settings = settings
         self._attempt_timeout = attempt_timeout
+        self._now = now
 
     async def send(self, mail: Mail, mail_id: MailId) -> Outcome:
         """Make one HTTP request; no answer in time is an outcome too."""
@@ -100,7 +102,7 @@ class DirectTransport:
         digest.update(encoded)
         digest.update(after)
         size = len(before) + len(encoded) + len(after)
-        head = self._signer.head(keys, digest.hexdigest(), size, now=time.time())
+        head = self._signer.head(keys, digest.hexdigest(), size, now=self._now())
         if size < _JOINED:
             request = [b"".join((head, before, encoded, after))]
         else:
@@ -125,7 +127,7 @@ class DirectTransport:
                     await asyncio.sleep(0)
         except TimeoutError:
             raise Unsent("no time left to send in") from None
-        head = self._signer.head(keys, digest.hexdigest(), size, now=time.time())
+        head = self._signer.head(keys, digest.hexdigest(), size, now=self._now())
         pieces = payload.pieces(content, parameters)
         return await self._pool.exchange([head], pieces, deadline=deadline)
 

@@ -59,6 +59,7 @@ class Pool:
         self._lines: set[Line] = set()  # all that are made and not yet lost
         self._idle: list[Line] = []  # the latest used at the end
         self._sweep: asyncio.TimerHandle | None = None
+        self._closed = False
         self._loop = asyncio.get_running_loop()
         self._none_left = asyncio.Event()
 
@@ -83,7 +84,8 @@ class Pool:
             self._free.release()
 
     async def close(self) -> None:
-        """Close all connections; exchanges under way break."""
+        """Close all connections, for good; exchanges under way break."""
+        self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
@@ -151,6 +153,8 @@ class Pool:
 
     def _made(self, line: Line) -> None:
         self._lines.add(line)
+        if self._closed:
+            line.abort()
 
     def _gone(self, line: Line) -> None:
         self._lines.discard(line)

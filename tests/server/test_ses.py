@@ -6,8 +6,8 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -342,27 +342,67 @@ async def test_tls_fails_half_way_and_nothing_was_sent(ses_at: Opener) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)  # the client's hello
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\nspeak TLS elsewhere")
-        writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        async with ses_at(f"https://127.0.0.1:{port}") as transport:
+    async with peer(serve) as address, ses_at(f"https://{address}") as transport:
+        outcome = await transport.send(MAIL, ID)
+    assert shown(outcome) == (str(answers.NO_TLS.reply), When.SOON, False)
+
+
+@pytest.mark.parametrize("silent", [True, False])
+async def test_tls_that_is_never_spoken_was_certainly_not_sent(
+    ses_at: Opener, silent: bool
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if silent:
+            await reader.read()
+
+    async with (
+        peer(serve) as address,
+        ses_at(f"https://{address}", connect_timeout=0.3) as transport,
+    ):
+        outcome = await transport.send(MAIL, ID)
+    assert shown(outcome) == (str(answers.UNREACHABLE.reply), When.SOON, False)
+
+
+async def test_over_tls_a_connection_closed_between_mails_costs_no_mail(
+    ses_at: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, file = self_signed(tmp_path)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(file))
+    large = replace(MAIL, content=CONTENT + b"0123456789abcde\r\n" * 100_000)
+    async with FakeSes(tls=context) as fake, ses_at(fake.url) as transport:
+        for mail in (MAIL, large, MAIL, large):
+            fake.answers.append(Answer(body=FRAMED, then="raw"))
+            assert await transport.send(mail, ID) == Accepted("0100-a")
+            await fake.all_closed()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(transport.send(MAIL, ID)) for _ in range(20)]
+        assert len({task.result() for task in tasks}) == 20
+    assert [one.mail for one in fake.sent[:2]] == [MAIL.content, large.content]
+    assert fake.opened == len(fake.sent) == 24
+
+
+async def test_a_certificate_for_another_name_is_not_taken(
+    ses_at: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, file = self_signed(tmp_path)  # it names 127.0.0.1 alone
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(file))
+    async with FakeSes(tls=context) as fake:
+        port = fake.url.rpartition(":")[2]
+        async with ses_at(f"https://localhost:{port}") as transport:
             outcome = await transport.send(MAIL, ID)
     assert shown(outcome) == (str(answers.NO_TLS.reply), When.SOON, False)
+    assert fake.opened == 0
 
 
 async def test_a_connection_that_closes_as_soon_as_it_is_made_may_have_been_sent(
     ses_at: Opener,
 ) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
+        pass
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        async with ses_at(f"http://127.0.0.1:{port}") as transport:
-            outcome = await transport.send(MAIL, ID)
+    async with peer(serve) as address, ses_at(f"http://{address}") as transport:
+        outcome = await transport.send(MAIL, ID)
     assert shown(outcome) == (str(answers.LOST.reply), When.UNSEEN, True)
 
 
@@ -411,6 +451,30 @@ async def test_a_mail_of_40_mb_passes(ses_at: Opener) -> None:
         fake_answer = await transport.send(large, ID)
     assert isinstance(fake_answer, Accepted)
     assert fake.sent[0].mail == large.content
+
+
+@asynccontextmanager
+async def peer(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[str]:
+    """A server of a few lines, which closes after `serve`; gives host and port."""
+    serving = set[asyncio.Task[None]]()
+
+    async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await serve(reader, writer)
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    def start(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.create_task(run(reader, writer)))
+
+    server = await asyncio.start_server(start, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    await asyncio.gather(*serving)
 
 
 def closed_port() -> int:
