@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
@@ -305,6 +306,26 @@ async def test_an_ses_that_reads_slowly_gets_a_large_mail_whole(
     async with FakeSes(Answer(pause=0.002)) as fake, ses_at(fake.url) as transport:
         assert isinstance(await transport.send(large, ID), Accepted)
     assert [(one.mail, one.wrong) for one in fake.sent] == [(large.content, "")]
+
+
+async def test_a_large_mail_is_never_in_memory_a_second_time() -> None:
+    large = replace(MAIL, content=CONTENT + b"0123456789abcde\r\n" * 700_000)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        left = int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
+        while left:
+            left -= len(await reader.read(left))
+        writer.write(FRAMED)
+
+    async with peer(serve) as address, directly(f"http://{address}") as transport:
+        assert isinstance(await transport.send(MAIL, ID), Accepted)
+        tracemalloc.start()
+        outcome = await transport.send(large, ID)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert isinstance(outcome, Accepted)
+    assert most < 3_000_000 < len(large.content) / 3
 
 
 async def test_a_large_mail_whose_reading_ends_half_way_may_have_been_sent(

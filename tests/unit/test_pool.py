@@ -161,7 +161,7 @@ async def test_an_end_that_the_loop_has_not_read_yet_is_seen_all_the_same() -> N
                 closed.set()
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=serve, args=(listening,))
+        thread = threading.Thread(target=serve, args=(listening,), daemon=True)
         thread.start()
         address = Server(*listening.getsockname())
         pool = Pool(address, limit=1, connect_timeout=2)
@@ -291,14 +291,13 @@ async def test_a_large_request_waits_for_its_reader_and_lets_others_run() -> Non
         # What the kernel holds for both sides, and a piece or two.
         assert 0 < made < 60
         reading.set()
-        worst = 0.0
+        turns = 0
         while not sending.done():
-            before = loop.time()
             await asyncio.sleep(0)
-            worst = max(worst, loop.time() - before)
+            turns += 1
         assert (await sending).status == 200
     assert (made, read) == (100, total)
-    assert worst < 0.05
+    assert turns >= 100 - settled  # a turn for others after each piece
 
 
 async def test_an_early_refusal_is_an_answer_and_an_early_yes_is_none() -> None:
