@@ -104,10 +104,9 @@ class Pool:
             raise Unsent("no connection was free in time") from None
 
     def _pooled(self) -> Line | None:
-        oldest = self._loop.time() - self._idle_seconds
         while self._idle:
             line = self._idle.pop()
-            if line.idle_since > oldest and line.usable():
+            if line.usable():
                 return line
             line.abort()
         return None

@@ -89,6 +89,8 @@ async def find(connection: Connection) -> Route:
     if prepared.method != "POST" or prepared.body != _expected_body():
         raise Detour("this version of the SDK builds requests in another way")
     agent = prepared.headers.pop("user-agent", "")
+    if not (agent.isascii() and agent.isprintable()):
+        raise Detour("the SDK calls itself by a name that is no ASCII")
     if prepared.headers != {"content-type": "application/json"}:
         more = ", ".join(sorted(prepared.headers))
         raise Detour(f"the SDK sends other header fields: {more}")

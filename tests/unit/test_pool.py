@@ -223,6 +223,7 @@ async def test_a_connection_that_the_server_does_not_keep_is_not_kept(
     async with pool_at(talk) as (pool, peer):
         for _ in range(3):
             assert (await ask(pool)).body == b"ok"
+            await peer.until(lambda: not peer.now)
     assert (peer.opened, peer.requests) == (3, 3)
 
 
@@ -256,6 +257,17 @@ async def test_the_end_of_the_pool_breaks_what_is_under_way() -> None:
         for task in tasks:
             with pytest.raises(Broken, match="connection lost"):
                 await task
+
+
+async def test_a_connection_that_is_made_after_the_end_of_the_pool_is_not_kept() -> (
+    None
+):
+    async with pool_at() as (pool, _):
+        task = asyncio.create_task(ask(pool))
+        await asyncio.sleep(0)  # it looks the address up
+        await pool.close()
+        with pytest.raises(Broken, match="closed as soon as it was made"):
+            await task
 
 
 async def test_a_large_request_waits_for_its_reader_and_lets_others_run() -> None:

@@ -56,7 +56,7 @@ def fields(head: bytes) -> tuple[str, dict[str, str]]:
     target=st.builds(
         Target,
         st.sampled_from(["email.x.amazonaws.com", "127.0.0.1:8080", "[::1]:1", "a-b"]),
-        st.sampled_from(["/v2/email/outbound-emails", "/vpc/v2/email/outbound-emails"]),
+        st.sampled_from(["/v2/email/outbound-emails", "/a~b/c.d-e_f/v2/email"]),
         st.sampled_from(["eu-west-1", "us-gov-east-1"]),
         st.sampled_from(["ses", "other"]),
         st.just("agent/1 x#2"),
