@@ -39,14 +39,21 @@ class AccountPace:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Ask at once, and again every five minutes or a little later."""
-        while not stopping.is_set():
+        asking = asyncio.create_task(self._ask_now_and_then())
+        stop = asyncio.create_task(stopping.wait())
+        try:
+            # A question under way holds up no stop.
+            await asyncio.wait([asking, stop], return_when=asyncio.FIRST_COMPLETED)
+            if asking.done():
+                asking.result()
+        finally:
+            asking.cancel()
+            stop.cancel()
+
+    async def _ask_now_and_then(self) -> None:
+        while True:
             await self._ask()
-            pause = ASKS_EVERY * uniform(1, 1 + JITTER)  # noqa: S311
-            try:
-                async with asyncio.timeout(pause):
-                    await stopping.wait()
-            except TimeoutError:
-                pass
+            await asyncio.sleep(ASKS_EVERY * uniform(1, 1 + JITTER))  # noqa: S311
 
     async def _ask(self) -> None:
         try:

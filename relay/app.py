@@ -11,6 +11,8 @@ import logging
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
+from types import ModuleType
 
 from relay import config, lifecycle, log, sockets
 from relay.account import Account, AccountPace
@@ -38,6 +40,7 @@ from relay.template import Templates
 from relay.transport import Transport
 from relay.transport.access import Access
 from relay.transport.capture import CaptureTransport
+from relay.transport.opening import Opening, Way
 from relay.transport.request import RequestSettings
 
 # An attempt on a large mail may take longer: bytes that add a second each.
@@ -60,16 +63,28 @@ async def serve(
 ) -> None:
     """Run the relay until a signal; `captured` is told of each captured mail.
 
-    Raises Unusable before anything runs, TimeoutError when work had to be cut
-    off, and an ExceptionGroup when a part broke.
+    Raises Unusable, TimeoutError when work had to be cut off, and an ExceptionGroup
+    when a part broke; the way to SES may be found Unusable after clients connected,
+    inside such a group.
     """
     captures = settings.transport == "capture"
     async with AsyncExitStack() as stack:
-        transport, account = await _transport(settings, stack, captured)
+        stopping = asyncio.Event()
+        opening: Opening | None = None
+        transport: Transport
+        if captures:
+            transport = CaptureTransport(
+                Inbox(), settings=request_settings(settings), captured=captured
+            )
+        else:
+            transport = opening = Opening(
+                partial(_open_ses, settings, stack),
+                on_open=partial(_say_ready, settings, templates),
+            )
         events = Events(
             [MailLog(masked=settings.log.addresses == "masked", captures=captures)]
         )
-        pace, services = _pace(settings, account)
+        pace, services = _pace(settings, opening)
         delivery: Delivery
         queue: SqliteQueue | None = None
         if settings.queue.engine == "none":
@@ -94,11 +109,14 @@ async def serve(
             answer_within=settings.queue.answer_within,
             room=Room(int(settings.limits.memory * WORKED_ON)),
         )
-        stopping = asyncio.Event()
         listeners = _listeners(settings, relay, stopping, stack)
 
         def ready() -> bool:
-            return not stopping.is_set() and (queue is None or queue.writable)
+            return (
+                not stopping.is_set()
+                and (queue is None or queue.writable)
+                and (opening is None or opening.is_open)
+            )
 
         await _serve_health(settings, ready, stack)
 
@@ -107,24 +125,31 @@ async def serve(
             lifecycle.notify("STOPPING=1")
             delivery.stop_within(settings.grace)
 
-        # What is here now lives as long as the process: no need to look at it again.
-        gc.collect()
-        gc.freeze()
-        log.line(
-            logging.INFO,
-            "ready",
-            transport=settings.transport,
-            queue=settings.queue.engine,
-            usages=list(templates.usages),
-        )
-        lifecycle.notify("READY=1")
+        if opening is None:
+            _say_ready(settings, templates)
+        else:
+            services.append(opening)
         await lifecycle.run_until_signal(
-            [*services, *listeners],
+            [*listeners, *services],
             stopping=stopping,
             grace=settings.grace,
             on_stop=on_stop,
         )
     log.line(logging.INFO, "stopped")
+
+
+def _say_ready(settings: config.Config, templates: Templates) -> None:
+    # What is here now lives as long as the process: no need to look at it again.
+    gc.collect()
+    gc.freeze()
+    log.line(
+        logging.INFO,
+        "ready",
+        transport=settings.transport,
+        queue=settings.queue.engine,
+        usages=list(templates.usages),
+    )
+    lifecycle.notify("READY=1")
 
 
 def intake(settings: config.Config, templates: Templates) -> Intake:
@@ -250,24 +275,23 @@ def _attempt_seconds(settings: config.Config) -> Callable[[Mail], float]:
     return lambda mail: timeout + len(mail.content) / BYTES_PER_SECOND
 
 
-async def _transport(
-    settings: config.Config,
-    stack: AsyncExitStack,
-    captured: Callable[[Captured], None],
-) -> tuple[Transport, Account | None]:
-    request = request_settings(settings)
-    if settings.transport == "capture":
-        return CaptureTransport(Inbox(), settings=request, captured=captured), None
-    # Imported here: capture mode has no use for the SDK, and starts without it.
-    from relay.transport import connection, ses
-
+async def _open_ses(settings: config.Config, stack: AsyncExitStack) -> Way:
+    """Open the way to SES until the stack ends. Raises Unusable."""
+    # In a thread: the SDK's import takes longer than all else, and clients connect.
+    connection, ses = await asyncio.to_thread(_import_sdk)
     try:
-        opened = await stack.enter_async_context(
-            ses.open_ses(ses_access(settings), settings=request)
+        opened: Way = await stack.enter_async_context(
+            ses.open_ses(ses_access(settings), settings=request_settings(settings))
         )
     except connection.Unusable as error:
         raise Unusable(str(error)) from error
-    return opened.transport, opened.account
+    return opened
+
+
+def _import_sdk() -> tuple[ModuleType, ModuleType]:
+    from relay.transport import connection, ses
+
+    return connection, ses
 
 
 def _listeners(

@@ -25,7 +25,8 @@ LAYERS = (  # a module may import its own package and anything on an earlier lin
     {"core", "sockets", "transport.credentials", "transport.pool"},
     {"transport.connection", "transport.outcomes"},
     {"transport.plain", "transport.route", "transport.direct", "transport.account"},
-    {"smtp", "web", "transport.ses", "transport.capture", "lifecycle"},
+    {"smtp", "web", "transport.ses", "transport.capture", "transport.opening"}
+    | {"lifecycle"},
     {"online"},
     {"config", "connector"},
     {"app"},

@@ -64,6 +64,9 @@ def run(options: argparse.Namespace) -> int:
         log.line(logging.ERROR, "stopped with work cut off")
         return 3
     except ExceptionGroup as group:
+        if (unusable := group.subgroup(app.Unusable)) is not None:
+            settings.complain(str(unusable.exceptions[0]))
+            return 2
         for broken in group.exceptions:
             log.broken("a part broke", broken)
         return 4

@@ -179,7 +179,7 @@ def running_relay(
         )
         relay = RelayProcess(process)
         try:
-            relay.port()
+            relay.event("ready")
             yield relay
         finally:
             if process.poll() is None:
