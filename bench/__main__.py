@@ -1,0 +1,119 @@
+"""The command: `python -m bench` measures, `python -m bench compare` compares."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench import cases, compare, report, result
+from bench.measure import Bench
+from bench.plan import Plan, carry_out, with_own
+from bench.relays import RELAY, Relay, parse
+from bench.tools import BUILD, Unusable, build
+
+# Cases, seconds of each sample, repeats, starts.
+SETS = {
+    "quick": (cases.QUICK, 2.0, 1, 3),
+    "goal": (cases.GOAL, 3.0, 3, 5),
+    "durability": (cases.DURABILITY, 2.5, 3, 0),
+    "full": (cases.FULL, 1.5, 3, 5),
+}
+
+
+def main(words: Sequence[str]) -> int:
+    """Carry out what the words ask for; give the exit code."""
+    if words[:1] == ["compare"]:
+        return _compare(words[1:])
+    return _measure(words)
+
+
+def _relay(text: str) -> Relay:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _measure(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "python -m bench",
+        description="Measure the relay beside a baseline and a floor.",
+        epilog="`python -m bench compare A.json B.json` says what changed.",
+    )
+    which = parser.add_mutually_exclusive_group()
+    for name, (chosen, *_) in SETS.items():
+        which.add_argument(
+            f"--{name}",
+            dest="which",
+            action="store_const",
+            const=name,
+            help=f"{len(chosen)} cases" + (" (default)" if name == "quick" else ""),
+        )
+    parser.add_argument("--seconds", type=float, help="of each sample")
+    parser.add_argument("--repeats", type=int, help="of each case")
+    parser.add_argument("--case", action="append", default=[], metavar="TEXT")
+    parser.add_argument(
+        "--relay",
+        action="append",
+        default=[],
+        type=_relay,
+        metavar="NAME='COMMAND {port} {ses} {config}'",
+        help="a further relay to measure",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where figures go")
+    parser.add_argument("--plan", action="store_true", help="say what, and end")
+    options = parser.parse_args(words)
+    chosen, seconds, repeats, starts = SETS[options.which or "quick"]
+    plan = Plan(
+        cases=[
+            case for case in chosen if all(text in case.name for text in options.case)
+        ],
+        relays=with_own([RELAY, *options.relay]),
+        repeats=options.repeats or repeats,
+        seconds=options.seconds or seconds,
+        starts=starts,
+    )
+    print(plan.describe(), flush=True)
+    if options.plan:
+        return 0
+    try:
+        made = build()
+        if made.cores.shared:
+            _say("one core for all: the tools take from the relay what they need")
+        with TemporaryDirectory(prefix="run-", dir=BUILD) as directory:
+            found = carry_out(plan, Bench(made, Path(directory)), _say)
+    except Unusable as error:
+        print(error, file=sys.stderr)
+        return 2
+    file = options.json or BUILD / f"{options.which or 'quick'}.json"
+    result.write(found, file)
+    print(f"\n{report.table(found)}\n\nfigures: {file}")
+    return 0
+
+
+def _compare(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser("python -m bench compare")
+    parser.add_argument("before", type=Path)
+    parser.add_argument("after", type=Path)
+    parser.add_argument("--all", action="store_true", help="what did not change too")
+    options = parser.parse_args(words)
+    try:
+        changes = compare.compare(
+            result.read(options.before), result.read(options.after)
+        )
+    except result.Unreadable as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(compare.text(changes, everything=options.all))
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

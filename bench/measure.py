@@ -1,0 +1,201 @@
+"""One measurement: a relay in a fresh process, a fake SES, and the generator."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench import tools
+from bench.cases import Case
+from bench.certificate import make_certificate
+from bench.mails import write_mails
+from bench.process import allow_open_files, cpu_seconds, memory
+from bench.relays import NotStarted, Relay, Running, free_port
+from bench.settings import write_settings
+from bench.tools import FakeSes, Load, Tools
+
+WARM_UP = 0.7  # seconds; TLS with SES is set up and caches are filled meanwhile
+_DRAIN = 20.0  # seconds that a queue may need to send what it holds
+_SETTLE = 0.5  # seconds until memory is looked at
+IDLE_CONNECTIONS = (1000, 5000)
+
+
+class Failed(Exception):  # noqa: N818 - a statement about the measurement
+    """There is no figure; the text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What one run of one case came to. Times in milliseconds, memory in bytes."""
+
+    mails: int
+    mails_per_second: float
+    cpu_ms: float  # of the relay, per mail
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+    peak: int
+    queued: int  # of the mails: answered "queued" instead of SES' own answer
+    relay_load: float  # share of its core that the relay used
+    tools_load: float  # the same of the generator and the fake SES
+    errors: int
+    ses_connections: int
+    large_mails: int
+    large_max_ms: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The sample as a JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Start and memory of a relay that has nothing to do; memory in bytes."""
+
+    seconds_to_220: list[float]
+    idle: int
+    with_connections: dict[int, int]  # by their number
+    held: dict[int, int]  # that it really took
+
+    def as_json(self) -> dict[str, Any]:
+        """The footprint as a JSON object."""
+        return asdict(self)
+
+
+class Bench:
+    """Measures relays; keeps its files in a directory of its own for each run."""
+
+    def __init__(self, made: Tools, directory: Path) -> None:
+        self._tools = made
+        self._directory = directory
+        self._certificate = directory / "certificate.pem"
+        make_certificate(self._certificate)
+        allow_open_files()
+
+    def sample(self, relay: Relay, case: Case, *, seconds: float) -> Sample:
+        """Run one case; raises Failed."""
+        with self._running(relay, case) as (running, ses, directory):
+            file, large_file = write_mails(case, directory)
+            load = Load(
+                port=running.port,
+                file=file,
+                sessions=case.sessions,
+                per_connection=case.per_connection,
+                pipelining=case.pipelining,
+                seconds=WARM_UP,
+            )
+            warm = tools.send(self._tools, load)
+            if warm["mails"] == 0:
+                raise Failed(f"no mail was accepted: {warm['replies'] or 'no reply'}")
+            _settled(ses, warm["mails"])
+            load = replace(
+                load,
+                seconds=seconds,
+                large_file=large_file,
+                large_sessions=case.large_sessions,
+            )
+            sent = ses.counts()["sent"]
+            relay_before = cpu_seconds(running.pid)
+            ses_before = ses.cpu_seconds
+            start = time.monotonic()
+            heard = tools.send(self._tools, load)
+            large = heard.get("large", {"mails": 0, "max_ms": 0.0})
+            accepted = heard["mails"] + large["mails"]
+            # What a queue has answered and not sent yet is part of the cost.
+            _settled(ses, sent + accepted)
+            used = cpu_seconds(running.pid) - relay_before
+            tools_used = heard["cpu_seconds"] + ses.cpu_seconds - ses_before
+            taken = time.monotonic() - start
+            counts = ses.counts()
+            peak = memory(running.pid).peak
+        _check(heard, counts["sent"] - sent, accepted)
+        return Sample(
+            mails=heard["mails"],
+            mails_per_second=heard["mails_per_second"],
+            cpu_ms=used * 1000 / heard["mails"],
+            p50_ms=heard["p50_ms"],
+            p95_ms=heard["p95_ms"],
+            p99_ms=heard["p99_ms"],
+            max_ms=heard["max_ms"],
+            peak=peak,
+            queued=heard["queued"],
+            relay_load=used / taken,
+            tools_load=tools_used / taken,
+            errors=_errors(heard),
+            ses_connections=counts["connections"],
+            large_mails=large["mails"],
+            large_max_ms=large["max_ms"],
+        )
+
+    def footprint(self, relay: Relay, *, starts: int) -> Footprint:
+        """Start `relay` some times, then give it idle connections; raises Failed."""
+        case = Case(sessions=1)
+        times = []
+        for _ in range(starts - 1):
+            with self._running(relay, case) as (running, _, _):
+                times.append(running.seconds_to_220)
+        with self._running(relay, case) as (running, _, _):
+            times.append(running.seconds_to_220)
+            time.sleep(_SETTLE)
+            idle = memory(running.pid).resident
+            with_connections, held = {}, {}
+            for number in IDLE_CONNECTIONS:
+                with tools.idle(self._tools, running.port, number) as taken:
+                    held[number] = taken
+                    time.sleep(_SETTLE)
+                    with_connections[number] = memory(running.pid).resident
+        return Footprint(times, idle, with_connections, held)
+
+    @contextmanager
+    def _running(
+        self, relay: Relay, case: Case
+    ) -> Iterator[tuple[Running, FakeSes, Path]]:
+        case = relay.case(case)
+        with (
+            TemporaryDirectory(dir=self._directory) as name,
+            FakeSes(self._tools, self._certificate, delay_ms=case.delay_ms) as ses,
+        ):
+            directory = Path(name)
+            port = free_port()
+            config = write_settings(case, directory, port=port, ses_url=ses.url)
+            try:
+                with Running(
+                    relay,
+                    directory=directory,
+                    certificate=self._certificate,
+                    port=port,
+                    ses_url=ses.url,
+                    config=config,
+                    cores=self._tools.cores,
+                ) as running:
+                    yield running, ses, directory
+            except NotStarted as error:
+                raise Failed(f"it did not start: {error}") from error
+
+
+def _settled(ses: FakeSes, sent: int) -> None:
+    """Wait until SES has all of `sent`, as far as it gets them at all."""
+    until = time.monotonic() + _DRAIN
+    while ses.counts()["sent"] < sent and time.monotonic() < until:
+        time.sleep(0.005)  # it has no way to call us, and this is no measured time
+
+
+def _check(heard: dict[str, Any], sent: int, accepted: int) -> None:
+    """A relay that accepts what SES never gets is fast for the wrong reason."""
+    if heard["mails"] == 0:
+        raise Failed(f"no mail was accepted: {heard['replies'] or heard['errors']}")
+    if sent < accepted:
+        raise Failed(f"{accepted} mails were accepted, and SES got {sent}")
+
+
+def _errors(heard: dict[str, Any]) -> int:
+    errors = dict(heard["errors"])
+    del errors["refused_commands"]  # their replies are among the others
+    refused = sum(n for code, n in heard["replies"].items() if code != "250")
+    return int(refused + sum(errors.values()))

@@ -1,0 +1,131 @@
+"""What a session will do, in which order, and how long that takes."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.cases import Case
+from bench.measure import WARM_UP, Bench, Failed, Sample
+from bench.relays import OWN, Relay
+from bench.result import Result, Run
+
+_AROUND = 1.0  # seconds around each sample: start, stop, mails under way at the end
+_FOOTPRINT = 6.0  # seconds for the idle connections
+_START = 0.6
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The cases of a session, and its relays: the two of ours are always there."""
+
+    cases: Sequence[Case]
+    relays: Sequence[Relay]
+    repeats: int
+    seconds: float  # of each sample
+    starts: int  # of each relay, to time the first 220; 0: no footprints
+
+    @property
+    def pairs(self) -> list[tuple[Case, Relay]]:
+        """Each sample of one repeat, so ordered that noise hits all relays alike.
+
+        A relay without features meets a case with them as the plain one, and only
+        once where both are asked for.
+        """
+        pairs = []
+        for case in self.cases:
+            for relay in self.relays:
+                met_anyway = case != case.plain and case.plain in self.cases
+                if relay.features or not met_anyway:
+                    pairs.append((case, relay))
+        return pairs
+
+    @property
+    def expected_seconds(self) -> float:
+        """About how long it takes."""
+        sample = WARM_UP + self.seconds + _AROUND
+        footprint = _FOOTPRINT + self.starts * _START if self.starts else 0
+        return len(self.pairs) * self.repeats * sample + len(self.relays) * footprint
+
+    def describe(self) -> str:
+        """The plan in words."""
+        names = ", ".join(relay.name for relay in self.relays)
+        minutes = self.expected_seconds / 60
+        lines = [
+            f"{len(self.cases)} cases with {names};",
+            f"{self.repeats} repeats of {self.seconds:g} s; {minutes:.1f} minutes:",
+        ]
+        lines += [f"  {case.name}" for case in self.cases]
+        if self.starts:
+            lines.append(f"  start ({self.starts} times) and idle memory")
+        return "\n".join(lines)
+
+
+def carry_out(plan: Plan, bench: Bench, say: Say) -> Result:
+    """Measure all of the plan; what cannot be measured is noted, not fatal."""
+    result = Result(_about(plan))
+    samples: dict[tuple[Case, Relay], list[Sample]] = {}
+    failures: dict[tuple[Case, Relay], str] = {}
+    total, done = plan.repeats * len(plan.pairs), 0
+    for _ in range(plan.repeats):
+        for case, relay in plan.pairs:
+            done += 1
+            if (case, relay) in failures:
+                continue
+            try:
+                sample = bench.sample(relay, case, seconds=plan.seconds)
+            except Failed as failed:
+                failures[case, relay] = str(failed)
+                say(f"[{done}/{total}] {case.name}: {relay.name}: {failed}")
+                continue
+            samples.setdefault((case, relay), []).append(sample)
+            say(
+                f"[{done}/{total}] {case.name}: {relay.name}: "
+                f"{sample.mails_per_second:.0f}/s, {sample.cpu_ms:.3f} ms"
+            )
+    for pair in plan.pairs:
+        case, relay = pair
+        result.runs.append(
+            Run(relay.name, case, samples.get(pair, []), failures.get(pair, ""))
+        )
+    if plan.starts:
+        for relay in plan.relays:
+            say(f"start and idle memory: {relay.name}")
+            try:
+                result.footprints[relay.name] = bench.footprint(
+                    relay, starts=plan.starts
+                )
+            except Failed as failed:
+                say(f"{relay.name}: {failed}")
+    return result
+
+
+def _about(plan: Plan) -> dict[str, Any]:
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": _processor(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "repeats": plan.repeats,
+        "seconds": plan.seconds,
+        "relays": {relay.name: list(relay.command) for relay in plan.relays},
+    }
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.machine()
+
+
+def with_own(relays: Sequence[Relay]) -> tuple[Relay, ...]:
+    """`relays`, and the two that every session measures."""
+    return (*relays, *OWN)

@@ -1,0 +1,48 @@
+"""The settings file that a case needs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from bench.cases import Case
+from bench.mails import SUBJECT, USAGE, template
+
+KEY_ID = "AKIAFAKE"
+KEY_SECRET = "fake-secret"  # noqa: S105 - what the name says
+REGION = "eu-west-1"
+
+
+def write_settings(case: Case, directory: Path, *, port: int, ses_url: str) -> Path:
+    """Write `bench-config.toml` for `case`: all features on, no limit in the way."""
+    text = f"""\
+[[listeners]]
+name = "bench"
+address = "127.0.0.1:{port}"
+
+[limits]
+connections = 10000
+
+[ses]
+accessKeyId = "{KEY_ID}"
+accessKeySecret = "{KEY_SECRET}"
+region = "{REGION}"
+endpointUrl = "{ses_url}"
+emailAddress = "Acme <noreply@acme.example>"
+concurrency = 256
+
+[[templates]]
+usageType = "{USAGE}"
+subject = {json.dumps(SUBJECT)}
+content = {json.dumps(template())}
+"""
+    for usage in ("Register", "ForgotPassword", "Generic"):
+        text += f'\n[[templates]]\nusageType = "{usage}"\nsubject = "-"\n'
+        text += 'content = "<p>-</p>"\n'
+    text += f'\n[queue]\nengine = "{case.queue}"\n'
+    if case.queue != "none":
+        # A spool of its own: what an earlier run left would be sent first.
+        text += 'path = "spool.db"\n\n[pace]\nrate = 1000000\n'
+    file = directory / "bench-config.toml"
+    file.write_text(text, "utf-8")
+    return file
