@@ -3,13 +3,15 @@
 # PYTHON=python3.12 chooses the Python that .venv is made with.
 
 PYTHON ?=
+BENCH ?= --quick
 export PYTHON
 
-.PHONY: help demo test lint format tools environment test-environment clean
+.PHONY: help demo test bench lint format tools environment test-environment clean
 
 help:
 	@echo "make demo    start the relay, send one mail per usage, show what SES would get"
 	@echo "make test    install what the tests need, and run all checks and tests"
+	@echo "make bench   measure the relay beside a baseline and a floor (BENCH=--goal: all of it)"
 	@echo "make lint    formatting, lint and types only"
 	@echo "make format  format the code and repair what ruff can repair"
 	@echo "make clean   remove .venv and what the tools leave"
@@ -20,10 +22,13 @@ demo: environment
 test: lint tools
 	@.venv/bin/python -m pytest
 
+bench: test-environment
+	@.venv/bin/python -m bench $(BENCH)
+
 lint: test-environment
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m ruff check .
-	@.venv/bin/python -m mypy relay tests scripts/demo.py
+	@.venv/bin/python -m mypy relay tests bench scripts/demo.py
 
 format: test-environment
 	@.venv/bin/python -m ruff format .
@@ -40,4 +45,4 @@ test-environment:
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find relay tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+	find relay tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -21,6 +21,8 @@ SETS = {
     "durability": (cases.DURABILITY, 2.5, 3, 0),
     "full": (cases.FULL, 1.5, 3, 5),
 }
+# Cases that are too many to measure those of the plain relays more than once.
+MANY = 10
 
 
 def main(words: Sequence[str]) -> int:
@@ -75,6 +77,7 @@ def _measure(words: Sequence[str]) -> int:
         repeats=options.repeats or repeats,
         seconds=options.seconds or seconds,
         starts=starts,
+        beside=len(chosen) < MANY,
     )
     print(plan.describe(), flush=True)
     if options.plan:
@@ -88,6 +91,9 @@ def _measure(words: Sequence[str]) -> int:
     except Unusable as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; nothing is kept", file=sys.stderr)
+        return 1
     file = options.json or BUILD / f"{options.which or 'quick'}.json"
     result.write(found, file)
     print(f"\n{report.table(found)}\n\nfigures: {file}")

@@ -48,6 +48,11 @@ class Case:
         return ", ".join(words)
 
     @property
+    def mixed(self) -> bool:
+        """Small mail beside large, where a figure per mail would tell nothing."""
+        return self.large_sessions > 0
+
+    @property
     def plain(self) -> Case:
         """The same for a relay that has neither templates nor a queue."""
         return replace(self, templated=False, queue="none")

@@ -32,7 +32,7 @@ def template() -> str:
             "The code is good for ten minutes. If it was not you who asked for it, "
             "somebody may have typed your address by mistake, and nothing happens. "
             f"({number})"
-            for number in range(5)
+            for number in range(6)
         ),
     ]
     return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,13 +14,12 @@ from bench import tools
 from bench.cases import Case
 from bench.certificate import make_certificate
 from bench.mails import write_mails
-from bench.process import allow_open_files, cpu_seconds, memory
+from bench.process import allow_open_files, core_seconds, cpu_seconds, memory
 from bench.relays import NotStarted, Relay, Running, free_port
 from bench.settings import write_settings
 from bench.tools import FakeSes, Load, Tools
 
-WARM_UP = 0.7  # seconds; TLS with SES is set up and caches are filled meanwhile
-_DRAIN = 20.0  # seconds that a queue may need to send what it holds
+WARM_UP = 1.0  # seconds; TLS with SES is set up and caches are filled meanwhile
 _SETTLE = 0.5  # seconds until memory is looked at
 IDLE_CONNECTIONS = (1000, 5000)
 
@@ -44,6 +43,7 @@ class Sample:
     queued: int  # of the mails: answered "queued" instead of SES' own answer
     relay_load: float  # share of its core that the relay used
     tools_load: float  # the same of the generator and the fake SES
+    others_load: float  # share of the relay's core that went to somebody else
     errors: int
     ses_connections: int
     large_mails: int
@@ -71,8 +71,10 @@ class Footprint:
 class Bench:
     """Measures relays; keeps its files in a directory of its own for each run."""
 
-    def __init__(self, made: Tools, directory: Path) -> None:
+    def __init__(self, made: Tools, directory: Path, *, drain: float = 20.0) -> None:
+        """`drain`: seconds that a queue may need to send what it holds."""
         self._tools = made
+        self._drain = drain
         self._directory = directory
         self._certificate = directory / "certificate.pem"
         make_certificate(self._certificate)
@@ -80,20 +82,13 @@ class Bench:
 
     def sample(self, relay: Relay, case: Case, *, seconds: float) -> Sample:
         """Run one case; raises Failed."""
-        with self._running(relay, case) as (running, ses, directory):
+        with self.running(relay, case) as (running, ses, directory):
             file, large_file = write_mails(case, directory)
-            load = Load(
-                port=running.port,
-                file=file,
-                sessions=case.sessions,
-                per_connection=case.per_connection,
-                pipelining=case.pipelining,
-                seconds=WARM_UP,
-            )
+            load = Load.of(case, port=running.port, file=file, seconds=WARM_UP)
             warm = tools.send(self._tools, load)
             if warm["mails"] == 0:
                 raise Failed(f"no mail was accepted: {warm['replies'] or 'no reply'}")
-            _settled(ses, warm["mails"])
+            self._settle(ses, warm["mails"])
             load = replace(
                 load,
                 seconds=seconds,
@@ -103,13 +98,15 @@ class Bench:
             sent = ses.counts()["sent"]
             relay_before = cpu_seconds(running.pid)
             ses_before = ses.cpu_seconds
+            core_before = core_seconds(self._tools.cores.relay)
             start = time.monotonic()
             heard = tools.send(self._tools, load)
             large = heard.get("large", {"mails": 0, "max_ms": 0.0})
             accepted = heard["mails"] + large["mails"]
             # What a queue has answered and not sent yet is part of the cost.
-            _settled(ses, sent + accepted)
+            self._settle(ses, sent + accepted)
             used = cpu_seconds(running.pid) - relay_before
+            core_used = core_seconds(self._tools.cores.relay) - core_before
             tools_used = heard["cpu_seconds"] + ses.cpu_seconds - ses_before
             taken = time.monotonic() - start
             counts = ses.counts()
@@ -127,25 +124,38 @@ class Bench:
             queued=heard["queued"],
             relay_load=used / taken,
             tools_load=tools_used / taken,
+            others_load=max(core_used - used, 0) / taken,
             errors=_errors(heard),
             ses_connections=counts["connections"],
             large_mails=large["mails"],
             large_max_ms=large["max_ms"],
         )
 
-    def footprint(self, relay: Relay, *, starts: int) -> Footprint:
+    def _settle(self, ses: FakeSes, sent: int) -> None:
+        """Wait until SES has all of `sent`, as far as it gets them at all."""
+        until = time.monotonic() + self._drain
+        while ses.counts()["sent"] < sent and time.monotonic() < until:
+            time.sleep(0.005)  # it has no way to call us
+
+    def footprint(
+        self,
+        relay: Relay,
+        *,
+        starts: int,
+        connections: Sequence[int] = IDLE_CONNECTIONS,
+    ) -> Footprint:
         """Start `relay` some times, then give it idle connections; raises Failed."""
         case = Case(sessions=1)
         times = []
         for _ in range(starts - 1):
-            with self._running(relay, case) as (running, _, _):
+            with self.running(relay, case) as (running, _, _):
                 times.append(running.seconds_to_220)
-        with self._running(relay, case) as (running, _, _):
+        with self.running(relay, case) as (running, _, _):
             times.append(running.seconds_to_220)
             time.sleep(_SETTLE)
             idle = memory(running.pid).resident
             with_connections, held = {}, {}
-            for number in IDLE_CONNECTIONS:
+            for number in connections:
                 with tools.idle(self._tools, running.port, number) as taken:
                     held[number] = taken
                     time.sleep(_SETTLE)
@@ -153,9 +163,13 @@ class Bench:
         return Footprint(times, idle, with_connections, held)
 
     @contextmanager
-    def _running(
+    def running(
         self, relay: Relay, case: Case
     ) -> Iterator[tuple[Running, FakeSes, Path]]:
+        """Serve `case` by `relay` until the block ends; raises Failed.
+
+        Gives the relay, its SES, and the directory that their files are in.
+        """
         case = relay.case(case)
         with (
             TemporaryDirectory(dir=self._directory) as name,
@@ -177,13 +191,6 @@ class Bench:
                     yield running, ses, directory
             except NotStarted as error:
                 raise Failed(f"it did not start: {error}") from error
-
-
-def _settled(ses: FakeSes, sent: int) -> None:
-    """Wait until SES has all of `sent`, as far as it gets them at all."""
-    until = time.monotonic() + _DRAIN
-    while ses.counts()["sent"] < sent and time.monotonic() < until:
-        time.sleep(0.005)  # it has no way to call us, and this is no measured time
 
 
 def _check(heard: dict[str, Any], sent: int, accepted: int) -> None:

@@ -17,6 +17,7 @@ from bench.result import Result, Run
 _AROUND = 1.0  # seconds around each sample: start, stop, mails under way at the end
 _FOOTPRINT = 6.0  # seconds for the idle connections
 _START = 0.6
+_MIXED = 6.0
 
 Say = Callable[[str], None]
 
@@ -30,28 +31,38 @@ class Plan:
     repeats: int
     seconds: float  # of each sample
     starts: int  # of each relay, to time the first 220; 0: no footprints
+    # Each row has its own baseline, measured beside it. Costs time.
+    beside: bool = True
 
     @property
     def pairs(self) -> list[tuple[Case, Relay]]:
         """Each sample of one repeat, so ordered that noise hits all relays alike.
 
-        A relay without features meets a case with them as the plain one, and only
-        once where both are asked for.
+        A relay without features meets a case with them as the plain one; unless
+        `beside`, only where that is not among the cases.
         """
         pairs = []
         for case in self.cases:
-            for relay in self.relays:
-                met_anyway = case != case.plain and case.plain in self.cases
-                if relay.features or not met_anyway:
-                    pairs.append((case, relay))
+            met_elsewhere = case != case.plain and case.plain in self.cases
+            pairs += [
+                (case, relay)
+                for relay in self.relays
+                if relay.features or self.beside or not met_elsewhere
+            ]
         return pairs
+
+    def seconds_of(self, case: Case) -> float:
+        """How long one sample of `case` is; a few large mails need their time."""
+        return max(self.seconds, _MIXED) if case.mixed else self.seconds
 
     @property
     def expected_seconds(self) -> float:
         """About how long it takes."""
-        sample = WARM_UP + self.seconds + _AROUND
+        samples = sum(
+            WARM_UP + self.seconds_of(case) + _AROUND for case, _ in self.pairs
+        )
         footprint = _FOOTPRINT + self.starts * _START if self.starts else 0
-        return len(self.pairs) * self.repeats * sample + len(self.relays) * footprint
+        return samples * self.repeats + len(self.relays) * footprint
 
     def describe(self) -> str:
         """The plan in words."""
@@ -79,7 +90,7 @@ def carry_out(plan: Plan, bench: Bench, say: Say) -> Result:
             if (case, relay) in failures:
                 continue
             try:
-                sample = bench.sample(relay, case, seconds=plan.seconds)
+                sample = bench.sample(relay, case, seconds=plan.seconds_of(case))
             except Failed as failed:
                 failures[case, relay] = str(failed)
                 say(f"[{done}/{total}] {case.name}: {relay.name}: {failed}")

@@ -82,6 +82,17 @@ def _stat(pid: int) -> list[str] | None:
     return text.rpartition(")")[2].split()  # a name may hold anything
 
 
+def core_seconds(cores: frozenset[int]) -> float:
+    """How long these cores have worked since the machine's start, for whomever."""
+    total = 0
+    for line in (PROC / "stat").read_text("ascii").splitlines():
+        name, *ticks = line.split()
+        if name.removeprefix("cpu") in map(str, cores):
+            user, nice, system, _idle, _wait, irq, softirq, steal = map(int, ticks[:8])
+            total += user + nice + system + irq + softirq + steal
+    return total / _TICKS
+
+
 @dataclass(frozen=True, slots=True)
 class Cores:
     """Where the relay runs, and where all that measures it does."""

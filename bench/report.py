@@ -12,6 +12,7 @@ from bench.relays import BASELINE, FLOOR
 from bench.result import Result, Run
 
 _MEGABYTE = 1_000_000
+_DISTURBED = 0.1  # of the core: the figures are worth less
 _FULL = 0.97  # of a core: whoever is there is the one that all wait for
 
 
@@ -62,13 +63,13 @@ def _row(result: Result, run: Run, case: Case) -> tuple[str, ...]:
     cpu = run.spread("cpu_ms")
     parts = result.against_baseline(run, "cpu_ms")
     less = ""
-    if parts and run.relay != BASELINE.name:
+    if parts and run.relay != BASELINE.name and not case.mixed:
         less = f"{1 / Spread.of(parts).median:.2f}"
     return (
         run.relay,
         f"{run.spread('mails_per_second').median:.0f}",
-        f"{cpu.median:.3f}",
-        f"{cpu.share:.0%}",
+        "" if case.mixed else f"{cpu.median:.3f}",
+        "" if case.mixed else f"{cpu.share:.0%}",
         less,
         f"{run.spread('p50_ms').median:.1f}",
         f"{run.spread('p95_ms').median:.1f}",
@@ -90,7 +91,9 @@ def _remarks(run: Run, case: Case) -> str:
         said.append(f"{queued} of {sum(s.mails for s in run.samples)} queued")
     if run.spread("tools_load").median > _FULL:
         said.append("bound by the tools")
-    if case.large_sessions:
+    if (others := run.spread("others_load").high) > _DISTURBED:
+        said.append(f"up to {others:.0%} of the core went to others")
+    if case.mixed:
         large = sum(sample.large_mails for sample in run.samples)
         slowest = run.spread("large_max_ms").median
         said.append(f"{large} large mails, slowest {slowest:.0f} ms")

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from bench.cases import Case
 from bench.process import Cores, cpu_seconds, on_core
 
 ROOT = Path(__file__).parents[1]
@@ -58,15 +59,15 @@ def _need_compiler() -> None:
             f"{' '.join(command)} (as root)"
         )
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    subprocess.run(["apt-get", "update", "-qq"], env=quiet, check=False)  # noqa: S607
-    if subprocess.run(command, env=quiet, check=False).returncode != 0:  # noqa: S603
+    subprocess.run(["apt-get", "update", "-qq"], env=quiet, check=False)
+    if subprocess.run(command, env=quiet, check=False).returncode != 0:
         raise Unusable(f"{' '.join(command)} failed")
     _need_compiler()
 
 
 def _compiles(text: str) -> bool:
     command = ["gcc", "-fsyntax-only", "-x", "c", "-"]
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         command, input=text.encode(), capture_output=True, check=False
     )
     return done.returncode == 0
@@ -78,9 +79,7 @@ def _compile(name: str, directory: Path) -> Path:
         return program
     command = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-o"]
     command += [str(program), str(source), *_LIBRARIES[name]]
-    done = subprocess.run(  # noqa: S603
-        command, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Unusable(f"{source}: gcc failed:\n{done.stderr}")
     return program
@@ -98,7 +97,7 @@ class FakeSes:
 
     def __enter__(self) -> Self:
         with on_core(self._cores):
-            self._process = subprocess.Popen(  # noqa: S603
+            self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -128,12 +127,12 @@ class FakeSes:
 
     def counts(self) -> dict[str, int]:
         """What it has counted since its start."""
-        assert self._process.stdin is not None  # noqa: S101 - for mypy
+        assert self._process.stdin is not None
         self._process.stdin.write("counts\n")
         return self._read()
 
     def _read(self) -> dict[str, int]:
-        assert self._process.stdout is not None  # noqa: S101 - for mypy
+        assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise Unusable(f"the fake SES ended with {self._process.wait()}")
@@ -156,6 +155,18 @@ class Load:
     large_sessions: int = 0
     latencies: Path | None = None
 
+    @classmethod
+    def of(cls, case: Case, *, port: int, file: Path, seconds: float) -> Load:
+        """The small mails of `case`."""
+        return cls(
+            port=port,
+            file=file,
+            sessions=case.sessions,
+            seconds=seconds,
+            per_connection=case.per_connection,
+            pipelining=case.pipelining,
+        )
+
     @property
     def words(self) -> list[str]:
         """The generator's arguments."""
@@ -177,7 +188,7 @@ def send(tools: Tools, load: Load) -> dict[str, Any]:
     """Run the generator to its end; give what it counted."""
     before = _children_seconds()
     with on_core(tools.cores.tools):
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             [str(tools.load), "run", *load.words],
             capture_output=True,
             text=True,
@@ -202,11 +213,11 @@ def idle(tools: Tools, port: int, connections: int) -> Iterator[int]:
     command = [str(tools.load), "idle", "--port", str(port)]
     command += ["--connections", str(connections)]
     with on_core(tools.cores.tools):
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
     try:
-        assert process.stdout is not None  # noqa: S101 - for mypy
+        assert process.stdout is not None
         line = process.stdout.readline()
         if not line:
             raise Unusable(f"the generator ended with {process.wait()}")
