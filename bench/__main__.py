@@ -1,4 +1,4 @@
-"""The command: `python -m bench` measures, `python -m bench compare` compares."""
+"""The command: `python -m bench` measures, `compare` compares, `hold` holds still."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench import cases, compare, report, result
-from bench.measure import Bench
+from bench.hold import hold
+from bench.measure import Bench, Failed
 from bench.plan import Plan, carry_out, with_own
 from bench.relays import RELAY, Relay, parse
 from bench.tools import BUILD, Unusable, build
@@ -29,6 +30,8 @@ def main(words: Sequence[str]) -> int:
     """Carry out what the words ask for; give the exit code."""
     if words[:1] == ["compare"]:
         return _compare(words[1:])
+    if words[:1] == ["hold"]:
+        return _hold(words[1:])
     return _measure(words)
 
 
@@ -43,7 +46,8 @@ def _measure(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         "python -m bench",
         description="Measure the relay beside a baseline and a floor.",
-        epilog="`python -m bench compare A.json B.json` says what changed.",
+        epilog="`python -m bench compare A.json B.json` says what changed; "
+        "`python -m bench hold` keeps one case going, for a profiler.",
     )
     which = parser.add_mutually_exclusive_group()
     for name, (chosen, *_) in SETS.items():
@@ -97,6 +101,33 @@ def _measure(words: Sequence[str]) -> int:
     file = options.json or BUILD / f"{options.which or 'quick'}.json"
     result.write(found, file)
     print(f"\n{report.table(found)}\n\nfigures: {file}")
+    return 0
+
+
+def _hold(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "python -m bench hold",
+        description="Keep one case going, so that a profiler can look at the relay.",
+    )
+    parser.add_argument("relay", choices=[one.name for one in with_own([RELAY])])
+    parser.add_argument("--case", action="append", default=[], metavar="TEXT")
+    parser.add_argument("--seconds", type=float, default=30)
+    options = parser.parse_args(words)
+    every = [*cases.GOAL, *cases.FULL]
+    found = [one for one in every if all(text in one.name for text in options.case)]
+    if not found:
+        parser.error(f"no case has {' and '.join(options.case)} in its name")
+    (relay,) = [one for one in with_own([RELAY]) if one.name == options.relay]
+    try:
+        made = build()
+        with TemporaryDirectory(prefix="hold-", dir=BUILD) as name:
+            place = Path(name)
+            hold(made, place, relay, found[0], seconds=options.seconds, say=_say)
+    except (Unusable, Failed) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 1
     return 0
 
 

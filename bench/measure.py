@@ -21,6 +21,7 @@ from bench.tools import FakeSes, Load, Tools
 
 WARM_UP = 1.0  # seconds; TLS with SES is set up and caches are filled meanwhile
 _SETTLE = 0.5  # seconds until memory is looked at
+DISTURBED = 0.1  # of the relay's core that went to others: figures are worth less
 IDLE_CONNECTIONS = (1000, 5000)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cases import Case
-from bench.measure import WARM_UP, Bench, Failed, Sample
+from bench.measure import DISTURBED, WARM_UP, Bench, Failed, Sample
 from bench.relays import OWN, Relay
 from bench.result import Result, Run
 
@@ -18,6 +18,7 @@ _AROUND = 1.0  # seconds around each sample: start, stop, mails under way at the
 _FOOTPRINT = 6.0  # seconds for the idle connections
 _START = 0.6
 _MIXED = 6.0
+_AGAIN = 0.4  # of all samples
 
 Say = Callable[[str], None]
 
@@ -64,13 +65,19 @@ class Plan:
         footprint = _FOOTPRINT + self.starts * _START if self.starts else 0
         return samples * self.repeats + len(self.relays) * footprint
 
+    @property
+    def longest_seconds(self) -> float:
+        """About how long it takes where others disturb it."""
+        return self.expected_seconds * (1 + _AGAIN)
+
     def describe(self) -> str:
         """The plan in words."""
         names = ", ".join(relay.name for relay in self.relays)
-        minutes = self.expected_seconds / 60
+        usual, most = self.expected_seconds / 60, self.longest_seconds / 60
         lines = [
             f"{len(self.cases)} cases with {names};",
-            f"{self.repeats} repeats of {self.seconds:g} s; {minutes:.1f} minutes:",
+            f"{self.repeats} repeats of {self.seconds:g} s;",
+            f"{usual:.1f} minutes, up to {most:.1f} on a machine that others use too:",
         ]
         lines += [f"  {case.name}" for case in self.cases]
         if self.starts:
@@ -84,6 +91,9 @@ def carry_out(plan: Plan, bench: Bench, say: Say) -> Result:
     samples: dict[tuple[Case, Relay], list[Sample]] = {}
     failures: dict[tuple[Case, Relay], str] = {}
     total, done = plan.repeats * len(plan.pairs), 0
+    # A sample that others disturbed is taken once more, as long as this lasts: the
+    # time that a session takes stays bounded.
+    again = int(total * _AGAIN)
     for _ in range(plan.repeats):
         for case, relay in plan.pairs:
             done += 1
@@ -91,6 +101,10 @@ def carry_out(plan: Plan, bench: Bench, say: Say) -> Result:
                 continue
             try:
                 sample = bench.sample(relay, case, seconds=plan.seconds_of(case))
+                if sample.others_load > DISTURBED and again > 0:
+                    again -= 1
+                    second = bench.sample(relay, case, seconds=plan.seconds_of(case))
+                    sample = min(sample, second, key=lambda one: one.others_load)
             except Failed as failed:
                 failures[case, relay] = str(failed)
                 say(f"[{done}/{total}] {case.name}: {relay.name}: {failed}")

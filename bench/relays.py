@@ -158,7 +158,10 @@ class Running:
         raise NotStarted(f"no 220 within {_PATIENCE:g} s; {self._last_words()}")
 
     def _last_words(self) -> str:
-        lines = self._log.read_text("utf-8", "replace").strip().splitlines()
+        said = self._log.read_text("utf-8", "replace").replace(
+            f"{self._directory}/", ""
+        )
+        lines = said.strip().splitlines()
         return lines[-1][:300] if lines else f"exit code {self._process.poll()}"
 
     def _stop(self) -> None:

@@ -7,12 +7,11 @@ from dataclasses import replace
 
 from bench.cases import Case
 from bench.figures import Spread
-from bench.measure import Footprint
+from bench.measure import DISTURBED, Footprint
 from bench.relays import BASELINE, FLOOR
 from bench.result import Result, Run
 
 _MEGABYTE = 1_000_000
-_DISTURBED = 0.1  # of the core: the figures are worth less
 _FULL = 0.97  # of a core: whoever is there is the one that all wait for
 
 
@@ -91,7 +90,7 @@ def _remarks(run: Run, case: Case) -> str:
         said.append(f"{queued} of {sum(s.mails for s in run.samples)} queued")
     if run.spread("tools_load").median > _FULL:
         said.append("bound by the tools")
-    if (others := run.spread("others_load").high) > _DISTURBED:
+    if (others := run.spread("others_load").high) > DISTURBED:
         said.append(f"up to {others:.0%} of the core went to others")
     if case.mixed:
         large = sum(sample.large_mails for sample in run.samples)
