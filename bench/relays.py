@@ -115,14 +115,17 @@ class Running:
     def __enter__(self) -> Self:
         with self._log.open("wb") as log, on_core(self._cores.relay):
             start = time.monotonic()
-            self._process = subprocess.Popen(
-                self._words,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self._directory,
-                env=self._environment,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    self._words,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=self._directory,
+                    env=self._environment,
+                )
+            except OSError as error:
+                raise NotStarted(f"{self._words[0]}: {error.strerror}") from error
         try:
             self._wait_for_220(start + _PATIENCE)
         except BaseException:

@@ -237,6 +237,25 @@ def test_a_relay_that_does_not_start_says_why(bench: Bench) -> None:
         bench.sample(Relay("broken", command), Case(sessions=1), seconds=SECONDS)
 
 
+def test_a_relay_that_is_not_there_says_so(bench: Bench) -> None:
+    with pytest.raises(Failed, match="/no/such/relay: No such file or directory"):
+        bench.sample(
+            Relay("away", ("/no/such/relay",)), Case(sessions=1), seconds=SECONDS
+        )
+
+
+def test_a_server_that_is_away_ends_the_generator(made: Tools, tmp_path: Path) -> None:
+    file = tmp_path / "mail.eml"
+    file.write_bytes(mail(1000))
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        heard = tools.send(made, Load(port=port, file=file, sessions=2, seconds=30))
+    assert heard["mails"] == 0
+    assert heard["errors"]["gave_up"] == 2
+    assert heard["errors"]["not_connected"] == heard["connections"]
+
+
 BUSY = """
 import sys, time, subprocess
 def burn(seconds):
