@@ -145,8 +145,11 @@ class Bench:
         starts: int,
         connections: Sequence[int] = IDLE_CONNECTIONS,
     ) -> Footprint:
-        """Start `relay` some times, then give it idle connections; raises Failed."""
-        case = Case(sessions=1)
+        """Start `relay` some times, then give it idle connections; raises Failed.
+
+        With a queue, because that is how people run it; the spool is a new one.
+        """
+        case = Case(sessions=1, queue="sqlite")
         times = []
         for _ in range(starts - 1):
             with self.running(relay, case) as (running, _, _):

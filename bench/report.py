@@ -135,34 +135,41 @@ def _footprints(footprints: dict[str, Footprint]) -> str:
 
 
 def _durability(result: Result) -> str:
-    """What the queue costs, wherever a case was run with and without it."""
-    rows = [
-        ("relay", "case", "throughput", "CPU ms/mail", "p50 ms", "p99 ms"),
-    ]
+    """What the queue costs, wherever a case was run with and without it.
+
+    Repeat by repeat, as those of one number were measured one after the other.
+    """
+    rows = [("relay", "case", "throughput", "CPU ms/mail", "p50 ms", "p99 ms")]
     for run in result.runs:
         none = result.run(run.relay, replace(run.case, queue="none"))
         if run.case.queue == "none" or none is None or not run.samples:
             continue
         if run.relay in (BASELINE.name, FLOOR.name):  # they queue nothing
             continue
-
-        def more(figure: str, run: Run = run, none: Run = none) -> float:
-            return run.spread(figure).median - none.spread(figure).median
-
-        throughput = more("mails_per_second") / none.spread("mails_per_second").median
+        pairs = list(zip(run.samples, none.samples, strict=False))
+        throughput = [
+            mine.mails_per_second / its.mails_per_second - 1 for mine, its in pairs
+        ]
         rows.append(
             (
                 run.relay,
                 none.case.name,
-                f"{throughput:+.1%}",
-                f"{more('cpu_ms'):+.3f}",
-                f"{more('p50_ms'):+.2f}",
-                f"{more('p99_ms'):+.2f}",
+                _added(throughput, "+.1%"),
+                _added([mine.cpu_ms - its.cpu_ms for mine, its in pairs], "+.3f"),
+                _added([mine.p50_ms - its.p50_ms for mine, its in pairs], "+.2f"),
+                _added([mine.p99_ms - its.p99_ms for mine, its in pairs], "+.2f"),
             )
         )
     if len(rows) == 1:
         return ""
-    return f"what the queue adds\n{_aligned(rows)}"
+    return (
+        f"what the queue adds (median, least and most of the repeats)\n{_aligned(rows)}"
+    )
+
+
+def _added(values: Sequence[float], form: str) -> str:
+    spread = Spread.of(values)
+    return f"{spread.median:{form}} [{spread.low:{form}} {spread.high:{form}}]"
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
