@@ -35,8 +35,10 @@ def _case(result: Result, case: Case) -> str:
             "relay",
             "mails/s",
             "CPU ms/mail",
+            "least",
             "spread",
             "times less",
+            "by least",
             "p50 ms",
             "p95 ms",
             "p99 ms",
@@ -52,7 +54,7 @@ def _case(result: Result, case: Case) -> str:
         runs.append(plain)
     for run in runs:
         if run.failed and not run.samples:
-            rows.append((run.relay, *[""] * 10, run.failed))
+            rows.append((run.relay, *[""] * 12, run.failed))
         else:
             rows.append(_row(result, run, case))
     return f"{case.name}\n{_aligned(rows)}"
@@ -61,15 +63,19 @@ def _case(result: Result, case: Case) -> str:
 def _row(result: Result, run: Run, case: Case) -> tuple[str, ...]:
     cpu = run.spread("cpu_ms")
     parts = result.against_baseline(run, "cpu_ms")
-    less = ""
-    if parts and run.relay != BASELINE.name and not case.mixed:
+    less = by_least = ""
+    baseline = result.baseline(run.case)
+    if baseline and parts and run.relay != BASELINE.name and not case.mixed:
         less = f"{1 / Spread.of(parts).median:.2f}"
+        by_least = f"{baseline.spread('cpu_ms').low / cpu.low:.2f}"
     return (
         run.relay,
         f"{run.spread('mails_per_second').median:.0f}",
         "" if case.mixed else f"{cpu.median:.3f}",
+        "" if case.mixed else f"{cpu.low:.3f}",
         "" if case.mixed else f"{cpu.share:.0%}",
         less,
+        by_least,
         f"{run.spread('p50_ms').median:.1f}",
         f"{run.spread('p95_ms').median:.1f}",
         f"{run.spread('p99_ms').median:.1f}",
