@@ -60,7 +60,14 @@ def _measure(words: Sequence[str]) -> int:
         )
     parser.add_argument("--seconds", type=float, help="of each sample")
     parser.add_argument("--repeats", type=int, help="of each case")
-    parser.add_argument("--case", action="append", default=[], metavar="TEXT")
+    parser.add_argument("--starts", type=int, help="of each relay; 0: no memory either")
+    parser.add_argument(
+        "--case",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="only those with TEXT in their name, such as 'kB, many mails, SES'",
+    )
     parser.add_argument(
         "--relay",
         action="append",
@@ -73,6 +80,9 @@ def _measure(words: Sequence[str]) -> int:
     parser.add_argument("--plan", action="store_true", help="say what, and end")
     options = parser.parse_args(words)
     chosen, seconds, repeats, starts = SETS[options.which or "quick"]
+    file = options.json or BUILD / f"{options.which or 'quick'}.json"
+    if options.json and not file.absolute().parent.is_dir():
+        parser.error(f"--json {file}: there is no such directory")  # not after minutes
     plan = Plan(
         cases=[
             case for case in chosen if all(text in case.name for text in options.case)
@@ -80,9 +90,11 @@ def _measure(words: Sequence[str]) -> int:
         relays=with_own([RELAY, *options.relay]),
         repeats=options.repeats or repeats,
         seconds=options.seconds or seconds,
-        starts=starts,
+        starts=starts if options.starts is None else options.starts,
         beside=len(chosen) < MANY,
     )
+    if not plan.cases:
+        parser.error(f"no case has {' and '.join(options.case)} in its name")
     print(plan.describe(), flush=True)
     if options.plan:
         return 0
@@ -98,10 +110,9 @@ def _measure(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted; nothing is kept", file=sys.stderr)
         return 1
-    file = options.json or BUILD / f"{options.which or 'quick'}.json"
     result.write(found, file)
     print(f"\n{report.table(found)}\n\nfigures: {file}")
-    return 0
+    return 1 if any(run.failed for run in found.runs) else 0
 
 
 def _hold(words: Sequence[str]) -> int:

@@ -195,6 +195,8 @@ class Bench:
                     yield running, ses, directory
             except NotStarted as error:
                 raise Failed(f"it did not start: {error}") from error
+            except tools.Unusable as error:
+                raise Failed(str(error)) from error
 
 
 def _check(heard: dict[str, Any], sent: int, accepted: int) -> None:

@@ -185,16 +185,19 @@ class Load:
 
 
 def send(tools: Tools, load: Load) -> dict[str, Any]:
-    """Run the generator to its end; give what it counted."""
+    """Run the generator to its end; give what it counted. Raises Unusable."""
     before = _children_seconds()
-    with on_core(tools.cores.tools):
-        done = subprocess.run(
-            [str(tools.load), "run", *load.words],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=load.seconds + _PATIENCE,
-        )
+    try:
+        with on_core(tools.cores.tools):
+            done = subprocess.run(
+                [str(tools.load), "run", *load.words],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=load.seconds + _PATIENCE,
+            )
+    except subprocess.TimeoutExpired as error:
+        raise Unusable("the generator did not come to an end") from error
     if done.returncode != 0:
         raise Unusable(done.stderr.strip() or f"the generator: {done.returncode}")
     found: dict[str, Any] = json.loads(done.stdout)

@@ -475,6 +475,7 @@ static void run(void)
         printf("}");
     }
     printf("}\n");
+    free(sessions);
 }
 
 static void idle(void)

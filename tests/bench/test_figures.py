@@ -193,6 +193,24 @@ def test_the_table_says_what_a_queue_costs() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--case", "carrier pigeon"], "no case has carrier pigeon in its name"),
+        (["--json", "/no/such/a.json"], "--json /no/such/a.json: there is no such"),
+        (["--relay", "go"], "'go' is not name='command with {port} {ses}'"),
+        (["hold", "floor", "--case", "pigeon"], "no case has pigeon in its name"),
+    ],
+)
+def test_wrong_words_are_refused_before_anything_runs(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
 def test_the_goal_is_measured_in_under_ten_minutes() -> None:
     plan = Plan(
         cases=GOAL, relays=(RELAY, BASELINE, FLOOR), repeats=3, seconds=3, starts=5
