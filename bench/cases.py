@@ -43,7 +43,7 @@ class Case:
         if self.pipelining:
             words.append("pipelining")
         if self.large_sessions:
-            words.append(f"{self.large_sessions} sessions with 40 MB")
+            words.append(f"beside {self.large_sessions} sending 40 MB")
         words.append(f"SES {self.delay_ms} ms")
         return ", ".join(words)
 
