@@ -63,6 +63,7 @@ class Footprint:
     idle: int
     with_connections: dict[int, int]  # by their number
     held: dict[int, int]  # that it really took
+    others_load: float  # share of the relay's core that went to others at its starts
 
     def as_json(self) -> dict[str, Any]:
         """The footprint as a JSON object."""
@@ -151,11 +152,22 @@ class Bench:
         """
         case = Case(sessions=1, queue="sqlite")
         times = []
-        for _ in range(starts - 1):
+        others = 0.0
+
+        @contextmanager
+        def started() -> Iterator[Running]:
+            nonlocal others
+            before = core_seconds(self._tools.cores.relay)
             with self.running(relay, case) as (running, _, _):
+                core = core_seconds(self._tools.cores.relay) - before
+                others += max(core - cpu_seconds(running.pid), 0)
                 times.append(running.seconds_to_220)
-        with self.running(relay, case) as (running, _, _):
-            times.append(running.seconds_to_220)
+                yield running
+
+        for _ in range(starts - 1):
+            with started():
+                pass
+        with started() as running:
             time.sleep(_SETTLE)
             idle = memory(running.pid).resident
             with_connections, held = {}, {}
@@ -164,7 +176,9 @@ class Bench:
                     held[number] = taken
                     time.sleep(_SETTLE)
                     with_connections[number] = memory(running.pid).resident
-        return Footprint(times, idle, with_connections, held)
+        return Footprint(
+            times, idle, with_connections, held, min(others / sum(times), 1.0)
+        )
 
     @contextmanager
     def running(

@@ -125,7 +125,11 @@ def _footprints(footprints: dict[str, Footprint]) -> str:
         start = Spread.of(one.seconds_to_220)
         most = max(one.with_connections, default=0)
         each = (one.with_connections[most] - one.idle) / max(one.held[most], 1)
-        missing = {n: n - held for n, held in one.held.items() if held < n}
+        remarks = [
+            f"{n - taken} of {n} refused" for n, taken in one.held.items() if taken < n
+        ]
+        if one.others_load > DISTURBED:
+            remarks.append(f"{one.others_load:.0%} of the core went to others")
         rows.append(
             (
                 name,
@@ -134,7 +138,7 @@ def _footprints(footprints: dict[str, Footprint]) -> str:
                 f"{one.idle / _MEGABYTE:.1f}",
                 *(f"{one.with_connections[n] / _MEGABYTE:.1f}" for n in numbers),
                 f"{each / 1000:.1f}",
-                "; ".join(f"{gone} of {n} refused" for n, gone in missing.items()),
+                "; ".join(remarks),
             )
         )
     return f"start and memory\n{_aligned(rows)}"

@@ -126,4 +126,5 @@ def _footprint(found: Mapping[str, Any]) -> Footprint:
         found["idle"],
         {int(number): size for number, size in found["with_connections"].items()},
         {int(number): taken for number, taken in found["held"].items()},
+        found["others_load"],
     )

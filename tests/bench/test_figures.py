@@ -116,6 +116,30 @@ def test_a_faster_relay_shows_on_a_busier_machine_too() -> None:
     assert "relay: CPU per mail / baseline's: 0.255 [0.25 to 0.26]" in text([change])
 
 
+def test_times_tell_nothing_where_others_used_the_core() -> None:
+    def with_others(share: float, rate: float) -> Result:
+        sample = replace(SAMPLE, others_load=share, mails_per_second=rate)
+        return result(Run("relay", CASE, [sample] * 3))
+
+    calm = compare(with_others(0.0, 500.0), with_others(0.05, 300.0))
+    busy = compare(with_others(0.0, 500.0), with_others(0.5, 300.0))
+    assert Verdict.WORSE in {change.verdict for change in calm}
+    assert {change.figure: change.verdict for change in busy} == {
+        "CPU per mail": Verdict.SAME,
+        "mails/s": Verdict.UNKNOWN,
+        "p50": Verdict.UNKNOWN,
+        "p99": Verdict.UNKNOWN,
+        "peak memory": Verdict.SAME,
+    }
+    last = "3 cannot be judged: measured once, or beside others on the core"
+    assert text(busy).endswith(last)
+
+
+def test_what_was_measured_once_is_not_judged() -> None:
+    changes = compare(result(run("relay", 1.0)), result(run("relay", 0.5, 0.5)))
+    assert {change.verdict for change in changes} == {Verdict.UNKNOWN}
+
+
 def test_repeats_are_held_against_the_baselines_of_the_same_number() -> None:
     mine = run("relay", 0.5, 1.0, 0.6)
     found = result(mine, run("baseline", 2.0, 4.0, 2.4))
@@ -130,7 +154,7 @@ def test_a_case_with_features_is_held_against_the_plain_baseline() -> None:
 
 def test_memory_with_idle_connections_is_compared_by_its_size() -> None:
     def with_idle(size: int) -> Result:
-        footprint = Footprint([0.3, 0.31], 60_000_000, {5000: size}, {5000: 5000})
+        footprint = Footprint([0.3, 0.31], 60_000_000, {5000: size}, {5000: 5000}, 0.0)
         return Result({}, [], {"relay": footprint})
 
     changes = compare(with_idle(116_000_000), with_idle(80_000_000))
@@ -142,7 +166,7 @@ def test_memory_with_idle_connections_is_compared_by_its_size() -> None:
 
 
 def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
-    footprint = Footprint([0.3], 60_000_000, {1000: 70_000_000}, {1000: 999})
+    footprint = Footprint([0.3], 60_000_000, {1000: 70_000_000}, {1000: 999}, 0.2)
     failed = Run("relay", replace(CASE, queue="sqlite"), failed="it did not start")
     written = Result(
         {"python": "3.11"}, [run("relay", 1.0, 2.0), failed], {"relay": footprint}

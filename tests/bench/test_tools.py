@@ -219,6 +219,7 @@ def test_start_and_idle_memory_are_measured(bench: Bench) -> None:
     assert len(found.seconds_to_220) == 2
     assert all(0 < seconds < 30 for seconds in found.seconds_to_220)
     assert found.held == {10: 10, 20: 20}
+    assert 0 <= found.others_load <= 1
     assert found.idle > 10_000_000
     assert all(size >= found.idle * 0.9 for size in found.with_connections.values())
 
