@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "bench"
 SOURCES = Path(__file__).parent / "c"
 _LIBRARIES = {"load": ["-lm"], "ses": ["-lssl", "-lcrypto"]}
-_PATIENCE = 60.0  # seconds beyond a run's own time until a tool counts as stuck
+_PATIENCE = 90.0  # seconds beyond a run's own time until a tool counts as stuck
 
 
 class Unusable(Exception):  # noqa: N818 - a statement, meant for the operator

@@ -231,8 +231,11 @@ static void next_mail(struct session *session)
     }
     if (session->group == &small)
         started_mails++;
-    if (first_mail < 0)
+    if (first_mail < 0) {
         first_mail = session->began;
+        if (want.seconds > 0) /* a slow start takes nothing from the time */
+            deadline = first_mail + want.seconds;
+    }
     if (want.pipelining)
         SAY(session, SENDER, TOGETHER);
     else
@@ -440,9 +443,8 @@ static void run(void)
     }
     struct session *sessions = grown(NULL, all * sizeof *sessions);
     memset(sessions, 0, all * sizeof *sessions);
-    double began = now();
     if (want.seconds > 0)
-        deadline = began + want.seconds;
+        deadline = now() + GRACE; /* for the first mail */
     alive = all;
     for (int i = 0; i < all; i++) {
         sessions[i].group = i < want.sessions ? &small : &large;

@@ -211,7 +211,8 @@ def test_each_relay_of_ours_can_be_measured(bench: Bench, relay: Relay) -> None:
     assert 0 < sample.cpu_ms < 1000
     assert 5 <= sample.p50_ms <= sample.p95_ms <= sample.p99_ms <= sample.max_ms
     assert sample.peak > 10_000_000
-    assert sample.ses_connections <= 3
+    # One per session, kept; and one for the account's quota, asked for meanwhile.
+    assert sample.ses_connections <= 4
 
 
 def test_start_and_idle_memory_are_measured(bench: Bench) -> None:
