@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from relay.account import Unanswered
 from relay.transport import route
 from relay.transport.access import Access
 from relay.transport.connection import Unusable, connect
@@ -19,6 +20,7 @@ from relay.transport.plain import PlainTransport
 from relay.transport.request import RequestSettings
 from relay.transport.route import Detour, Route
 from relay.transport.ses import open_ses
+from tests.fake_ses import Answer, FakeSes, error
 
 KEYS = {"access_key_id": "AKIAFAKE", "access_key_secret": "fake-secret"}
 
@@ -249,3 +251,19 @@ async def test_an_sdk_that_builds_other_requests_is_left_to_itself() -> None:
         connection.client.meta.events.register("before-call.sesv2.SendEmail", other)
         with pytest.raises(Detour, match="another way"):
             await route.find(connection)
+
+
+async def test_the_accounts_rate_is_asked_of_ses_and_a_refusal_says_why() -> None:
+    known = Answer(body=b'{"SendQuota": {"MaxSendRate": 14, "Max24HourSend": 50000}}')
+    async with FakeSes() as fake:
+        access = Access(region="eu-west-1", endpoint_url=fake.url, **KEYS)  # type: ignore[arg-type] # all are text
+        async with open_ses(access, settings=RequestSettings()) as ses:
+            fake.resources["/v2/email/account"] = known
+            assert await ses.account.max_send_rate() == 14.0
+            for answer, why in (
+                (error("AccessDeniedException", 403, "no"), "403 AccessDenied"),
+                (Answer(body=b"{}"), "without SendQuota.MaxSendRate"),
+            ):
+                fake.resources["/v2/email/account"] = answer
+                with pytest.raises(Unanswered, match=why):
+                    await ses.account.max_send_rate()
