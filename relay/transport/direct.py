@@ -1,7 +1,7 @@
 """The SendEmail call made by ourselves; what there is to know, the SDK knows.
 
 Credentials, endpoint, model and the reading of errors are the SDK's. Building,
-signing and sending are ours, at a tenth of the price.
+signing and sending are ours, at a seventh of the price.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ class DirectTransport:
     ) -> Answer:
         """Encode twice, to hash and to send, and so never hold the whole body.
 
-        Measured with 40 MB: 0.1 s more of work, 54 MB less of memory, and no step
-        that keeps others waiting for more than a millisecond.
+        Measured with 40 MB: 2 ms more of work and 53 MB less of memory than with a
+        body that is made once; others wait for 12 ms at most instead of 139.
         """
         digest = sha256()
         size = 0
