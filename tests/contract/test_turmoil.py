@@ -98,7 +98,7 @@ class Turmoil(asyncio.Protocol):
                 line.write(plain)
                 asyncio.get_running_loop().call_later(0.002, self._reset)
             case "late":
-                asyncio.get_running_loop().call_later(0.4, line.write, plain)
+                asyncio.get_running_loop().call_later(1.2, line.write, plain)
             case "never":
                 pass
             case "before the end":
@@ -127,11 +127,11 @@ async def test_no_mail_gets_the_answer_to_another_and_none_goes_out_twice(
         region="eu-west-1",
         endpoint_url=f"http://127.0.0.1:{port}",
         connect_timeout=5,
-        attempt_timeout=0.3,
+        attempt_timeout=1,
         concurrency=8,
     )
     settings = RequestSettings()
-    mails = iter(range(400))
+    mails = iter(range(240))
     ends = dict[str, Outcome | None]()
 
     async with AsyncExitStack() as stack:
@@ -163,13 +163,13 @@ async def test_no_mail_gets_the_answer_to_another_and_none_goes_out_twice(
             for _ in range(8):
                 group.create_task(send())
 
-    assert len(ends) == 400
+    assert len(ends) == 240
     accepted = {to: end for to, end in ends.items() if isinstance(end, Accepted)}
-    assert len(accepted) > 150
+    assert len(accepted) > 60
     for recipient, end in accepted.items():
         assert end == Accepted(recipient.partition("@")[0])
     others = [end for end in ends.values() if isinstance(end, Deferred)]
     assert {end.reply for end in others} == {answers.LOST.reply}
-    assert len(others) > 50
+    assert len(others) > 20
     assert max(seen.values()) == 1
     assert accepted.keys() <= seen.keys()

@@ -122,12 +122,13 @@ async def test_who_waits_in_vain_for_a_connection_sent_nothing() -> None:
 
 
 async def test_the_latest_used_goes_first_and_the_others_come_of_age() -> None:
-    async with pool_at(idle_seconds=0.2) as (pool, peer):
+    async with pool_at(idle_seconds=1) as (pool, peer):
         await asyncio.gather(*(ask(pool) for _ in range(3)))
         assert peer.opened == 3
-        for _ in range(12):  # one is in use all the time
-            await asyncio.sleep(0.05)
-            await ask(pool)
+        async with asyncio.timeout(10):
+            while peer.now > 1:
+                await ask(pool)  # one is in use all the time
+                await asyncio.sleep(0.05)
         assert (peer.opened, peer.now) == (3, 1)
         await peer.until(lambda: not peer.now)
         await ask(pool)
