@@ -441,6 +441,22 @@ async def test_a_token_of_the_session_goes_along_and_is_signed(
     assert "x-amz-security-token" in request.headers["Authorization"]
 
 
+async def test_a_token_that_would_forge_a_header_field_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAFAKE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "fake-secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "hush\r\nX-Forged: 1")
+    keys = {"access_key_id": "", "access_key_secret": ""}
+    async with FakeSes() as fake, directly(fake.url, **keys) as transport:
+        outcome = await transport.send(MAIL, ID)
+    assert shown(outcome) == (str(answers.NO_CREDENTIALS.reply), When.SOON, False)
+    assert isinstance(outcome, Deferred)
+    assert "token" in outcome.detail
+    assert "hush" not in outcome.detail
+    assert fake.opened == 0
+
+
 async def test_trap_22_a_reset_before_the_request_was_read_may_have_been_sent_too(
     ses_at: Opener,
 ) -> None:
