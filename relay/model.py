@@ -327,6 +327,11 @@ def expire(state: Queued, *, now: float) -> Failed:
     return Failed(state.attempts, now, expired(state.last), state.maybe_sent)
 
 
+def revive(state: Failed, *, now: float) -> Queued:
+    """Try a mail again that was given up, because an operator says so."""
+    return Queued(state.attempts, now, state.reply, state.maybe_sent)
+
+
 def recover(state: Sending, *, now: float) -> Queued:
     """Take back, at start, a mail whose attempt nobody ended."""
     return Queued(state.attempts, due=now, last=state.last, maybe_sent=True)

@@ -22,6 +22,7 @@ COMMANDS = {
     "render": "show what a template makes of the variables, without sending",
     "import": "print a config.toml from a Logto Amazon SES connector",
     "schema": "print the JSON schema of the settings",
+    "queue": "list, show, retry or drop what is in the queue",
     "ready": "exit 0 when a running relay is ready",
 }
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 APPLICATION = 0x52656C79  # "Rely": what file(1) and we know the spool by
 PAGE = 16_384  # measured: a third of the time of 4 kB pages with mails of 100 kB
+SHM = 32_768  # bytes of the file beside the spool that even reading needs
 
 _MIGRATION = re.compile(r"(\d{4})-.*\.sql")
 
@@ -38,13 +39,13 @@ def owned(path: Path) -> Iterator[None]:
     try:
         line = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise Unusable(_trouble(path, error)) from error
+        raise Unusable(trouble(path, error)) from error
     try:
         try:
             fcntl.flock(line, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise Unusable(_trouble(path, error)) from error
+                raise Unusable(trouble(path, error)) from error
             owner = os.pread(line, 200, 0).decode("ascii", "replace").strip()
             raise Taken(
                 f"queue.path = {path}: in use by {owner or 'another relay'}; stop it, "
@@ -73,13 +74,13 @@ def connect(path: Path) -> sqlite3.Connection:
             path, timeout=10, isolation_level=None, check_same_thread=False
         )
     except (OSError, sqlite3.Error) as error:
-        raise Unusable(_trouble(path, error)) from error
+        raise Unusable(trouble(path, error)) from error
     try:
         connection.row_factory = sqlite3.Row
         _prepare(connection, path)
     except (OSError, sqlite3.Error) as error:
         connection.close()
-        raise Unusable(_trouble(path, error)) from error
+        raise Unusable(trouble(path, error)) from error
     except Unusable:
         connection.close()
         raise
@@ -88,17 +89,24 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def opened(path: Path, *, write: bool) -> sqlite3.Connection:
     """A connection beside the owner's, for the command line. Raises Unusable."""
-    if not path.exists():
-        raise Unusable(f"queue.path = {path}: no such file; no relay has run with it")
-    mode = "rw" if write else "ro"
     try:
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=10,
-            isolation_level=None,
-        )
+        path.stat()
+    except FileNotFoundError:
+        raise Unusable(
+            f"queue.path = {path}: no such file; no relay has run with it"
+        ) from None
+    except OSError as error:
+        raise Unusable(trouble(path, error)) from error
+    uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
+    if not write and _is_still(path):
+        uri += "&immutable=1"
+    try:
+        connection = sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None)
+    except sqlite3.Error as error:
+        raise Unusable(trouble(path, error)) from error
+    try:
         connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA synchronous = FULL")
         _check(connection, path)
         if (version := _version(connection)) != NEWEST:
             raise Unusable(
@@ -106,8 +114,24 @@ def opened(path: Path, *, write: bool) -> sqlite3.Connection:
                 f"{NEWEST}; start the relay once with this release"
             )
     except sqlite3.Error as error:
-        raise Unusable(_trouble(path, error)) from error
+        connection.close()
+        raise Unusable(trouble(path, error)) from error
+    except Unusable:
+        connection.close()
+        raise
     return connection
+
+
+def _is_still(path: Path) -> bool:
+    """Tell whether nobody can write to a spool that was closed well.
+
+    SQLite makes its -shm even to read; on a read-only file system it cannot, and has
+    to be told that nothing changes. With a -wal that would leave out what is in it.
+    """
+    if not os.statvfs(path.parent).f_flag & os.ST_RDONLY:
+        return False
+    wal = path.with_name(path.name + "-wal")
+    return not wal.exists() or wal.stat().st_size == 0
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -162,14 +186,32 @@ def _migrations() -> list[tuple[int, str]]:
 NEWEST = max(number for number, _ in _migrations())
 
 
-def _trouble(path: Path, error: Exception) -> str:
+def trouble(path: Path, error: Exception) -> str:
+    """What went wrong with the spool, and the cure, for the operator."""
     text = error.strerror if isinstance(error, OSError) else str(error)
-    cure = "its directory must exist and be writable for the relay"
+    return f"queue.path = {path}: {text}; {_cure(path, error)}"
+
+
+def _cure(path: Path, error: Exception) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_BUSY:
+        return "another program has held it for long; try again"
+    try:
+        disk = os.statvfs(path.parent)
+        # Without room for its -shm, SQLite speaks of an I/O error.
+        if code == sqlite3.SQLITE_FULL or disk.f_bavail * disk.f_frsize < SHM:
+            return "make room on its disk"
+        if disk.f_flag & os.ST_RDONLY:
+            return "its disk is read-only: copy the file, with its -wal, to another"
+        if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+            return "run this as the relay's user, or as root"
+    except OSError:
+        pass  # what follows says it
     if isinstance(error, sqlite3.DatabaseError) and not isinstance(
         error, sqlite3.OperationalError
     ):
-        cure = (
+        return (
             "move the file aside (with its -wal and -shm); what sqlite3's .recover "
             "finds in it can be sent again by hand"
         )
-    return f"queue.path = {path}: {text}; {cure}"
+    return "its directory must exist and be writable for the relay"

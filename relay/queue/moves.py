@@ -106,6 +106,36 @@ def is_voided(connection: sqlite3.Connection, claim: Claim) -> bool:
     return found.fetchone() is not None
 
 
+def hasten(connection: sqlite3.Connection, seq: int, now: float) -> None:
+    """Make a waiting job due; one that is due already keeps its place in the line."""
+    connection.execute(
+        "UPDATE job SET due = min(due, ?) WHERE seq = ? AND state = 'queued'",
+        (now, seq),
+    )
+
+
+def revive(
+    connection: sqlite3.Connection, seq: int, state: Queued, expires_at: float
+) -> None:
+    """Have a failed job wait again."""
+    connection.execute(
+        "UPDATE job SET state = 'queued', attempts = ?, due = ?, ended_at = NULL,"
+        " expires_at = ? WHERE seq = ? AND state = 'failed'",
+        (state.attempts, state.due, expires_at, seq),
+    )
+
+
+def drop(connection: sqlite3.Connection, seq: int) -> None:
+    """Delete a job that waits or failed."""
+    dropped = connection.execute(
+        "DELETE FROM job WHERE seq = ? AND state IN ('queued', 'failed')"
+        " RETURNING id, content",
+        (seq,),
+    ).fetchone()
+    if dropped is not None:
+        release(connection, dropped["id"], dropped["content"])
+
+
 def forget(
     connection: sqlite3.Connection, *, state: str, before: float, limit: int
 ) -> int:

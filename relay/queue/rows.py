@@ -37,6 +37,12 @@ SELECT = (
     " maybe_sent, due, ended_at, reply, message_id, bytes"
     " FROM job LEFT JOIN content ON content.id = job.content"
 )
+# The same without the content, which no list needs.
+LISTED = (
+    "SELECT seq, id, number, size, sender, recipients, options, usage, choice,"
+    " valid_for, report, accepted_at, expires_at, state, attempts, maybe_sent, due,"
+    " ended_at, reply, message_id, NULL AS bytes FROM job"
+)
 
 _REPLY = re.compile(r"(\d{3}) \d\.(\d+\.\d+) (.*)")
 _NO_OPTIONS = SendOptions()

@@ -1,0 +1,179 @@
+"""Jobs of the spool as `relay queue` shows them: JSON, a table, one in full.
+
+Never content, never a variable. Times are ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from relay.cli import duration
+from relay.model import Failed, Queued, Sending, Sent, State, Superseded
+from relay.queue.ledger import Entry
+
+Unix = Callable[[float], float]  # Unix time of a moment of the spool's clock
+
+STATES = ("queued", "sending", "sent", "failed", "superseded")
+NARROW = 80
+
+
+def name(state: State) -> str:
+    """The word for a state."""
+    return type(state).__name__.lower()
+
+
+def as_json(entry: Entry, unix: Unix) -> dict[str, Any]:
+    """The object of one job; null where there is no such thing."""
+    job, state = entry.job, entry.job.state
+    return {
+        "id": job.id,
+        "state": name(state),
+        "usage": job.mail.choice.usage,
+        "sender": job.mail.envelope.sender,
+        "recipients": list(job.mail.envelope.recipients),
+        "size": entry.size,
+        "attempts": state.attempts,
+        "acceptedAt": _iso(unix(job.accepted_at)),
+        "due": _iso(unix(state.due)) if isinstance(state, Queued) else None,
+        "lastReply": _last(entry),
+        "maybeSent": _maybe_sent(state),
+        "messageId": state.message_id if isinstance(state, Sent) else None,
+    }
+
+
+class Table:
+    """Lines of one job each, as wide as the terminal (80 columns off one)."""
+
+    def __init__(self) -> None:
+        width = max(shutil.get_terminal_size((NARROW, 24)).columns, NARROW)
+        spare = width - NARROW
+        self._usage = 13 + min(spare // 4, 13)
+        self._to = 25 + min(spare // 2, 25)
+        self._last = width - 42 - self._usage - self._to - 1
+        if self._last < 20:
+            self._to += max(self._last + 1, 0)
+            self._last = 0
+
+    def head(self) -> str:
+        return self._line("ID", "STATE", "AGE", "DUE", "TRY", "USAGE", "TO", "LAST")
+
+    def line(self, entry: Entry, now: float) -> str:
+        """One job; a * behind its state: it may have been sent."""
+        job, state = entry.job, entry.job.state
+        first, *more = job.mail.envelope.recipients
+        to = _cut(first, self._to - 5) + f" +{len(more)}" if more else first
+        due = "-"
+        if isinstance(state, Queued):
+            due = duration.short(state.due - now) if state.due > now else "now"
+        return self._line(
+            job.id,
+            name(state) + "*" * _maybe_sent(state),
+            duration.short(now - job.accepted_at),
+            due,
+            str(state.attempts),
+            job.mail.choice.usage or "-",
+            to,
+            _last(entry) or "-",
+        )
+
+    def _line(self, *cells: str) -> str:
+        widths = (14, 11, 4, 4, 3, self._usage, self._to, self._last)
+        right = (False, False, True, True, True, False, False, False)
+        shown = [
+            _cut(cell, width).rjust(width)
+            if to_right
+            else _cut(cell, width).ljust(width)
+            for cell, width, to_right in zip(cells, widths, right, strict=True)
+            if width
+        ]
+        return " ".join(shown).rstrip()
+
+
+def in_full(entry: Entry, unix: Unix, now: float) -> str:
+    """All that is known of one job, a line each."""
+    job, state, choice = entry.job, entry.job.state, entry.job.mail.choice
+    facts = [
+        ("state", name(state)),
+        ("may have been sent", "yes" if _maybe_sent(state) else ""),
+        ("call", str(job.number + 1) if job.number else ""),
+        ("accepted", _when(job.accepted_at, unix, now)),
+        ("due", _when(state.due, unix, now) if isinstance(state, Queued) else ""),
+        *_ends(entry, unix, now),
+        ("attempts", str(state.attempts)),
+        ("last reply", _last(entry) or ""),
+        ("message id", state.message_id if isinstance(state, Sent) else ""),
+        ("sender", job.mail.envelope.sender or "<>"),
+        *(("recipient", one) for one in job.mail.envelope.recipients),
+        ("size", f"{entry.size} bytes"),
+        ("report", "yes, about mail that failed" if job.report else ""),
+        ("usage", choice.usage),
+        ("template", choice.template),
+        ("locale", choice.locale),
+        ("valid for", f"{choice.valid_for:g} s" if choice.valid_for else ""),
+        ("supersedes", "yes" if choice.supersedes else ""),
+        *_options(entry),
+    ]
+    lines = [str(job.id)]
+    lines += [f"  {fact + ':':20}{_clean(text)}" for fact, text in facts if text]
+    return "\n".join(lines)
+
+
+def _ends(entry: Entry, unix: Unix, now: float) -> list[tuple[str, str]]:
+    state = entry.job.state
+    match state:
+        case Queued() | Sending():
+            return [("given up at", _when(entry.job.expires_at, unix, now))]
+        case Sent() | Failed() | Superseded():
+            return [("ended", _when(state.at, unix, now))]
+
+
+def _options(entry: Entry) -> list[tuple[str, str]]:
+    found = []
+    options = entry.job.mail.options
+    for one in fields(options):
+        value = getattr(options, one.name)
+        if not value:
+            continue
+        if one.name == "tags":
+            text = ", ".join(f"{tag}={said}" for tag, said in value)
+        elif one.name == "list_management":
+            text = " ".join(filter(None, (value.contact_list, value.topic)))
+        else:
+            text = str(value)
+        found.append((one.name.replace("_", " "), text))
+    return found
+
+
+def _maybe_sent(state: State) -> bool:
+    return not isinstance(state, Sent) and state.maybe_sent
+
+
+def _last(entry: Entry) -> str | None:
+    state = entry.job.state
+    if isinstance(state, Sent):  # the spool keeps what was said before
+        return f"250 2.0.0 Ok {state.message_id}"
+    return entry.last
+
+
+def _iso(unix: float) -> str:
+    at = datetime.fromtimestamp(unix, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _when(at: float, unix: Unix, now: float) -> str:
+    span = duration.short(abs(at - now))
+    return f"{_iso(unix(at))} ({f'in {span}' if at > now else f'{span} ago'})"
+
+
+def _cut(text: str, width: int) -> str:
+    text = _clean(text)
+    return text if len(text) <= width else f"{text[: max(width - 1, 0)]}~"
+
+
+def _clean(text: str) -> str:
+    """A client's words must not steer the terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
