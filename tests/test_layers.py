@@ -10,7 +10,7 @@ import relay
 
 ROOT = Path(relay.__file__).parent
 LAYERS = (  # a module may import its own package and anything on an earlier line
-    {"", "model", "finding"},
+    {"", "model", "finding", "mounts"},
     {"message", "address", "log", "ids", "room"},
     {"words"},
     {"fields", "text", "part", "events", "pace", "transport", "control"}

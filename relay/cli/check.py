@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
+import shutil
 
-from relay import config
+from relay import config, mounts
 from relay.cli import settings
 from relay.fields import mailbox
 from relay.finding import Finding
+from relay.queue import file
+from relay.queue.sqlite import RESERVE
 from relay.template import TemplateError, Templates
 
 
@@ -42,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
         *(Finding("warning", warning) for warning in templates.warnings),
         *(Finding("warning", warning) for warning in config.warnings(chosen)),
         *_outside_the_identity(chosen),
+        *_spool(chosen),
     ]
     if options.online:
         findings += asyncio.run(_online(chosen))
@@ -72,6 +77,43 @@ def _covers(identity: str, sender: str) -> bool:
     """Tell whether an identity, an address or a domain, lets `sender` send."""
     domain = sender.rpartition("@")[2]
     return identity in (sender, domain) or domain.endswith(f".{identity}")
+
+
+def _spool(chosen: config.Config) -> list[Finding]:
+    """Whether the queue's file can be written, and lies where mail is safe."""
+    if chosen.queue.engine != "sqlite":
+        return []
+    path = config.spool_path(chosen).absolute()
+    here = f"queue.path = {path}"
+    directory = path.parent
+    if not directory.is_dir():
+        text = f"{here}: there is no directory {directory}; make it, for the relay"
+        return [Finding("problem", text)]
+    if path.is_dir():
+        text = f"{here}: a directory; name a file in it, such as relay-spool.db"
+        return [Finding("problem", text)]
+    if not os.access(directory, os.W_OK | os.X_OK):
+        text = f"{here}: {directory} is not writable for this user"
+        return [Finding("problem", text)]
+    if path.exists():
+        try:
+            file.opened(path, write=False).close()
+        except file.Unusable as error:
+            return [Finding("problem", str(error))]
+    free = shutil.disk_usage(directory).free
+    found = [Finding("ok", f"queue: {path}, {free / 1e9:.1f} GB are free")]
+    # A body is written twice: to the log, then to its place.
+    needed = 2 * chosen.limits.message_size + RESERVE
+    if free < needed:
+        text = (
+            f"{here}: {free / 1e6:.0f} MB are free, and a mail of limits.messageSize "
+            f"takes {needed / 1e6:.0f} MB; until there is room it hears 451 4.3.0"
+        )
+        found.append(Finding("warning", text))
+    mount = mounts.under(directory)
+    if mount is not None and mount.danger:
+        found.append(Finding("warning", f"{here}: {mount.danger}"))
+    return found
 
 
 async def _online(chosen: config.Config) -> list[Finding]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
+from tests.server.disks import fill, tmpfs
 from tests.server.test_life import relay_command
 
 SETTINGS = """
@@ -42,3 +44,50 @@ def test_settings_that_cannot_be_used_are_exit_code_2(tmp_path: Path) -> None:
     assert found.stderr == (
         "config.toml: ses.regoin: unknown setting; did you mean ses.region?\n"
     )
+
+
+def check_spool(path: Path) -> subprocess.CompletedProcess[str]:
+    settings = {"RELAY_QUEUE__PATH": str(path)}
+    return relay_command("check", settings=settings, cwd=path.parents[1])
+
+
+def test_a_spool_in_memory_is_a_warning(tmp_path: Path) -> None:
+    with tmpfs(tmp_path / "a disk", size="200m") as disk:
+        path = disk / "spool.db"
+        found = check_spool(path)
+    assert found.returncode == 0
+    assert f"ok: queue: {path}, 0.2 GB are free" in found.stdout
+    assert f"warning: queue.path = {path}: on tmpfs, in memory" in found.stdout
+
+
+def test_a_disk_too_small_for_a_mail_is_a_warning(tmp_path: Path) -> None:
+    with tmpfs(tmp_path / "disk", size="20m") as disk:
+        found = check_spool(disk / "spool.db")
+        fill(disk)
+        full = check_spool(disk / "spool.db")
+    assert (found.returncode, full.returncode) == (0, 0)
+    assert (
+        "21 MB are free, and a mail of limits.messageSize takes 84 MB" in found.stdout
+    )
+    assert ": 0 MB are free" in full.stdout
+
+
+def test_a_spool_that_cannot_be_used_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "spool.db").write_text("no database, but of some length" * 99)
+    for path, what in (
+        (tmp_path / "no" / "spool.db", f"there is no directory {tmp_path / 'no'}"),
+        (tmp_path / "text" / "spool.db", "file is not a database"),
+        (tmp_path / "text", "a directory; name a file in it"),
+    ):
+        found = check_spool(path)
+        assert found.returncode == 1
+        assert f"problem: queue.path = {path}: {what}" in found.stdout
+        assert found.stderr == ""
+
+
+def test_without_a_queue_nothing_is_said_of_a_spool(tmp_path: Path) -> None:
+    found = relay_command(
+        "check", settings={"RELAY_QUEUE__ENGINE": "none"}, cwd=tmp_path
+    )
+    assert (found.returncode, "queue" in found.stdout) == (0, False)

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from relay.cli import main
 from tests.fake_ses import FakeSes, error
 from tests.server.disks import fill, remount, tmpfs
 from tests.server.relay_process import RelayProcess, environment, until
@@ -167,10 +168,17 @@ async def test_a_list_shows_a_mail_in_each_state(tmp_path: Path) -> None:
     ],
 )
 async def test_filters_have_to_match_all(
-    tmp_path: Path, words: list[str], states: list[str]
+    tmp_path: Path,
+    words: list[str],
+    states: list[str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     await one_of_each(tmp_path / "spool.db")
-    assert [one["state"] for one in answer(tmp_path, "list", *words)] == states
+    file = tmp_path / "settings.toml"
+    file.write_text('[queue]\npath = "spool.db"\n')
+    assert main(["queue", "list", "--json", "-c", str(file), *words]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["state"] for one in found] == states
 
 
 async def test_neither_content_nor_subject_is_ever_shown(tmp_path: Path) -> None:
