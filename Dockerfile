@@ -24,7 +24,8 @@ ENV PATH=/opt/relay/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     MALLOC_TRIM_THRESHOLD_=67108864 \
     MALLOC_MMAP_THRESHOLD_=67108864 \
-    RELAY_HEALTH__LISTEN=0.0.0.0:8026
+    RELAY_HEALTH__LISTEN=0.0.0.0:8026 \
+    RELAY_QUEUE__PATH=/var/spool/relay/relay-spool.db
 USER 10025
 WORKDIR /var/spool/relay
 VOLUME /var/spool/relay

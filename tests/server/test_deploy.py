@@ -52,6 +52,42 @@ def test_the_sidecars_settings_load_and_its_probes_ask_the_health_listener(
     }.items():
         assert sidecar[probe]["httpGet"] == {"path": path, "port": "health"}
     assert pod["terminationGracePeriodSeconds"] > settings.grace
+    # A pod's own disk keeps nothing, so a 250 must mean that SES has the mail.
+    assert settings.queue.engine == "none"
+    assert {tuple(one)[1] for one in pod["volumes"]} == {"configMap"}
+
+
+def test_the_stateful_sets_spool_is_on_its_claim_and_its_owner_may_write_it(
+    tmp_path: Path,
+) -> None:
+    config_map, service, stateful_set = _documents("kubernetes-statefulset.yaml")
+    file = tmp_path / "config.toml"
+    file.write_text(config_map["data"]["config.toml"], encoding="utf-8")
+    spec = stateful_set["spec"]
+    pod = spec["template"]["spec"]
+    (container,) = pod["containers"]
+    (claim,) = spec["volumeClaimTemplates"]
+
+    settings = config.load(file, {})
+
+    assert spec["replicas"] == 1
+    mounts = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
+    directory = config.spool_path(settings).parent
+    assert settings.queue.engine == "sqlite"
+    assert str(directory) == mounts[claim["metadata"]["name"]]
+    security = container["securityContext"]
+    assert pod["securityContext"]["fsGroup"] == security["runAsGroup"]
+    ports = {one["name"]: one["containerPort"] for one in container["ports"]}
+    (listener,) = settings.listeners
+    assert ports == {
+        "smtp": config.host_and_port(listener.address)[1],
+        "health": config.host_and_port(settings.health.listen)[1],
+    }
+    (port,) = service["spec"]["ports"]
+    assert port["targetPort"] in ports
+    labels = spec["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"] == labels == spec["selector"]["matchLabels"]
+    assert pod["terminationGracePeriodSeconds"] > settings.grace
 
 
 def test_the_composes_settings_load_and_allow_its_own_network_alone() -> None:
@@ -64,6 +100,10 @@ def test_the_composes_settings_load_and_allow_its_own_network_alone() -> None:
     )
 
     (listener,) = settings.listeners
+    assert settings.queue.engine == "sqlite"
+    spool = config.spool_path(settings).parent
+    assert service["volumes"] == [f"spool:{spool}"]
+    assert "spool" in compose["volumes"]
     (network,) = compose["networks"]["mail"]["ipam"]["config"]
     assert {str(one) for one in listener.allow} == {"127.0.0.0/8", network["subnet"]}
     assert int(service["stop_grace_period"].removesuffix("s")) > settings.grace
@@ -79,6 +119,16 @@ def test_the_unit_waits_for_readiness_and_gives_the_stop_its_time() -> None:
     assert service["Type"] == "notify"
     assert int(service["TimeoutStopSec"]) > config.Config().grace
     assert service["ExecStart"].split()[1:3] == ["serve", "-c"]
+
+
+def test_the_units_spool_is_in_the_directory_that_it_may_write_to() -> None:
+    text = (DEPLOY / "ses-relay.service").read_text("utf-8")
+    environ = dict(re.findall(r"^Environment=(RELAY_\w+)=(\S+)$", text, re.MULTILINE))
+    (state,) = re.findall(r"^StateDirectory=(\S+)$", text, re.MULTILINE)
+
+    settings = config.load(None, environ)
+
+    assert config.spool_path(settings).parent == Path("/var/lib") / state
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +210,7 @@ def test_the_image_runs_the_relay_itself_as_a_user_without_rights() -> None:
     user = next(line for line in lines if line.startswith("USER ")).split()[1]
     assert int(user) > 0
     environ = dict(re.findall(r"(RELAY_\w+)=(\S+)", "\n".join(lines)))
-    assert config.load(
-        None, {**environ, "RELAY_SES__REGION": "eu-west-1"}
-    ).health.listen
+    settings = config.load(None, {**environ, "RELAY_SES__REGION": "eu-west-1"})
+    assert settings.health.listen
+    (volume,) = (line.split()[1] for line in lines if line.startswith("VOLUME "))
+    assert str(config.spool_path(settings).parent) == volume
