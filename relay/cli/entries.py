@@ -40,7 +40,7 @@ def as_json(entry: Entry, unix: Unix) -> dict[str, Any]:
         "acceptedAt": _iso(unix(job.accepted_at)),
         "due": _iso(unix(state.due)) if isinstance(state, Queued) else None,
         "lastReply": _last(entry),
-        "maybeSent": _maybe_sent(state),
+        "maybeSent": entry.maybe_sent,
         "messageId": state.message_id if isinstance(state, Sent) else None,
     }
 
@@ -71,7 +71,7 @@ class Table:
             due = duration.short(state.due - now) if state.due > now else "now"
         return self._line(
             job.id,
-            name(state) + "*" * _maybe_sent(state),
+            name(state) + "*" * entry.maybe_sent,
             duration.short(now - job.accepted_at),
             due,
             str(state.attempts),
@@ -98,7 +98,10 @@ def in_full(entry: Entry, unix: Unix, now: float) -> str:
     job, state, choice = entry.job, entry.job.state, entry.job.mail.choice
     facts = [
         ("state", name(state)),
-        ("may have been sent", "yes" if _maybe_sent(state) else ""),
+        (
+            "may have been sent",
+            ("again" if isinstance(state, Sent) else "yes") * entry.maybe_sent,
+        ),
         ("call", str(job.number + 1) if job.number else ""),
         ("accepted", _when(job.accepted_at, unix, now)),
         ("due", _when(state.due, unix, now) if isinstance(state, Queued) else ""),
@@ -146,10 +149,6 @@ def _options(entry: Entry) -> list[tuple[str, str]]:
             text = str(value)
         found.append((one.name.replace("_", " "), text))
     return found
-
-
-def _maybe_sent(state: State) -> bool:
-    return not isinstance(state, Sent) and state.maybe_sent
 
 
 def _last(entry: Entry) -> str | None:

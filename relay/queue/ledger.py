@@ -61,12 +61,16 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A job as lists show it, without its content; `last` is its latest reply."""
+    """A job as lists show it, without its content; `last` is its latest reply.
+
+    `maybe_sent` is true of sent mail too: it may have been sent more than once.
+    """
 
     seq: int
     job: Job
     size: int
     last: str | None
+    maybe_sent: bool
 
 
 class Obstacle(Enum):
@@ -247,7 +251,9 @@ class Ledger:
 
 
 def _entry(row: sqlite3.Row) -> Entry:
-    return Entry(row["seq"], rows.job(row), row["size"], row["reply"])
+    return Entry(
+        row["seq"], rows.job(row), row["size"], row["reply"], bool(row["maybe_sent"])
+    )
 
 
 def _groups(page: Sequence[Entry]) -> Iterator[Sequence[Entry]]:

@@ -9,8 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from relay.model import Sent
 from relay.queue.ledger import PAGE_BYTES, Obstacle, Selection, open_ledger
-from tests.server.spool import DAY, calls, failed, mail, one_of_each, put, spool
+from tests.server.spool import (
+    DAY,
+    calls,
+    failed,
+    mail,
+    one_of_each,
+    put,
+    sent,
+    spool,
+)
 
 
 async def test_mail_that_comes_after_the_beginning_is_not_meant(tmp_path: Path) -> None:
@@ -100,3 +110,18 @@ async def test_root_leaves_the_spools_files_to_their_owner(tmp_path: Path) -> No
         ]
     assert {one.st_uid for one in files} == {10025}
     assert {one.st_mode & 0o777 for one in files} == {0o600}
+
+
+async def test_the_mark_of_an_unseen_end_stays_on_mail_that_was_sent_later(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "spool.db"
+    async with spool(path) as queue:
+        await put(queue, mail(), end="sending")
+    async with spool(path) as queue:  # as after a crash
+        (claim,) = await queue.claim(10, size=10**9)
+        await queue.settle(claim, sent(queue))
+    with open_ledger(path, write=False) as ledger:
+        (entry,) = ledger.entries(Selection())
+    assert isinstance(entry.job.state, Sent)
+    assert entry.maybe_sent
