@@ -86,14 +86,14 @@ def _spool(chosen: config.Config) -> list[Finding]:
     path = config.spool_path(chosen).absolute()
     here = f"queue.path = {path}"
     directory = path.parent
-    if not directory.is_dir():
+    if not os.access(directory, os.F_OK):
         text = f"{here}: there is no directory {directory}; make it, for the relay"
+        return [Finding("problem", text)]
+    if not os.access(directory, os.W_OK | os.X_OK) or not directory.is_dir():
+        text = f"{here}: {directory} is no directory that this user can write to"
         return [Finding("problem", text)]
     if path.is_dir():
         text = f"{here}: a directory; name a file in it, such as relay-spool.db"
-        return [Finding("problem", text)]
-    if not os.access(directory, os.W_OK | os.X_OK):
-        text = f"{here}: {directory} is not writable for this user"
         return [Finding("problem", text)]
     if path.exists():
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -100,6 +101,9 @@ def _limit(text: str) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Do what is asked; 1 when a mail is not there or cannot be moved."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A usage may have letters that the terminal's encoding has not.
+        sys.stdout.reconfigure(errors="replace")
     chosen = settings.load(options)
     if chosen is None:
         return 2

@@ -204,7 +204,7 @@ def _cure(path: Path, error: Exception) -> str:
         if disk.f_flag & os.ST_RDONLY:
             return "its disk is read-only: copy the file, with its -wal, to another"
         if path.exists() and not os.access(path, os.R_OK | os.W_OK):
-            return "run this as the relay's user, or as root"
+            return "run this as its owner, or give it to this user"
     except OSError:
         pass  # what follows says it
     if isinstance(error, sqlite3.DatabaseError) and not isinstance(

@@ -469,3 +469,29 @@ async def test_a_default_setup_needs_no_settings(tmp_path: Path) -> None:
     await one_of_each(tmp_path / "relay-spool.db")
     found = relay_command("queue", "list", "--json", cwd=tmp_path)
     assert len(json.loads(found.stdout)) == 5
+
+
+async def test_letters_that_a_terminal_lacks_are_no_reason_to_fail(
+    tmp_path: Path,
+) -> None:
+    async with spool(tmp_path / "spool.db") as queue:
+        await put(queue, mail(usage="Вход"))
+    settings = {**at(tmp_path), "PYTHONIOENCODING": "ascii"}
+    found = relay_command("queue", "list", settings=settings, cwd=tmp_path)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert " ???? " in found.stdout
+
+
+def test_a_reader_that_has_seen_enough_is_no_traceback(tmp_path: Path) -> None:
+    asyncio.run(one_of_each(tmp_path / "spool.db"))
+    with subprocess.Popen(
+        [sys.executable, "-m", "relay", "queue", "list"],
+        cwd=tmp_path,
+        env=environment(at(tmp_path)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
