@@ -9,31 +9,28 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-AFTER = 0.5  # seconds: what ends sooner shows no bar
-EVERY = 0.1
+LONG = 1000  # pieces of work
+EVERY = 0.1  # seconds
 WIDTH = 30
 
 
 def shown(work: Iterable[T], total: int) -> Iterator[T]:
     """Pass `work` on, with a bar on stderr where that is a terminal."""
-    if not sys.stderr.isatty():
+    if total < LONG or not sys.stderr.isatty():
         yield from work
         return
-    began = drawn = time.monotonic()
-    visible = False
+    drawn = float("-inf")
     try:
         for done, one in enumerate(work, 1):
-            now = time.monotonic()
-            if now - began > AFTER and now - drawn > EVERY:
-                drawn, visible = now, True
+            if time.monotonic() - drawn > EVERY:
+                drawn = time.monotonic()
                 _draw(done, total)
             yield one
     finally:
-        if visible:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _draw(done: int, total: int) -> None:
-    full = WIDTH * min(done, total) // max(total, 1)
+    full = WIDTH * min(done, total) // total
     bar = "#" * full + "." * (WIDTH - full)
     print(f"\r[{bar}] {done:,} of {total:,}", end="", file=sys.stderr, flush=True)

@@ -11,6 +11,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -358,25 +360,56 @@ async def test_on_a_terminal_more_than_one_is_dropped_after_a_yes(
 
 
 def drop_all_on_a_terminal(directory: Path, said: str) -> int:
+    with on_a_terminal(directory, "drop", "--all") as (process, terminal):
+        asked = b""
+        while b"[y/N]" not in asked:
+            asked += os.read(terminal, 1000)
+        assert b"Drop 2 mails" in asked
+        os.write(terminal, said.encode())
+        return process.wait(timeout=20)
+
+
+@contextmanager
+def on_a_terminal(
+    directory: Path, *words: str
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The command with stdin and stderr on a terminal, and that terminal."""
     ours, its = pty.openpty()
     try:
         with subprocess.Popen(
-            [sys.executable, "-m", "relay", "queue", "drop", "--all"],
+            [sys.executable, "-m", "relay", "queue", *words],
             cwd=directory,
             env=environment(at(directory)),
             stdin=its,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=its,
         ) as process:
-            asked = b""
-            while b"[y/N]" not in asked:
-                asked += os.read(ours, 1000)
-            assert b"Drop 2 mails" in asked
-            os.write(ours, said.encode())
-            return process.wait(timeout=20)
+            yield process, ours
     finally:
         os.close(ours)
         os.close(its)
+
+
+async def test_long_work_has_a_bar_on_a_terminal_and_none_off_it(
+    tmp_path: Path,
+) -> None:
+    async with spool(tmp_path / "spool.db") as queue:
+        for _ in range(5):
+            await put(queue, *calls(200, 1))
+
+    def retry() -> tuple[bytes, bytes]:
+        with on_a_terminal(tmp_path, "retry", "--all") as (process, terminal):
+            seen = b""
+            while not seen.endswith(b"\x1b[K"):
+                seen += os.read(terminal, 1000)
+            output, _ = process.communicate(timeout=20)
+            return seen, output
+
+    seen, output = await asyncio.to_thread(retry)
+    assert seen.startswith(b"\r[" + b"." * 30 + b"] 1 of 1,000")
+    assert output == b"retried 5 mails (1000 calls)\n"
+    off = queue_command(tmp_path, "retry", "--all")
+    assert (off.stdout, off.stderr) == ("retried 5 mails (1000 calls)\n", "")
 
 
 async def test_a_spool_as_a_crash_left_it_is_shown(tmp_path: Path) -> None:
