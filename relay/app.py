@@ -142,6 +142,9 @@ def _say_ready(settings: config.Config, templates: Templates) -> None:
     # What is here now lives as long as the process: no need to look at it again.
     gc.collect()
     gc.freeze()
+    # Nearly all that a mail leaves goes without the collector, which with its own
+    # numbers takes 3 % of the time looking for the rest (measured).
+    gc.set_threshold(10_000, 20, 20)
     log.line(
         logging.INFO,
         "ready",

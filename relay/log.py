@@ -6,8 +6,9 @@ import json
 import logging
 import re
 import sys
+import time
 import traceback
-from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TextIO
 
 _ADDRESS = re.compile(r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-])[^\s@<>\"]*(@[A-Za-z0-9.-]+)")
@@ -15,12 +16,21 @@ _PLAIN = re.compile(r"[!#-<>-~]+")  # needs no quotes in a text line
 
 logger = logging.getLogger("relay")
 
+# json.dumps() makes an encoder for each call that asks for anything of its own.
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
 
 def line(level: int, event: str, /, **fields: object) -> None:
     """Write one event; a field that is None or empty is left out."""
     if logger.isEnabledFor(level):
-        shown = {key: value for key, value in fields.items() if value not in (None, "")}
-        logger.log(level, event, extra={"fields": shown})
+        # Logger.log() looks for its caller in the stack, which nobody reads here.
+        record = logging.LogRecord(logger.name, level, "", 0, event, (), None)
+        record.__dict__["fields"] = {
+            key: value
+            for key, value in fields.items()
+            if value is not None and value != ""
+        }
+        logger.handle(record)
 
 
 def broken(event: str, error: BaseException, /, **fields: object) -> None:
@@ -45,8 +55,13 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
 
 
 def _time(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    milliseconds = int(record.created * 1000)
+    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(at: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
 
 
 class JsonFormatter(logging.Formatter):
@@ -58,7 +73,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "event": record.getMessage(),
         }
-        return json.dumps(entry | _fields(record), ensure_ascii=False, default=str)
+        return _encode(entry | _fields(record))
 
 
 class TextFormatter(logging.Formatter):
@@ -82,6 +97,8 @@ def setup(*, format: str, level: str, stream: TextIO = sys.stderr) -> None:  # n
     handler.setFormatter(JsonFormatter() if format == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers = [handler]
+    # What no line of ours shows; each costs a call into the system for each line.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # The libraries say at INFO and DEBUG what nobody may log: commands, requests.
     root.setLevel(logging.WARNING)
     for name in ("mail.log", "aiobotocore", "botocore", "aiohttp.access"):

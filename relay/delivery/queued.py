@@ -46,14 +46,43 @@ EXPIRES_AT_ONCE = 50
 class _Wait:
     """A client's wait for one call of its mail, and what came of it in time."""
 
-    def __init__(self, left: Callable[[], bool]) -> None:
-        self.left = left
-        self.open = True
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    __slots__ = ("attempts", "outcome", "undecided")
+
+    def __init__(self) -> None:
         self.outcome: Outcome | None = None
         self.attempts = 1
         # SES refused the mail, and `_conclude` decides what becomes of it.
         self.undecided = False
+
+
+class _Client:
+    """A client that waits for all calls of its mail, at most until a deadline."""
+
+    def __init__(self, calls: int, left: Callable[[], bool]) -> None:
+        self.left = left
+        self.waits = [_Wait() for _ in range(calls)]
+        self.waiting = True
+        self._under_way = calls
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def one_ended(self) -> None:
+        """Tell that one of the calls ended."""
+        self._under_way -= 1
+        if not self._under_way:
+            self._end()
+
+    async def wait(self, seconds: float) -> None:
+        # asyncio.wait() does the same for several times the price.
+        clock = asyncio.get_running_loop().call_later(seconds, self._end)
+        try:
+            await self._over
+        finally:
+            clock.cancel()
+            self.waiting = False
+
+    def _end(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
 
 
 class QueuedDelivery:
@@ -114,9 +143,13 @@ class QueuedDelivery:
             waits: Sequence[_Wait] = ()
             reply = _queued(submission.id, closed.reason)
         else:
-            waits = [_Wait(left) for _ in claims]
-            await self._wait(claims, passes, waits, started + self._answer_within)
-            reply = await self._conclude(submission.id, claims, waits)
+            client = _Client(len(claims), left)
+            waits = client.waits
+            for claim, one, wait in zip(claims, passes, waits, strict=True):
+                self._begin(self._first(claim, one, wait, client))
+            within = started + self._answer_within - time.monotonic()
+            await client.wait(max(within, 0))
+            reply = await self._conclude(submission.id, claims, client)
         self._events.emit(
             Answered(
                 submission,
@@ -164,33 +197,17 @@ class QueuedDelivery:
             for number, mail in enumerate(mails)
         ]
 
-    async def _wait(
-        self,
-        claims: Sequence[Claim],
-        passes: Sequence[Pass],
-        waits: Sequence[_Wait],
-        deadline: float,
-    ) -> None:
-        """Begin the attempts, and wait until all ended or the time is over."""
-        for claim, one, wait in zip(claims, passes, waits, strict=True):
-            self._begin(self._first(claim, one, wait))
-        within = max(deadline - time.monotonic(), 0)
-        try:
-            await asyncio.wait([wait.ended for wait in waits], timeout=within)
-        finally:
-            for wait in waits:
-                wait.open = False
-
     async def _conclude(
-        self, mail_id: MailId, claims: Sequence[Claim], waits: Sequence[_Wait]
+        self, mail_id: MailId, claims: Sequence[Claim], client: _Client
     ) -> Reply:
         """Decide who hears what, now that the wait is over."""
+        waits = client.waits
         undecided = [
             (claim, wait.outcome)
             for claim, wait in zip(claims, waits, strict=True)
             if wait.undecided and wait.outcome is not None
         ]
-        if len(undecided) == len(claims) and not waits[0].left():
+        if len(undecided) == len(claims) and not client.left():
             # The client knows, so nobody else needs to.
             for claim, _ in undecided:
                 await self._queue.settle(claim, None)
@@ -206,14 +223,16 @@ class QueuedDelivery:
             reason = waits[0].outcome.reply.text
         return _queued(mail_id, reason)
 
-    async def _first(self, claim: Claim, one: Pass, wait: _Wait) -> None:
+    async def _first(
+        self, claim: Claim, one: Pass, wait: _Wait, client: _Client
+    ) -> None:
         """The attempt that a client waits for."""
         claim, outcome = await self._attempt(claim, one)
-        in_time = wait.open
+        in_time = client.waiting
         if in_time:
             wait.outcome, wait.attempts = outcome, claim.job.state.attempts
-            wait.undecided = _refusal(outcome) is not None and not wait.left()
-        wait.ended.set_result(None)
+            wait.undecided = _refusal(outcome) is not None and not client.left()
+        client.one_ended()
         if not wait.undecided:
             # SES' answer is the reply already; the record follows at once.
             told = in_time and isinstance(outcome, Accepted)
