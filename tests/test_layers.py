@@ -11,7 +11,7 @@ import relay
 ROOT = Path(relay.__file__).parent
 LAYERS = (  # a module may import its own package and anything on an earlier line
     {"", "model", "finding", "mounts"},
-    {"message", "address", "log", "ids", "room"},
+    {"message", "address", "log", "ids", "room", "password"},
     {"words"},
     {"fields", "text", "part", "events", "pace", "transport", "control"}
     | {"transport.access"},
@@ -54,6 +54,7 @@ DOORS = {  # each outside library has one door
     "pydantic": {"config", "connector"},
     "sqlite3": {"queue"},
     "email_validator": {"address"},
+    "argon2": {"password"},
 }
 
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "import": "print a config.toml from a Logto Amazon SES connector",
     "schema": "print the JSON schema of the settings",
     "queue": "list, show, retry or drop what is in the queue",
+    "password": "read a password, print its hash for the settings",
     "ready": "exit 0 when a running relay is ready",
 }
 
