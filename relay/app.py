@@ -9,6 +9,7 @@ import asyncio
 import gc
 import logging
 import socket
+import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -33,7 +34,11 @@ from relay.queue import file
 from relay.queue.sqlite import SqliteQueue, open_spool
 from relay.room import Room
 from relay.smtp.access import Doorkeeper, Limits
+from relay.smtp.certificate import BadCertificate, Certificate, SelfSigned
 from relay.smtp.listener import Listener
+from relay.smtp.logins import Logins, User
+from relay.smtp.rate import Rate
+from relay.smtp.senders import Senders
 from relay.smtp.session import Service
 from relay.smtp.wire import Memory
 from relay.template import Templates
@@ -309,7 +314,14 @@ def _listeners(
         line_length=settings.limits.line_length,
         timeout=settings.limits.timeout,
     )
-    doorkeeper = Doorkeeper(settings.limits.connections, Memory(settings.limits.memory))
+    doorkeeper = Doorkeeper(
+        settings.limits.connections,
+        Memory(settings.limits.memory),
+        per_client=settings.limits.connections_per_client,
+        rate=Rate(settings.limits.messages_per_minute),
+    )
+    tls_context = _tls_context(settings)
+    logins = _logins(settings, stopping, stack)
     listeners = []
     for listener in settings.listeners:
         service = Service(
@@ -321,10 +333,63 @@ def _listeners(
             doorkeeper=doorkeeper,
             stopping=stopping,
             usage=listener.usage,
+            starttls=tls_context if listener.tls == "starttls" else None,
+            implicit_tls=tls_context if listener.tls == "implicit" else None,
+            require_tls=listener.require_tls,
+            auth=listener.auth,
+            insecure_auth=listener.insecure_auth,
+            logins=logins,
+            proxies=listener.proxies,
         )
         bound = _bind(listener.address, listener.name, stack)
         listeners.append(Listener(service, bound))
     return listeners
+
+
+def certificate(settings: config.Config) -> Certificate | None:
+    """The certificate in the files that the settings name. Raises Unusable."""
+    tls = settings.tls
+    if not tls.cert_file:
+        return None
+    try:
+        return Certificate(
+            settings.directory / tls.cert_file, settings.directory / tls.key_file
+        )
+    except BadCertificate as error:
+        raise Unusable(f"{settings.file or 'settings'}: {error}") from error
+
+
+def _tls_context(settings: config.Config) -> Callable[[], ssl.SSLContext] | None:
+    """What each handshake asks for its certificate."""
+    if all(listener.tls == "off" for listener in settings.listeners):
+        return None
+    if files := certificate(settings):
+        return files.context
+    try:
+        made = SelfSigned(socket.gethostname())
+    except BadCertificate as error:
+        raise Unusable(f"{settings.file or 'settings'}: {error}") from error
+    log.line(logging.WARNING, "self-signed certificate", sha256=made.fingerprint)
+    return made.context
+
+
+def _logins(
+    settings: config.Config, stopping: asyncio.Event, stack: AsyncExitStack
+) -> Logins | None:
+    if not settings.users:
+        return None
+    users = [
+        User(
+            name=user.name,
+            password_hash=config.revealed(user.password_hash),
+            senders=Senders(user.senders),
+            usage=user.usage,
+        )
+        for user in settings.users
+    ]
+    logins = Logins(users, stopping=stopping)
+    stack.callback(logins.close)
+    return logins
 
 
 def _bind(address: str, name: str, stack: AsyncExitStack) -> list[socket.socket]:

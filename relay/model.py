@@ -117,6 +117,7 @@ class Submission:
     received_at: float = 0.0
     listener: str = ""
     usage: str = ""
+    user: str = ""  # who logged in
 
 
 # What one attempt came to.

@@ -29,13 +29,25 @@ def hashed(password: str) -> str:
 
 
 def matches(password_hash: str, password: bytes) -> bool:
-    """Tell whether the hash is the password's; what is no hash matches nothing."""
+    """Tell whether the hash is the password's; what is no hash matches nothing.
+
+    Raises MemoryError when there is none for the comparison.
+    """
     from argon2 import PasswordHasher
-    from argon2.exceptions import InvalidHashError, VerificationError
+    from argon2.exceptions import (
+        InvalidHashError,
+        VerificationError,
+        VerifyMismatchError,
+    )
 
     try:
         return PasswordHasher().verify(password_hash, password)
-    except (VerificationError, InvalidHashError, UnicodeError):
+    except (VerifyMismatchError, InvalidHashError, UnicodeError):
+        return False
+    except VerificationError as error:
+        if is_hash(password_hash):
+            # A right password must not be called wrong because memory is short.
+            raise MemoryError(str(error)) from error
         return False
 
 

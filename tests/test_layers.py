@@ -55,6 +55,7 @@ DOORS = {  # each outside library has one door
     "sqlite3": {"queue"},
     "email_validator": {"address"},
     "argon2": {"password"},
+    "cryptography": {"smtp"},
 }
 
 

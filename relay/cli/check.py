@@ -6,14 +6,20 @@ import argparse
 import asyncio
 import os
 import shutil
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 
-from relay import config, mounts
+from relay import app, config, mounts
 from relay.cli import settings
 from relay.fields import mailbox
 from relay.finding import Finding
 from relay.queue import file
 from relay.queue.sqlite import RESERVE
+from relay.smtp.certificate import Certificate
 from relay.template import TemplateError, Templates
+
+# A certificate that ends within this is worth a warning.
+SOON = timedelta(days=14)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -37,12 +43,14 @@ def run(options: argparse.Namespace) -> int:
             email_address=chosen.ses.email_address,
             missing=chosen.missing_variables,
         )
-    except (config.ConfigError, TemplateError) as error:
+        certificate = app.certificate(chosen)
+    except (config.ConfigError, TemplateError, app.Unusable) as error:
         settings.complain(str(error))
         return 2
     findings = [
         Finding("ok", f"settings: {chosen.file or 'from the environment'}"),
         Finding("ok", f"templates: {', '.join(templates.usages) or 'none'}"),
+        *([_end_of(certificate)] if certificate else []),
         *(Finding("warning", warning) for warning in templates.warnings),
         *(Finding("warning", warning) for warning in config.warnings(chosen)),
         *_outside_the_identity(chosen),
@@ -53,6 +61,20 @@ def run(options: argparse.Namespace) -> int:
     for finding in findings:
         print(f"{finding.level}: {finding.text}")
     return 1 if any(finding.level == "problem" for finding in findings) else 0
+
+
+def _end_of(certificate: Certificate) -> Finding:
+    """How long the listeners' certificate is good for."""
+    end = certificate.ends()
+    left = end - datetime.now(UTC)
+    if left < timedelta(0):
+        return Finding(
+            "problem",
+            f"tls.certFile: ended on {end:%Y-%m-%d}; renew it, and the "
+            "running relay reads the new one by itself",
+        )
+    level: Literal["ok", "warning"] = "ok" if left > SOON else "warning"
+    return Finding(level, f"tls.certFile: is good until {end:%Y-%m-%d}")
 
 
 def _outside_the_identity(chosen: config.Config) -> list[Finding]:

@@ -7,8 +7,9 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from pydantic.alias_generators import to_camel
 
+from relay import password
 from relay.config.explain import Location
-from relay.config.models import Config, revealed
+from relay.config.models import Config, Listener, revealed
 from relay.config.values import TAG, Network, is_loopback
 
 Mistake = tuple[Location, str]
@@ -46,11 +47,20 @@ def contradictions(config: Config, *, recipients_given: bool) -> Iterator[Mistak
     for number, user in enumerate(config.users):
         if names.index(user.name) != number:
             yield ("users", number, "name"), f'= "{user.name}": given twice'
-        if not revealed(user.password_hash):
+        if "\0" in user.name:
+            yield ("users", number, "name"), "must not hold a NUL, which ends names"
+        hashed = revealed(user.password_hash)
+        if not hashed:
             yield (
                 ("users", number),
                 "needs passwordHash or passwordHashFile; relay password prints one",
             )
+        elif not password.is_hash(hashed):
+            yield (
+                ("users", number, "password_hash"),
+                "is not an argon2 hash; relay password prints one",
+            )
+    yield from _tls(config)
     yield from _web(config)
 
 
@@ -117,23 +127,27 @@ def _listeners(config: Config) -> Iterator[Mistake]:
         if not listener.address:
             yield (*here, "address"), "must not be empty; such as localhost:1025"
             continue
-        outside = not is_loopback(listener.address)
+        # A proxy on this machine brings in clients from anywhere.
+        outside = bool(listener.proxies) or not is_loopback(listener.address)
         if names.index(listener.name) != number:
             yield (*here, "name"), f'= "{listener.name}": given twice'
         if outside and listener.auth == "any":
-            yield (*here, "auth"), '= "any": only on a loopback address'
+            yield (
+                (*here, "auth"),
+                '= "any": only on a loopback address, and without proxies',
+            )
         if outside and listener.auth != "required" and covers_half(listener.allow):
             yield (
                 (*here, "allow"),
                 (
                     f"covers half of all addresses or more, and {listener.address} is "
-                    "reachable from outside the machine: an open relay; name your own "
-                    'networks, or set auth = "required"'
+                    f"reachable from outside the machine{_through(listener)}: an open "
+                    'relay; name your own networks, or set auth = "required"'
                 ),
             )
         if listener.require_tls and listener.tls != "starttls":
             yield (*here, "require_tls"), '= true: only with tls = "starttls"'
-        certificate = config.tls.cert_file and config.tls.key_file
+        certificate = config.tls.cert_file or config.tls.key_file
         if listener.tls != "off" and not (certificate or config.tls.self_signed):
             yield (
                 (*here, "tls"),
@@ -144,6 +158,38 @@ def _listeners(config: Config) -> Iterator[Mistake]:
             )
         if listener.auth in ("optional", "required") and not config.users:
             yield (*here, "auth"), f'= "{listener.auth}": needs [[users]]'
+
+
+def _through(listener: Listener) -> str:
+    return " through its proxies" if listener.proxies else ""
+
+
+def _tls(config: Config) -> Iterator[Mistake]:
+    tls = config.tls
+    if bool(tls.cert_file) != bool(tls.key_file):
+        given, missing = ("cert_file", "keyFile")
+        if tls.key_file:
+            given, missing = ("key_file", "certFile")
+        yield ("tls", given), f"is given without tls.{missing}; give both"
+    elif tls.cert_file and tls.self_signed:
+        yield ("tls", "self_signed"), "= true: is given beside tls.certFile; keep one"
+
+
+def _doors(config: Config) -> Iterator[str]:
+    """What listeners and users say that has no effect."""
+    for number, listener in enumerate(config.listeners):
+        clear = listener.tls == "off" and not listener.insecure_auth
+        if clear and listener.auth in ("optional", "required"):
+            yield (
+                f'listeners[{number}].auth = "{listener.auth}": nobody can log in '
+                "without TLS; set tls, or insecureAuth = true where the network is "
+                "trusted"
+            )
+    ways = {listener.auth for listener in config.listeners}
+    if config.users and not ways & {"optional", "required"}:
+        yield "users: no listener has auth, so nobody logs in"
+    if config.tls.cert_file and all(one.tls == "off" for one in config.listeners):
+        yield "tls.certFile: no listener has tls, so it is not used"
 
 
 def _web(config: Config) -> Iterator[Mistake]:
@@ -176,9 +222,10 @@ def covers_half(networks: Sequence[Network]) -> bool:
 
 def warnings(config: Config) -> list[str]:
     """What is taken and has no effect."""
+    found = list(_doors(config))
     if config.queue.engine != "none" or config.transport == "capture":
-        return []
-    return [
+        return found
+    return found + [
         f"templates[{number}]: validFor and supersedes have no effect with "
         'queue.engine = "none", where no mail waits'
         for number, template in enumerate(config.templates)

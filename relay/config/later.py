@@ -9,18 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from relay.config.explain import Location, explain
-from relay.config.models import Config, Listener, Table
+from relay.config.models import Config, Table
 
 _TEXT = "comes with a later release; leave it at its default"
 _LATER: tuple[Location, ...] = (
-    ("tls",),
-    ("users",),
-    ("limits", "connections_per_client"),
-    ("limits", "messages_per_minute"),
     ("web",),
     ("intake",),
 )
-_LISTENER = ("tls", "require_tls", "auth", "insecure_auth", "proxies")
 
 
 def not_yet(config: Config) -> Iterator[tuple[Location, str]]:
@@ -41,11 +36,6 @@ def not_yet(config: Config) -> Iterator[tuple[Location, str]]:
             value = getattr(mine, name)
             if value != getattr(default, name):
                 yield (*location, name), _words(value)
-    for number, listener in enumerate(config.listeners):
-        for name in _LISTENER:
-            value = getattr(listener, name)
-            if value != Listener.model_fields[name].default:
-                yield ("listeners", number, name), _words(value)
 
 
 def _words(value: object) -> str:

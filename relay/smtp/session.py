@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import ssl
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from aiosmtpd.smtp import SMTP
 
@@ -23,12 +24,21 @@ from relay.core import NO_ROOM
 from relay.delivery import INTERNAL, SHUTTING_DOWN
 from relay.ids import new_id
 from relay.model import Envelope, Reply, Submission
-from relay.smtp import path
-from relay.smtp.access import Doorkeeper, Limits, Network
+from relay.smtp import auth, path, proxy
+from relay.smtp.access import Doorkeeper, Limits, Network, Visit, allowed, plain
+from relay.smtp.logins import Logins, User
+from relay.smtp.tls import TlsError
 from relay.smtp.wire import CHUNK, Account, Data, Silent, Wire
 
 COMMAND_LENGTH = 2048
 REFUSED_COMMANDS = 20
+FAILED_LOGINS = 5
+# Seconds, or `limits.timeout` where that is shorter.
+HANDSHAKE_SECONDS = 30.0
+HEADER_SECONDS = 5.0  # proxy-protocol.txt wants at least 3
+FAREWELL_SECONDS = 5.0
+# Clients that shake hands only to hear that they are refused.
+REFUSED_HANDSHAKES = 100
 
 OK = Reply(250, "0.0", "Ok")
 BYE = Reply(221, "0.0", "Bye")
@@ -57,6 +67,27 @@ NO_SMTPUTF8 = Reply(553, "6.7", "Non-ASCII addresses are not supported")
 TOO_MANY_RECIPIENTS = Reply(452, "5.3", "Too many recipients")
 TOO_LARGE = Reply(552, "3.4", "Message is too long")
 LINE_TOO_LONG = Reply(554, "6.0", "A line of the message is too long")
+READY_FOR_TLS = Reply(220, "0.0", "Ready to start TLS")
+TLS_IN_USE = Reply(503, "5.1", "TLS is in use already")
+TLS_FIRST = Reply(530, "7.0", "Must issue a STARTTLS command first")
+LOGGED_IN = Reply(235, "7.0", "Authentication succeeded")
+LOGGED_IN_ALREADY = Reply(503, "5.1", "Already authenticated")
+NOT_IN_MAIL = Reply(503, "5.1", "Not during a mail transaction")
+LOGIN_FIRST = Reply(530, "7.0", "Authentication required")
+LOGIN_NEEDS_TLS = Reply(538, "7.11", "Encryption required for authentication")
+WRONG_LOGIN = Reply(535, "7.8", "Authentication credentials invalid")
+NO_LOGIN_NOW = Reply(454, "7.0", "Temporary authentication failure")
+TOO_MANY_LOGINS = Reply(421, "7.0", "Too many failed logins, closing connection")
+NOT_YOUR_SENDER = Reply(553, "7.1", "Sender address not allowed for this user")
+TOO_OFTEN = Reply(450, "7.1", "Too many messages, try again later")
+
+# What the log tells as well: limits, and what an operator will be asked about.
+_LOGGED = frozenset(
+    (
+        *(NO_ROOM, TOO_LARGE, LINE_TOO_LONG, TOO_MANY_RECIPIENTS, TOO_LONG),
+        *(TOO_OFTEN, TOO_MANY_REFUSED, TOO_MANY_LOGINS, NOT_YOUR_SENDER, NOT_HTTP),
+    )
+)
 
 _HTTP = re.compile(rb"[A-Z]{3,10} \S+ HTTP/\d")
 
@@ -66,6 +97,7 @@ _NO_HOOKS = object()
 
 # The second argument tells whether the client has left meanwhile.
 Accept = Callable[[Submission, Callable[[], bool]], Coroutine[Any, Any, Reply]]
+TlsContext = Callable[[], ssl.SSLContext]  # asked for each handshake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +112,13 @@ class Service:
     doorkeeper: Doorkeeper
     stopping: asyncio.Event
     usage: str = ""
+    starttls: TlsContext | None = None  # for one of the two at most
+    implicit_tls: TlsContext | None = None
+    require_tls: bool = False
+    auth: Literal["off", "optional", "required", "any"] = "off"
+    insecure_auth: bool = False
+    logins: Logins | None = None
+    proxies: Sequence[Network] = ()
 
 
 class Session(SMTP):
@@ -105,13 +144,20 @@ class Session(SMTP):
         )
         self._service = service
         self._sessions = sessions
+        self._visit = Visit(service.doorkeeper)
         self._peer = ""
+        self._proxy = ""  # the proxy's address, where one speaks for the client
         self._refusal: Reply | None = None
         self._closing = False
         self._left = False
-        self._refused = 0
-        self._greeted = False
-        self._extended = False
+        self._refused = self._failed_logins = 0
+        self._told: set[Reply] = set()
+        self._forget_client()
+
+    def _forget_client(self) -> None:
+        """Forget all that the client said, as before its first command."""
+        self._greeted = self._extended = self._logged_in = False
+        self._user: User | None = None
         self._start_over()
 
     @property
@@ -125,10 +171,16 @@ class Session(SMTP):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._sessions.add(self)
         peer = transport.get_extra_info("peername")
-        self._peer = peer[0] if peer else ""
+        self._peer = plain(peer[0]) if peer else ""
         service = self._service
-        self._refusal = service.doorkeeper.admit(self._peer, service.allow)
+        if service.proxies and allowed(self._peer, service.proxies):
+            self._proxy = self._peer
+            self._refusal = self._visit.count()
+        else:
+            self._refusal = self._visit.admit(self._peer, service.allow)
         super().connection_made(transport)
+        self._wire = Wire(self._reader, self._writer, timeout=service.limits.timeout)
+        self._wire.quiet = bool(self._proxy or service.implicit_tls)
 
     def connection_lost(self, error: Exception | None) -> None:
         # The library cancels the command under way here, and with it the mail.
@@ -146,31 +198,64 @@ class Session(SMTP):
         """No timer here: each wait in `Wire` has its own deadline."""
 
     async def _handle_client(self) -> None:
-        self._wire = Wire(
-            self._reader, self._writer, timeout=self._service.limits.timeout
-        )
         try:
-            await self._converse()
+            await self._serve()
+            await self._see_off()
+        finally:
+            self._visit.leave()
+            self._sessions.discard(self)
+            self._writer.close()
+
+    async def _serve(self) -> None:
+        try:
+            if await self._open():
+                await self._converse()
         except Silent:
+            self._log(logging.INFO, "client silent", reply=str(TIME_OVER))
             await self._last_words(TIME_OVER)
+        except TlsError as error:
+            self._log(logging.INFO, "TLS broken", reason=str(error))
         except (EOFError, ConnectionError):
             pass
         except Exception as error:  # noqa: BLE001 - a session takes no other down
             log.broken("session broken", error, listener=self._service.name)
             await self._last_words(INTERNAL)
-        finally:
-            if self._refusal is None:
-                self._service.doorkeeper.leave()
-            self._sessions.discard(self)
-            self._writer.close()
 
     async def _last_words(self, reply: Reply) -> None:
+        if self._wire.quiet or self._wire.stuck:
+            return
         try:
             await self._wire.reply(str(reply))
             await self._wire.flush()
         except (Silent, ConnectionError):
-            if isinstance(self.transport, asyncio.Transport):
-                self.transport.abort()
+            pass
+
+    async def _see_off(self) -> None:
+        """Close; who does not take what was said last is cut off soon."""
+        line = self.transport
+        if not isinstance(line, asyncio.Transport):
+            return  # gone already
+        if self._wire.stuck:
+            line.abort()
+            return
+        self._wire.close()
+        if line.get_write_buffer_size():
+            try:
+                async with asyncio.timeout(FAREWELL_SECONDS):
+                    await self._writer.wait_closed()
+            except (TimeoutError, OSError):
+                line.abort()
+
+    def _log(self, level: int, event: str, **fields: object) -> None:
+        log.line(
+            level,
+            event,
+            listener=self._service.name,
+            peer=self._peer,
+            proxy=self._proxy,
+            user=self._user.name if self._user else "",
+            **fields,
+        )
 
     def dismiss_if_idle(self) -> None:
         """Say goodbye, unless a mail transaction is under way."""
@@ -181,25 +266,72 @@ class Session(SMTP):
         """Say goodbye now, if the client waits for no answer."""
         line = self.transport
         if isinstance(line, asyncio.Transport) and not line.is_closing():
-            if self._wire.waiting:
-                line.write(f"{SHUTTING_DOWN}\r\n".encode())
-            line.close()
+            self._wire.farewell(str(SHUTTING_DOWN))
+            self._wire.close()
+
+    # Before the dialog: whom a proxy speaks for, TLS, and who may stay.
+
+    async def _open(self) -> bool:
+        """Go as far as the greeting; False when it does not come to it."""
+        service, wire = self._service, self._wire
+        if self._proxy and not await self._take_header():
+            return False
+        refusal = self._refusal
+        if refusal is not None:
+            self._log(logging.WARNING, "client refused", reply=str(refusal))
+        if context := service.implicit_tls:
+            if refusal is None:
+                await self._shake_hands(context)
+            elif not await self._shake_hands_to_refuse(context):
+                return False
+        wire.quiet = False
+        if refusal is None:
+            return True
+        # Unread bytes would make the kernel reset the connection, and the client
+        # lose the reply.
+        await wire.drop_unread()
+        await self._last_words(refusal)
+        return False
+
+    async def _take_header(self) -> bool:
+        """Read whom the proxy speaks for; False: nobody can tell, nobody is served."""
+        try:
+            client = await self._wire.header(proxy.take, seconds=HEADER_SECONDS)
+        except proxy.BadHeader as error:
+            reason = str(error)
+        except Silent:
+            reason = "it did not come in time"
+        else:
+            self._peer = client.address or self._proxy
+            if self._refusal is None:
+                allow = self._service.allow
+                self._refusal = self._visit.identify(self._peer, allow)
+            return True
+        self._log(logging.WARNING, "PROXY header refused", reason=reason)
+        return False
+
+    async def _shake_hands(
+        self, context: TlsContext, seconds: float = HANDSHAKE_SECONDS
+    ) -> None:
+        await self._wire.start_tls(context(), seconds=seconds)
+        self._log(logging.DEBUG, "TLS", version=self._wire.tls)
+
+    async def _shake_hands_to_refuse(self, context: TlsContext) -> bool:
+        """Shake hands so that the refusal can be read; False: too many do already."""
+        doorkeeper = self._service.doorkeeper
+        if doorkeeper.refusing >= REFUSED_HANDSHAKES:
+            return False
+        doorkeeper.refusing += 1
+        try:
+            await self._shake_hands(context, FAREWELL_SECONDS)
+        finally:
+            doorkeeper.refusing -= 1
+        return True
 
     # The dialog.
 
     async def _converse(self) -> None:
-        service = self._service
-        if self._refusal is not None:
-            log.line(
-                logging.WARNING,
-                "client refused",
-                listener=service.name,
-                peer=self._peer,
-                reply=str(self._refusal),
-            )
-            await self._last_words(self._refusal)
-            return
-        await self._wire.reply(f"220 {service.hostname} ESMTP")
+        await self._wire.reply(f"220 {self._service.hostname} ESMTP")
         while not self._closing:
             line = await self._wire.command(COMMAND_LENGTH)
             reply = TOO_LONG if line is None else await self._answer(line)
@@ -208,12 +340,17 @@ class Session(SMTP):
         await self._wire.flush()
 
     async def _push(self, reply: Reply) -> None:
-        if reply.code >= 500:
-            if self._refused >= REFUSED_COMMANDS:
-                reply = TOO_MANY_REFUSED
-            self._refused += 1
-        if reply.code == 421:
-            self._closing = True
+        if reply.code >= 400:
+            if reply.code >= 500:
+                if self._refused >= REFUSED_COMMANDS:
+                    reply = TOO_MANY_REFUSED
+                self._refused += 1
+            if reply in _LOGGED and reply not in self._told:
+                self._told.add(reply)  # once in a session: a client may go on for ever
+                self._log(logging.WARNING, "command refused", reply=str(reply))
+            if reply.code == 421:
+                self._closing = True
+                await self._wire.drop_unread()  # as in `_open`
         await self._wire.reply(str(reply))
 
     async def _answer(self, line: bytes) -> Reply | None:
@@ -248,7 +385,11 @@ class Session(SMTP):
                 return CANNOT_VERIFY if argument else BAD_PARAMETER
             case b"HELP":
                 return Reply(214, "0.0", "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY QUIT")
-            case b"EXPN" | b"TURN" | b"ETRN" | b"BDAT" | b"AUTH" | b"STARTTLS":
+            case b"AUTH":
+                return await self._auth(argument)
+            case b"STARTTLS":
+                return await self._starttls(argument)
+            case b"EXPN" | b"TURN" | b"ETRN" | b"BDAT":
                 return NOT_OFFERED
             case b"":
                 return SYNTAX
@@ -262,14 +403,18 @@ class Session(SMTP):
         self._start_over()
         self._greeted = self._extended = True
         limits = self._service.limits
-        offers = (
+        offers = [
             self._service.hostname,
             "PIPELINING",
             f"SIZE {limits.message_size}",
             "8BITMIME",
             "ENHANCEDSTATUSCODES",
             f"LIMITS RCPTMAX={limits.recipients}",
-        )
+        ]
+        if self._service.starttls and not self._wire.tls:
+            offers.append("STARTTLS")
+        if self._may_log_in() and not self._logged_in:
+            offers.append("AUTH PLAIN LOGIN")
         lines = [f"250-{offer}" for offer in offers[:-1]]
         await self._wire.reply("\r\n".join([*lines, f"250 {offers[-1]}"]))
         return None
@@ -282,6 +427,80 @@ class Session(SMTP):
         await self._wire.reply(f"250 {self._service.hostname}")
         return None
 
+    async def _starttls(self, argument: str) -> Reply | None:
+        context = self._service.starttls
+        if self._wire.tls:
+            return TLS_IN_USE
+        if context is None:
+            return NOT_OFFERED
+        if argument:
+            return NO_ARGUMENT
+        if not self._extended:
+            return EHLO_FIRST
+        if self._sender is not None:
+            return NOT_IN_MAIL
+        # RFC 3207 section 6 and CVE-2011-0411: what somebody slipped in behind
+        # STARTTLS must not be taken as the client's own, under TLS.
+        if dropped := await self._wire.drop_unread():
+            self._log(logging.WARNING, "plaintext behind STARTTLS", bytes=dropped)
+        await self._wire.reply(str(READY_FOR_TLS))
+        await self._wire.flush()
+        await self._shake_hands(context)
+        self._forget_client()  # RFC 3207 section 4.2
+        return None
+
+    def _may_log_in(self) -> bool:
+        """Tell whether AUTH is offered as things stand."""
+        service = self._service
+        if service.auth == "off" or self._wire.tls:
+            return service.auth != "off"
+        # `any` is for loopback alone, and its passwords open nothing.
+        return not service.require_tls and (
+            service.insecure_auth or service.auth == "any"
+        )
+
+    async def _auth(self, argument: str) -> Reply:
+        if self._service.auth == "off":
+            return NOT_OFFERED
+        if not self._extended:
+            return EHLO_FIRST
+        if self._logged_in:
+            return LOGGED_IN_ALREADY
+        if self._sender is not None:
+            return NOT_IN_MAIL
+        if not argument:
+            return BAD_PARAMETER
+        if not self._may_log_in():
+            return LOGIN_NEEDS_TLS
+        try:
+            given = await auth.credentials(self._ask, argument)
+        except auth.Ended as ended:
+            return ended.reply
+        return await self._log_in(given)
+
+    async def _ask(self, challenge: str) -> bytes | None:
+        await self._wire.reply(challenge)
+        return await self._wire.command(auth.RESPONSE_LENGTH)
+
+    async def _log_in(self, given: auth.Credentials) -> Reply:
+        logins = self._service.logins
+        if self._service.auth != "any" and logins is not None:
+            try:
+                self._user = await logins.check(given, self._peer)
+            except MemoryError:
+                self._log(logging.ERROR, "no memory to compare a password")
+                return NO_LOGIN_NOW
+            if self._user is None:
+                # An unknown name may be a password in the wrong field.
+                known = given.name if logins.knows(given.name) else ""
+                self._log(logging.WARNING, "login failed", name=known)
+                self._failed_logins += 1
+                too_many = self._failed_logins >= FAILED_LOGINS
+                return TOO_MANY_LOGINS if too_many else WRONG_LOGIN
+        self._logged_in = True
+        self._log(logging.DEBUG, "logged in")
+        return LOGGED_IN
+
     def _start_over(self) -> None:
         self._sender: str | None = None  # "" is the null sender
         self._recipients: dict[str, str] = {}
@@ -292,6 +511,10 @@ class Session(SMTP):
             return SHUTTING_DOWN
         if not self._greeted:
             return EHLO_FIRST
+        if self._service.require_tls and not self._wire.tls:
+            return TLS_FIRST
+        if self._service.auth == "required" and not self._logged_in:
+            return LOGIN_FIRST
         if self._sender is not None:
             return NESTED_MAIL
         try:
@@ -312,8 +535,20 @@ class Session(SMTP):
                 return BAD_SENDER
         if sender and not path.is_sender(sender):
             return BAD_SENDER
+        user = self._user
+        if user is not None and not user.senders.allow(sender):
+            return NOT_YOUR_SENDER
+        if not self._in_time(user):
+            return TOO_OFTEN
         self._sender = sender
         return SENDER_OK
+
+    def _in_time(self, user: User | None) -> bool:
+        """Count the mail for its client and its user; False: they had their number."""
+        keys = [f"client {self._peer}"]
+        if user is not None:
+            keys.append(f"user {user.name}")
+        return self._service.doorkeeper.rate.let_in(keys, now=time.monotonic())
 
     def _parameters(self, parameters: dict[str, str | None]) -> Reply | None:
         """Check MAIL's parameters: just those that EHLO offers, and AUTH."""
@@ -404,7 +639,8 @@ class Session(SMTP):
             peer=self._peer,
             received_at=time.time(),
             listener=self._service.name,
-            usage=self._service.usage,
+            usage=(self._user and self._user.usage) or self._service.usage,
+            user=self._user.name if self._user else "",
         )
 
 

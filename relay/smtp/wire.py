@@ -6,13 +6,22 @@ Bounded in memory and time, whatever the client does; knows no command.
 from __future__ import annotations
 
 import asyncio
+import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
+
+from relay.smtp.tls import Tls, TlsError
+
+T = TypeVar("T")
 
 CHUNK = 65_536
 # Replies collect while further commands are here already (RFC 2920), up to this;
 # then the client has to read some before it is served on.
 REPLIES = 65_536
 END = b"\r\n.\r\n"
+# A handshake is a few kilobytes; who floods instead is cut off.
+HANDSHAKE = 262_144
 
 
 class Silent(Exception):  # noqa: N818 - a statement about the client
@@ -87,7 +96,79 @@ class Wire:
         self._timeout = timeout
         self._in = bytearray()
         self._out = bytearray()
+        self._tls: Tls | None = None
         self.waiting = False  # for the client's next bytes, with nothing unanswered
+        self.stuck = False  # the client does not read its replies
+        self.quiet = False  # what the client would read is not SMTP yet
+
+    @property
+    def tls(self) -> str:
+        """The version of TLS in use, or ""."""
+        return self._tls.version if self._tls else ""
+
+    async def header(
+        self, take: Callable[[bytes], tuple[T, int] | None], *, seconds: float
+    ) -> T:
+        """What stands before the first command, as `take` reads it.
+
+        `take` gets all that is here; it returns what it found and how many bytes
+        that were, or None while it needs more.
+        """
+        try:
+            async with asyncio.timeout(min(seconds, self._timeout)):
+                while (found := take(bytes(self._in))) is None:
+                    await self._fill()
+        except TimeoutError:
+            raise Silent from None
+        value, length = found
+        del self._in[:length]
+        return value
+
+    async def start_tls(self, context: ssl.SSLContext, *, seconds: float) -> None:
+        """Shake hands, and speak TLS from here on. Raises TlsError.
+
+        What the client sent before is taken as the beginning of its handshake.
+        """
+        tls = Tls(context)
+        received = bytes(self._in)
+        self._in.clear()
+        self.quiet = True
+        count = 0
+        try:
+            async with asyncio.timeout(min(seconds, self._timeout)):
+                while not (received and tls.handshake(received)):
+                    self._send(tls.outgoing())
+                    received = await self._read()
+                    count += len(received)
+                    if not received:
+                        raise EOFError
+                    if count > HANDSHAKE:
+                        raise TlsError("too much data in the handshake")
+                self._send(tls.outgoing())
+                # The client may have said something behind its Finished already.
+                self._in += tls.decrypted(b"")
+        except TimeoutError:
+            raise Silent from None
+        except TlsError:
+            self._send(tls.outgoing())  # an alert that tells the client why
+            raise
+        self.quiet = False
+        self._tls = tls
+
+    async def drop_unread(self) -> int:
+        """Throw away what is here already, and tell how many bytes that were."""
+        dropped = len(self._in)
+        self._in.clear()
+        try:
+            # Only what has arrived: a read that would wait is ended at once.
+            async with asyncio.timeout(0):
+                while dropped <= HANDSHAKE and (
+                    chunk := await self._reader.read(CHUNK)
+                ):
+                    dropped += len(chunk)
+        except TimeoutError:
+            pass
+        return dropped
 
     async def command(self, limit: int) -> bytes | None:
         """The next line without its end; None when it is longer than `limit` bytes.
@@ -167,14 +248,29 @@ class Wire:
     async def _fill(self) -> None:
         if self._out:
             await self.flush()
+        chunk = b""
+        while not chunk:
+            if self._tls is not None and self._tls.ended:
+                raise EOFError
+            chunk = await self._read()
+            if not chunk:
+                raise EOFError
+            if self._tls is not None:
+                chunk = self._tls.decrypted(chunk)
+                # A new key, which the client may ask for, has to be told.
+                self._send(self._tls.outgoing())
+        self._in += chunk
+
+    async def _read(self) -> bytes:
         self.waiting = True
         try:
-            chunk = await self._reader.read(CHUNK)
+            return await self._reader.read(CHUNK)
         finally:
             self.waiting = False
-        if not chunk:
-            raise EOFError
-        self._in += chunk
+
+    def _send(self, data: bytes) -> None:
+        if data and not self._writer.is_closing():
+            self._writer.write(data)
 
     async def reply(self, text: str) -> None:
         """Answer; sent at once unless the next command is here already."""
@@ -186,13 +282,27 @@ class Wire:
         """Hand the replies over, and wait while the client does not read them."""
         if self._writer.is_closing():
             raise ConnectionResetError
-        self._writer.write(bytes(self._out))
+        data = bytes(self._out)
         self._out.clear()
+        self._writer.write(self._tls.encrypted(data) if self._tls else data)
         try:
             async with asyncio.timeout(self._timeout):
                 await self._writer.drain()
         except TimeoutError:
+            self.stuck = True
             raise Silent from None
+
+    def farewell(self, text: str) -> None:
+        """Say a last line without waiting, if the client waits for no answer."""
+        if self.waiting and not self.quiet:
+            data = text.encode("ascii") + b"\r\n"
+            self._send(self._tls.encrypted(data) if self._tls else data)
+
+    def close(self) -> None:
+        """Close in order: what was said before still goes out."""
+        if self._tls is not None:
+            self._send(self._tls.closing())
+        self._writer.close()
 
 
 def _longest(chunk: bytes, before: int, limit: int) -> tuple[int, bool]:

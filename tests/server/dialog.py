@@ -6,11 +6,13 @@ r"""Replays a dialog file (`tests/dialogs/*.smtp`) against a running relay.
                         bytes, {text*1000} is that text a thousand times
     C-raw: text         the same without CRLF
     C x20: text         twenty times
+    C-tls               the client shakes hands; from here on all is in TLS
     C-half-close        the client closes its sending side
     C-connect           the client leaves and connects anew
     S: text             the server answers with this line; * stands for anything
     S x20: text         twenty times
     S-close             the server closes the connection
+    S-end               it closes it too, and whatever it sent before is no SMTP reply
     R: address          a recipient of the next captured mail (all are listed)
     U: usage            its usage
     M: text             one line of its content (all lines are listed, with * too)
@@ -25,6 +27,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +75,10 @@ def read(path: Path) -> Dialog:
 
 
 _VERBS = frozenset(
-    ("C", "C-raw", "C-half-close", "C-connect", "S", "S-close", "R", "U", "M", "M-none")
+    (
+        *("C", "C-raw", "C-tls", "C-half-close", "C-connect", "S", "S-close", "S-end"),
+        *("R", "U", "M", "M-none"),
+    )
 )
 
 
@@ -80,7 +86,9 @@ class Client:
     """One end of a connection, line by line."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._socket: socket.socket = socket.create_connection(
+            ("127.0.0.1", port), timeout=20
+        )
         self._lines = self._socket.makefile("rb")
         self._unsent = b""
         self._host = ""
@@ -96,9 +104,20 @@ class Client:
             pass  # the server closed meanwhile; its last words count
         self._unsent = b""
 
+    def start_tls(self) -> None:
+        """Shake hands. What the server says after it must not have come before."""
+        self.flush()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self._lines.close()
+        self._socket = context.wrap_socket(self._socket)
+        self._lines = self._socket.makefile("rb")
+
     def half_close(self) -> None:
         self.flush()
-        self._socket.shutdown(socket.SHUT_WR)
+        # Not SSLSocket's own, which ends the reading of TLS, too.
+        socket.socket.shutdown(self._socket, socket.SHUT_WR)
 
     def line(self) -> str:
         """The server's next line, "" when it closed; checks its enhanced code."""
@@ -112,6 +131,15 @@ class Client:
         if text:
             self._check_enhanced(text)
         return text
+
+    def end(self) -> None:
+        """Wait for the server's end. Raises AssertionError for a reply before it."""
+        self.flush()
+        try:
+            rest = self._lines.read()
+        except ConnectionResetError:
+            rest = b""
+        assert not re.search(rb"(?m)^\d\d\d[ -]", rest), f"a reply: {rest!r}"
 
     def _check_enhanced(self, text: str) -> None:
         match = _REPLY.fullmatch(text)
@@ -169,11 +197,15 @@ def _play(step: Step, client: Client, relay: RelayProcess) -> None:
             client.send(_bytes(step.text) + b"\r\n")
         case "C-raw":
             client.send(_bytes(step.text))
+        case "C-tls":
+            client.start_tls()
         case "C-half-close":
             client.half_close()
         case "S":
             text = client.line()
             assert _like(step.text, text), f"{where}: {step.text!r}, but got {text!r}"
+        case "S-end":
+            client.end()
         case "S-close":
             text = client.line()
             assert text == "", f"{where}: an end, but got {text!r}"

@@ -6,7 +6,15 @@ from ipaddress import ip_network
 
 import pytest
 
-from relay.smtp.access import NOT_ALLOWED, TOO_MANY, Doorkeeper, allowed
+from relay.smtp.access import (
+    NOT_ALLOWED,
+    TOO_MANY,
+    TOO_MANY_OF_CLIENT,
+    Doorkeeper,
+    Visit,
+    allowed,
+    plain,
+)
 from relay.smtp.wire import Memory
 
 LOCAL = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
@@ -28,8 +36,47 @@ def test_a_link_local_address_is_compared_without_its_zone() -> None:
 
 def test_the_doorkeeper_tells_why() -> None:
     door = Doorkeeper(connections=1, memory=Memory(10))
-    assert door.admit("10.0.0.1", LOCAL) == NOT_ALLOWED
-    assert door.admit("127.0.0.1", LOCAL) is None
-    assert door.admit("127.0.0.1", LOCAL) == TOO_MANY
-    door.leave()
-    assert door.admit("127.0.0.1", LOCAL) is None
+    first, second = Visit(door), Visit(door)
+    assert second.admit("10.0.0.1", LOCAL) == NOT_ALLOWED
+    assert first.admit("127.0.0.1", LOCAL) is None
+    assert second.admit("127.0.0.1", LOCAL) == TOO_MANY
+    second.leave()
+    assert door.open == 1
+    first.leave()
+    first.leave()
+    assert door.open == 0
+    assert second.admit("127.0.0.1", LOCAL) is None
+
+
+def test_each_client_has_its_own_number_of_connections() -> None:
+    door = Doorkeeper(connections=10, memory=Memory(10), per_client=1)
+    first, second, other = Visit(door), Visit(door), Visit(door)
+    assert first.admit("127.0.0.1", LOCAL) is None
+    assert other.admit("127.0.0.2", LOCAL) is None
+    assert second.admit("127.0.0.1", LOCAL) == TOO_MANY_OF_CLIENT
+    second.leave()
+    first.leave()
+    assert second.admit("127.0.0.1", LOCAL) is None
+    second.leave()
+    other.leave()
+    assert (door.open, dict(door.clients)) == (0, {})
+
+
+def test_a_client_behind_a_proxy_is_counted_once_it_is_named() -> None:
+    door = Doorkeeper(connections=2, memory=Memory(10), per_client=1)
+    first, second, third = Visit(door), Visit(door), Visit(door)
+    assert first.count() is None
+    assert second.count() is None
+    assert third.count() == TOO_MANY
+    assert first.identify("10.0.0.1", LOCAL) == NOT_ALLOWED
+    assert second.identify("127.0.0.1", LOCAL) is None
+    for visit in (first, second, third):
+        visit.leave()
+    assert (door.open, dict(door.clients)) == (0, {})
+
+
+def test_an_address_is_written_without_its_zone_and_its_ipv6_dress() -> None:
+    assert plain("::ffff:192.0.2.1") == "192.0.2.1"
+    assert plain("fe80::1%eth0") == "fe80::1"
+    assert plain("::1") == "::1"
+    assert plain("192.0.2.1") == "192.0.2.1"

@@ -1,0 +1,128 @@
+"""Who may log in: users, their passwords, and the pace of wrong guesses."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from relay import password
+from relay.smtp.auth import Credentials
+from relay.smtp.senders import Senders
+
+# A comparison keeps a core busy and takes 19 MB, so just these run at once.
+AT_ONCE = 2
+# A success is remembered under a key that only this process has, so that an app
+# with a connection for each mail pays once.
+REMEMBERED = 1000
+REMEMBERED_SECONDS = 600.0
+# A wrong guess is answered after the first of these, the next of its address after
+# twice that, up to the second; an address is forgotten after the third.
+FIRST_DELAY, LONGEST_DELAY, FORGOTTEN_AFTER = 0.25, 2.0, 600.0
+ADDRESSES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A client that logs in; "" for the usage: the listener's."""
+
+    name: str
+    password_hash: str = field(repr=False)
+    senders: Senders = field(default=Senders(()))
+    usage: str = ""
+
+
+class Logins:
+    """Compares passwords off the event loop, and makes guessing slow.
+
+    `stopping` ends the wait of those who guessed wrong.
+    """
+
+    def __init__(
+        self,
+        users: Sequence[User],
+        *,
+        stopping: asyncio.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._users = {user.name: user for user in users}
+        self._stopping = stopping
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="password")
+        # An unknown name takes as long as a known one.
+        self._decoy = password.decoy(users[0].password_hash) if users else ""
+        self._secret = secrets.token_bytes(32)
+        self._remembered: OrderedDict[bytes, float] = OrderedDict()  # key -> until
+        self._under_way: dict[bytes, asyncio.Future[bool]] = {}
+        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def close(self) -> None:
+        """Let no further comparison begin."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def knows(self, name: str) -> bool:
+        """Tell whether the name is a user's, for the log; never for the client."""
+        return name in self._users
+
+    async def check(self, given: Credentials, peer: str) -> User | None:
+        """The user whom the credentials are of.
+
+        None comes late, and as late for a known name as for an unknown one. Raises
+        MemoryError when there is none for the comparison.
+        """
+        began = self._clock()
+        user = self._users.get(given.name)
+        if self._decoy and await self._matches(user, given) and user is not None:
+            return user
+        await self._slow_down(began + self._delay(peer))
+        return None
+
+    async def _matches(self, user: User | None, given: Credentials) -> bool:
+        key = self._key(given)
+        now = self._clock()
+        if self._remembered.get(key, 0.0) > now:
+            self._remembered.move_to_end(key)
+            return True
+        running = self._under_way.get(key)
+        if running is None:  # else many connections of one app wait for the same
+            expected = self._decoy if user is None else user.password_hash
+            running = asyncio.get_running_loop().run_in_executor(
+                self._pool, password.matches, expected, given.password
+            )
+            self._under_way[key] = running
+            running.add_done_callback(lambda done: self._under_way.pop(key, None))
+        # Others may wait for it too; it ends whatever becomes of this client.
+        found = await asyncio.shield(running)
+        if found:
+            self._remembered[key] = now + REMEMBERED_SECONDS
+            while len(self._remembered) > REMEMBERED:
+                self._remembered.popitem(last=False)
+        return found
+
+    def _key(self, given: Credentials) -> bytes:
+        name = given.name.encode("utf-8", "surrogateescape")
+        text = len(name).to_bytes(4, "big") + name + given.password
+        return hmac.digest(self._secret, text, hashlib.sha256)
+
+    def _delay(self, peer: str) -> float:
+        """Enter a failure of this address, and tell how long it is to wait."""
+        now = self._clock()
+        count, until = self._failures.pop(peer, (0, 0.0))
+        count = count + 1 if until > now else 1
+        self._failures[peer] = (count, now + FORGOTTEN_AFTER)
+        while len(self._failures) > ADDRESSES:
+            self._failures.popitem(last=False)
+        return min(FIRST_DELAY * 2.0 ** min(count - 1, 20), LONGEST_DELAY)
+
+    async def _slow_down(self, until: float) -> None:
+        try:
+            async with asyncio.timeout(max(until - self._clock(), 0)):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
