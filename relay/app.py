@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from types import ModuleType
 
-from relay import config, lifecycle, log, sockets
+from relay import config, descriptors, lifecycle, log, sockets
 from relay.account import Account, AccountPace
 from relay.core import Relay
 from relay.delivery import Delivery
@@ -308,6 +308,15 @@ def _listeners(
     stopping: asyncio.Event,
     stack: AsyncExitStack,
 ) -> list[Listener]:
+    wanted = settings.limits.connections + settings.ses.concurrency
+    if (fit := descriptors.allow(wanted)) < wanted:
+        log.line(
+            logging.WARNING,
+            "settings",
+            warning=f"limits.connections = {settings.limits.connections}: this process "
+            f"may have about {max(fit - settings.ses.concurrency, 0)}; raise its limit "
+            "of open files (ulimit -n, LimitNOFILE=)",
+        )
     limits = Limits(
         message_size=settings.limits.message_size,
         recipients=settings.limits.recipients,

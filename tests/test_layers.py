@@ -11,7 +11,7 @@ import relay
 ROOT = Path(relay.__file__).parent
 LAYERS = (  # a module may import its own package and anything on an earlier line
     {"", "model", "finding", "mounts"},
-    {"message", "address", "log", "ids", "room", "password"},
+    {"message", "address", "log", "ids", "room", "password", "descriptors"},
     {"words"},
     {"fields", "text", "part", "events", "pace", "transport", "control"}
     | {"transport.access"},

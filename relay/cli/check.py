@@ -142,10 +142,9 @@ async def _online(chosen: config.Config) -> list[Finding]:
     if chosen.transport == "capture":
         return [Finding("ok", 'transport = "capture": there is nothing to ask')]
     from relay import online
-    from relay.app import ses_access
 
     return await online.checks(
-        ses_access(chosen),
+        app.ses_access(chosen),
         identities=_identities(chosen),
         identity_arn=chosen.ses.email_address_identity_arn,
         configuration_set=chosen.ses.configuration_set_name,

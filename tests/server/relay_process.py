@@ -128,14 +128,13 @@ def _one_shown(first: str, stream: IO[str]) -> Shown:
     while not parameters.endswith("\n}\n"):
         parameters += stream.readline() or "\n}\n"
     size = int(words["size"])
-    content = b""
-    while len(content) < size:
-        line = stream.readline()
-        if not line:
-            break
-        content += line.rstrip("\n").encode() + b"\r\n"
+    lines = []
+    while size > 0 and (line := stream.readline()):
+        lines.append(line.rstrip("\n").encode() + b"\r\n")
+        size -= len(lines[-1])
     # The last line end may be the show's own.
-    return Shown(mail_id, words, json.loads(parameters), content[:size])
+    content = b"".join(lines)[: int(words["size"])]
+    return Shown(mail_id, words, json.loads(parameters), content)
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:

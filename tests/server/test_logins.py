@@ -1,0 +1,150 @@
+"""Logging in to the real process: many at once, wrong guesses, and what is logged."""
+
+from __future__ import annotations
+
+import base64
+import json
+import smtplib
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from relay import password
+from tests.server.relay_process import RelayProcess, running_relay
+
+HOST = "127.0.0.1"
+MAIL = "From: app@acme.example\r\n\r\ntext\r\n"
+HASH = password.hashed("s3cret")
+USERS = json.dumps(
+    [
+        {"name": "app", "passwordHash": HASH, "senders": ["*@acme.example"]},
+        {"name": "other", "passwordHash": password.hashed("0ther")},
+    ]
+)
+
+
+@pytest.fixture(scope="module")
+def relay() -> Iterator[RelayProcess]:
+    listener = {
+        "name": "local",
+        "address": "127.0.0.1:0",
+        "auth": "required",
+        "insecureAuth": True,
+    }
+    settings = {"RELAY_LISTENERS": json.dumps([listener]), "RELAY_USERS": USERS}
+    with running_relay(settings=settings) as running:
+        yield running
+
+
+def plain(name: str, secret: str) -> str:
+    return base64.b64encode(f"\0{name}\0{secret}".encode()).decode()
+
+
+def tried(relay: RelayProcess, name: str, secret: str) -> tuple[int, float]:
+    """The reply's code and how long it took."""
+    with smtplib.SMTP(HOST, relay.port(), timeout=60) as client:
+        client.ehlo()
+        began = time.monotonic()
+        code, _ = client.docmd("AUTH", f"PLAIN {plain(name, secret)}")
+        return code, time.monotonic() - began
+
+
+def test_a_user_who_logged_in_sends_and_the_log_names_him(relay: RelayProcess) -> None:
+    with smtplib.SMTP(HOST, relay.port(), timeout=60) as client:
+        client.login("app", "s3cret")
+        client.sendmail("app@acme.example", ["c@d.example"], MAIL)
+    assert relay.event("captured")["user"] == "app"
+
+
+def test_a_right_password_is_compared_once_and_then_remembered(
+    relay: RelayProcess,
+) -> None:
+    assert tried(relay, "other", "0ther")[0] == 235
+    # Never waits for the hash, so that this machine's pace does not matter.
+    times = sorted(tried(relay, "other", "0ther")[1] for _ in range(20))
+    assert times[0] < 0.01
+
+
+def test_a_hundred_clients_that_log_in_at_once_are_all_let_in(
+    relay: RelayProcess,
+) -> None:
+    codes = []
+
+    def one(name: str, secret: str) -> None:
+        codes.append(tried(relay, name, secret)[0])
+
+    people = [("app", "s3cret"), ("other", "0ther")] * 50
+    threads = [threading.Thread(target=one, args=who) for who in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert codes == [235] * 100
+
+
+def test_an_unknown_name_is_answered_as_a_known_one_in_words_and_in_time() -> None:
+    listener = {"address": "127.0.0.1:0", "auth": "optional", "insecureAuth": True}
+    settings = {
+        "RELAY_LISTENERS": json.dumps([{**listener, "name": "local"}]),
+        "RELAY_USERS": USERS,
+    }
+    with running_relay(settings=settings) as relay:
+        with smtplib.SMTP(HOST, relay.port(), timeout=60) as client:
+            client.ehlo()
+            answers = []
+            for name in ("app", "nobody"):
+                began = time.monotonic()
+                answer = client.docmd("AUTH", f"PLAIN {plain(name, 'wrong')}")
+                answers.append((answer, time.monotonic() - began))
+        (known, first), (unknown, second) = answers
+        assert known == unknown == (535, b"5.7.8 Authentication credentials invalid")
+        # The delay of an address doubles, whatever names it tries.
+        assert first >= 0.25
+        assert second >= 0.5
+        assert second - first == pytest.approx(0.25, abs=0.2)
+
+
+def test_passwords_and_unknown_names_never_reach_the_log(relay: RelayProcess) -> None:
+    for name, secret in (("app", "Hunter2x"), ("Hunter3x", "app")):
+        assert tried(relay, name, secret)[0] == 535
+    entry = relay.event("login failed", lambda one: one.get("name") == "app")
+    assert entry["level"] == "warning"
+    assert entry["peer"] == HOST
+    relay.event("login failed", lambda one: "name" not in one)
+    text = "".join(relay.stderr)
+    for secret in ("Hunter", "s3cret", "0ther", plain("app", "Hunter2x"), HASH):
+        assert secret not in text
+
+
+def test_a_wrong_login_does_not_slow_the_right_ones(relay: RelayProcess) -> None:
+    answers = []
+    wrong = threading.Thread(
+        target=lambda: answers.append(tried(relay, "app", "wrong"))
+    )
+    wrong.start()
+    code, seconds = tried(relay, "app", "s3cret")
+    wrong.join()
+    assert code == 235
+    assert answers[0][0] == 535
+    assert seconds < answers[0][1]
+
+
+def test_a_stop_does_not_wait_for_those_who_guessed_wrong() -> None:
+    listener = {"address": "127.0.0.1:0", "auth": "optional", "insecureAuth": True}
+    settings = {
+        "RELAY_LISTENERS": json.dumps([{**listener, "name": "local"}]),
+        "RELAY_USERS": USERS,
+    }
+    with running_relay(settings=settings) as relay:
+        for _ in range(4):
+            tried(relay, "app", "wrong")
+        client = smtplib.SMTP(HOST, relay.port(), timeout=60)
+        client.ehlo()
+        client.putcmd("AUTH", f"PLAIN {plain('app', 'wrong')}")
+        relay.event("listening")
+        began = time.monotonic()
+        assert relay.stop() == 0
+        assert time.monotonic() - began < 1.9
+        client.close()
