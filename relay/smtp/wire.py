@@ -248,18 +248,29 @@ class Wire:
     async def _fill(self) -> None:
         if self._out:
             await self.flush()
-        chunk = b""
-        while not chunk:
-            if self._tls is not None and self._tls.ended:
-                raise EOFError
+        if self._tls is not None:
+            self._in += await self._decrypted(self._tls)
+            return
+        self.waiting = True
+        try:
+            chunk = await self._reader.read(CHUNK)
+        finally:
+            self.waiting = False
+        if not chunk:
+            raise EOFError
+        self._in += chunk
+
+    async def _decrypted(self, tls: Tls) -> bytes:
+        """The next bytes that came in TLS; a record may come in many pieces."""
+        while not tls.ended:
             chunk = await self._read()
             if not chunk:
-                raise EOFError
-            if self._tls is not None:
-                chunk = self._tls.decrypted(chunk)
-                # A new key, which the client may ask for, has to be told.
-                self._send(self._tls.outgoing())
-        self._in += chunk
+                break
+            clear = tls.decrypted(chunk)
+            self._send(tls.outgoing())  # what TLS itself has to answer
+            if clear:
+                return clear
+        raise EOFError
 
     async def _read(self) -> bytes:
         self.waiting = True
