@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import pytest
@@ -42,3 +43,17 @@ def test_an_address_of_another_machine_is_not_bound() -> None:
 def test_a_name_that_nobody_knows_is_named() -> None:
     with pytest.raises(CannotListen, match=r"nowhere\.invalid:25: .*no such host"):
         bind("nowhere.invalid", 25)
+
+
+async def test_small_replies_to_clients_are_not_held_back() -> None:
+    found: asyncio.Queue[int] = asyncio.Queue()
+
+    def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        one = writer.get_extra_info("socket")
+        found.put_nowait(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    (bound,) = bind("127.0.0.1", 0)
+    async with await asyncio.start_server(connected, sock=bound):
+        with socket.create_connection(bound.getsockname()):
+            assert await found.get() != 0
