@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 
 from relay import log
@@ -50,7 +50,7 @@ class Sessions:
         self._living: set[Session] = set()
         self.doorkeeper = Doorkeeper(100, Memory(200_000))
 
-        async def accept(submission: Submission) -> Reply:
+        async def accept(submission: Submission, _: Callable[[], bool]) -> Reply:
             self._taken.append(submission)
             return Reply(250, "0.0", f"Ok {len(submission.content)}")
 
