@@ -28,7 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Read the password and print its hash."""
     try:
-        read = _asked() if sys.stdin.isatty() else _given()
+        read = _asked() if sys.stdin.isatty() else given()
         _check(read)
     except Unusable as error:
         settings.complain(f"relay password: {error}")
@@ -48,7 +48,8 @@ def _asked() -> str:
     return first
 
 
-def _given() -> str:
+def given() -> str:
+    """A password from stdin, its final line end cut. Raises Unusable."""
     try:
         text = sys.stdin.buffer.read(LONGEST * 4 + 3).decode("utf-8")
     except UnicodeDecodeError:

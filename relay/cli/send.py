@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import mimetypes
 import smtplib
+import ssl
 import sys
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, make_msgid
 from pathlib import Path
 
-from relay.cli import variables
+from relay.cli import password, variables
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +26,20 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     variables.add(parser)
     parser.add_argument("--server", default="localhost:1025", metavar="HOST:PORT")
+    parser.add_argument("--tls", choices=("off", "starttls", "implicit"), default="off")
+    parser.add_argument(
+        "--ca-file",
+        metavar="FILE",
+        help="certificates to trust beside the system's, such as the relay's own",
+    )
+    parser.add_argument(
+        "--no-verify", action="store_true", help="with --tls: trust any certificate"
+    )
+    parser.add_argument(
+        "--user",
+        metavar="NAME",
+        help="log in; the password is asked for, or from stdin",
+    )
     parser.add_argument("--subject", default="Test from relay send")
     parser.add_argument("--text", default="This is a test.\n", help="text body")
     parser.add_argument("--html", default="", help="HTML body, beside the text")
@@ -51,8 +67,24 @@ def run(options: argparse.Namespace) -> int:
         print(f"relay send: {error}", file=sys.stderr)
         return 2
     try:
-        with smtplib.SMTP(host.strip("[]"), int(port), timeout=options.timeout) as smtp:
+        context = _context(options)
+        secret = _password() if options.user else ""
+    except (OSError, password.Unusable) as error:
+        print(f"relay send: {error}", file=sys.stderr)
+        return 2
+    try:
+        with _connected(options, host.strip("[]"), int(port), context) as smtp:
+            if options.user:
+                smtp.login(options.user, secret)
             return _submit(smtp, options, content)
+    except smtplib.SMTPResponseException as error:
+        print(_shown(error.smtp_code, error.smtp_error))
+    except ssl.SSLError as error:
+        print(
+            f"relay send: {options.server}: {error.strerror or error}; --ca-file names "
+            "a certificate to trust, --no-verify trusts any",
+            file=sys.stderr,
+        )
     except smtplib.SMTPException as error:
         print(f"relay send: {options.server}: {error}", file=sys.stderr)
     except OSError as error:
@@ -62,6 +94,37 @@ def run(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 1
+
+
+def _context(options: argparse.Namespace) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if options.ca_file:
+        context.load_verify_locations(options.ca_file)
+    if options.no_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        return getpass.getpass("Password: ")
+    return password.given()
+
+
+def _connected(
+    options: argparse.Namespace, host: str, port: int, context: ssl.SSLContext
+) -> smtplib.SMTP:
+    if options.tls == "implicit":
+        return smtplib.SMTP_SSL(host, port, timeout=options.timeout, context=context)
+    smtp = smtplib.SMTP(host, port, timeout=options.timeout)
+    if options.tls == "starttls":
+        try:
+            smtp.starttls(context=context)
+        except BaseException:
+            smtp.close()
+            raise
+    return smtp
 
 
 def _submit(smtp: smtplib.SMTP, options: argparse.Namespace, content: bytes) -> int:
@@ -81,8 +144,9 @@ def _submit(smtp: smtplib.SMTP, options: argparse.Namespace, content: bytes) -> 
     return 0 if code == 250 and not refused else 1
 
 
-def _shown(code: int, text: bytes) -> str:
-    return f"{code} {text.decode('ascii', 'replace')}"
+def _shown(code: int, text: bytes | str) -> str:
+    said = text if isinstance(text, str) else text.decode("ascii", "replace")
+    return f"{code} {said}"
 
 
 def _message(options: argparse.Namespace) -> EmailMessage:

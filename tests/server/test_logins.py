@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import smtplib
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from relay import password
-from tests.server.relay_process import RelayProcess, running_relay
+from tests.server.relay_process import ROOT, RelayProcess, environment, running_relay
 
 HOST = "127.0.0.1"
 MAIL = "From: app@acme.example\r\n\r\ntext\r\n"
@@ -148,3 +150,45 @@ def test_a_stop_does_not_wait_for_those_who_guessed_wrong() -> None:
         assert relay.stop() == 0
         assert time.monotonic() - began < 1.9
         client.close()
+
+
+def test_relay_send_logs_in_and_speaks_tls() -> None:
+    both = [
+        {"name": "local", "address": "127.0.0.1:0", "tls": "starttls"},
+        {"name": "whole", "address": "127.0.0.1:0", "tls": "implicit"},
+    ]
+    settings = {
+        "RELAY_LISTENERS": json.dumps([{**one, "auth": "required"} for one in both]),
+        "RELAY_TLS__SELF_SIGNED": "true",
+        "RELAY_USERS": USERS,
+    }
+
+    def sent(port: int, *more: str, secret: str = "s3cret") -> tuple[int, str]:
+        words = ["--to", "a@b.example", "--from", "app@acme.example"]
+        words += ["--server", f"localhost:{port}"]
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "relay", "send", *words, *more],
+            cwd=ROOT,
+            env=environment({}),
+            input=secret,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert secret not in done.stdout + done.stderr
+        return done.returncode, done.stdout + done.stderr
+
+    with running_relay(settings=settings) as relay:
+        for name, tls in (("local", "starttls"), ("whole", "implicit")):
+            port = relay.port(name)
+            way = ["--tls", tls, "--no-verify"]
+            code, said = sent(port, *way, "--user", "app")
+            assert (code, said[:22]) == (0, "250 2.0.0 captured as ")
+            code, said = sent(port, *way, "--user", "app", secret="wr0ng")
+            assert (code, said[:9]) == (1, "535 5.7.8")
+            code, said = sent(port, *way)
+            assert (code, said[:9]) == (1, "530 5.7.0")
+            code, said = sent(port, "--tls", tls, "--user", "app")
+            assert (code, "--ca-file names a certificate to trust" in said) == (1, True)
+        assert sent(port, "--ca-file", "nowhere.pem")[0] == 2

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay import config
+from relay import config, password
 from relay.config.reading import ConfigError
 
 OUTSIDE = '[[listeners]]\naddress = "0.0.0.0:25"\n'
@@ -74,6 +74,31 @@ def _refusal(directory: Path, toml: str, environ: dict[str, str] | None = None) 
         (OUTSIDE + "allow = ['::/1']", "listeners[0].allow: covers half"),
         (OUTSIDE + "allow = ['::ffff:0:0/96']", "listeners[0].allow: covers half"),
         (OUTSIDE + "auth = 'any'", 'listeners[0].auth = "any": only on a loopback'),
+        ("[tls]\ncertFile = 'a'", "tls.certFile: is given without tls.keyFile; give"),
+        ("[tls]\nkeyFile = 'a'", "tls.keyFile: is given without tls.certFile; give"),
+        (
+            "[tls]\ncertFile = 'a'\nkeyFile = 'b'\nselfSigned = true",
+            "tls.selfSigned = true: is given beside tls.certFile; keep one",
+        ),
+        (
+            "[[listeners]]\ntls = 'implicit'",
+            'listeners[0].tls = "implicit": needs tls.certFile and tls.keyFile, or',
+        ),
+        (
+            "[tls]\nselfSigned = true\n[[listeners]]\ntls='implicit'\nrequireTls=true",
+            'listeners[0].requireTls = true: only with tls = "starttls"',
+        ),
+        ("[[listeners]]\nauth = 'required'", "listeners[0].auth = "),
+        (
+            "[[users]]\nname = 'app'\npasswordHash = 's3cret'",
+            "users[0].passwordHash: is not an argon2 hash; relay password prints one",
+        ),
+        ("[[users]]\nname = 'app'", "users[0]: needs passwordHash or passwordHashFile"),
+        ('[[users]]\nname = "a\\u0000b"', "users[0].name: must not hold a NUL"),
+        (
+            "[[listeners]]\nproxies = ['127.0.0.1/32']\nallow = ['::/0']",
+            "listeners[0].allow: covers half of all addresses or more, and localhost:",
+        ),
         ("[web]\nlisten = '0.0.0.0:1'", 'web.listen = "0.0.0.0:1": reachable'),
         ("[queue]\nengine = 'sqs'", 'queue.engine = "sqs": comes with a later'),
         ("[intake]\ntoken = 'hush'", "intake.token: comes with a later release"),
@@ -233,3 +258,20 @@ def test_no_message_shows_a_secret(table: str, shape: int) -> None:
     with pytest.raises(ConfigError) as caught:
         config.load(None, environ)
     assert SECRET not in str(caught.value)
+
+
+def test_doors_that_nobody_can_open_are_a_warning(tmp_path: Path) -> None:
+    hashed = password.hashed("s3cret")
+    file = tmp_path / "config.toml"
+    file.write_text(
+        f"[[users]]\nname = 'app'\npasswordHash = '{hashed}'\n"
+        "[[listeners]]\nauth = 'optional'\n"
+    )
+    (warning,) = config.warnings(config.load(file, {}))
+    assert 'listeners[0].auth = "optional": nobody can log in without TLS' in warning
+    file.write_text(f"[[users]]\nname = 'app'\npasswordHash = '{hashed}'\n")
+    (warning,) = config.warnings(config.load(file, {}))
+    assert warning == "users: no listener has auth, so nobody logs in"
+    file.write_text("[tls]\ncertFile = 'a'\nkeyFile = 'b'\n")
+    (warning,) = config.warnings(config.load(file, {}))
+    assert warning == "tls.certFile: no listener has tls, so it is not used"
