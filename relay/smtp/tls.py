@@ -54,13 +54,12 @@ class Tls:
         try:
             while not self.ended:
                 piece = self._object.read(_RECORD)
-                if not piece:
+                if not piece:  # so a close_notify is told
+                    self.ended = True
                     break
                 pieces.append(piece)
         except ssl.SSLWantReadError:
             pass
-        except ssl.SSLZeroReturnError:
-            self.ended = True
         except ssl.SSLError as error:
             if not pieces:
                 raise TlsError(reason(error)) from error
