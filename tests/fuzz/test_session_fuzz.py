@@ -14,8 +14,8 @@ from relay.smtp.proxy import SIGNATURE
 from tests.fuzz.sessions import Sessions
 
 # What fuzzing found once, replayed for ever.
-CORPUS = sorted((Path(__file__).parent / "corpus" / "session").glob("*.bin"))
-PROXY_CORPUS = sorted((Path(__file__).parent / "corpus" / "proxy").glob("*.bin"))
+CORPUS = sorted((Path(__file__).parent / "corpus" / "session").iterdir())
+PROXY_CORPUS = sorted((Path(__file__).parent / "corpus" / "proxy").iterdir())
 
 fuzzed = settings(
     deadline=None,
