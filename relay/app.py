@@ -39,7 +39,7 @@ from relay.smtp.listener import Listener
 from relay.smtp.logins import Logins, User
 from relay.smtp.rate import Rate
 from relay.smtp.senders import Senders
-from relay.smtp.session import Service
+from relay.smtp.service import Service
 from relay.smtp.wire import Memory
 from relay.template import Templates
 from relay.transport import Transport

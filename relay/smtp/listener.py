@@ -7,7 +7,8 @@ import socket
 from collections.abc import Sequence
 
 from relay import sockets
-from relay.smtp.session import Service, Session
+from relay.smtp.service import Service
+from relay.smtp.session import Session
 
 
 class Listener:

@@ -12,7 +12,8 @@ from ipaddress import ip_network
 from relay import log
 from relay.model import Reply, Submission
 from relay.smtp.access import Doorkeeper, Limits
-from relay.smtp.session import Service, Session
+from relay.smtp.service import Service
+from relay.smtp.session import Session
 from relay.smtp.wire import Memory
 
 LOCAL = (ip_network("127.0.0.0/8"),)

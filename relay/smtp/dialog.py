@@ -1,0 +1,411 @@
+"""One SMTP dialog (RFC 5321): commands in, replies out, mail handed to `accept`.
+
+Begins with the greeting; the connection before and after it is the session's.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from relay import address
+from relay.core import NO_ROOM
+from relay.delivery import SHUTTING_DOWN
+from relay.ids import new_id
+from relay.model import Envelope, Reply, Submission
+from relay.smtp import auth, path, replies
+from relay.smtp.logins import User
+from relay.smtp.service import Service
+from relay.smtp.wire import Account, Data, Wire
+
+COMMAND_LENGTH = 2048
+REFUSED_COMMANDS = 20
+FAILED_LOGINS = 5
+HANDSHAKE_SECONDS = 30.0  # or `limits.timeout` where that is shorter
+
+# What the log tells as well: limits, and what an operator will be asked about.
+_LOGGED = frozenset(
+    {
+        NO_ROOM,
+        replies.TOO_LARGE,
+        replies.LINE_TOO_LONG,
+        replies.TOO_MANY_RECIPIENTS,
+        replies.TOO_LONG,
+        replies.TOO_OFTEN,
+        replies.TOO_MANY_REFUSED,
+        replies.TOO_MANY_LOGINS,
+        replies.NOT_YOUR_SENDER,
+        replies.NOT_HTTP,
+    }
+)
+
+_HTTP = re.compile(rb"[A-Z]{3,10} \S+ HTTP/\d")
+
+
+class Log(Protocol):
+    """Writes a line that names the client."""
+
+    def __call__(self, level: int, event: str, /, **fields: object) -> None: ...
+
+
+class Dialog:
+    """Talks with one client, `peer`; `has_left`: it has closed its side."""
+
+    def __init__(
+        self,
+        service: Service,
+        wire: Wire,
+        *,
+        peer: str,
+        has_left: Callable[[], bool],
+        log: Log,
+    ) -> None:
+        self._service = service
+        self._wire = wire
+        self._peer = peer
+        self._has_left = has_left
+        self._log = log
+        self._closing = False
+        self._refused = self._failed_logins = 0
+        self._told: set[Reply] = set()
+        self._forget_client()
+
+    def _forget_client(self) -> None:
+        """Forget all that the client said, as before its first command."""
+        self._greeted = self._extended = self._logged_in = False
+        self._user: User | None = None
+        self._start_over()
+
+    @property
+    def user(self) -> str:
+        """Who has logged in."""
+        return self._user.name if self._user else ""
+
+    @property
+    def idle(self) -> bool:
+        """No mail transaction is under way."""
+        return self._sender is None
+
+    async def converse(self) -> None:
+        """Greet, and answer until one side has had enough.
+
+        Raises what `Wire` raises.
+        """
+        await self._wire.reply(f"220 {self._service.hostname} ESMTP")
+        while not self._closing:
+            line = await self._wire.command(COMMAND_LENGTH)
+            reply = replies.TOO_LONG if line is None else await self._answer(line)
+            if reply is not None:
+                await self._push(reply)
+        await self._wire.flush()
+
+    async def _push(self, reply: Reply) -> None:
+        if reply.code >= 400:
+            if reply.code >= 500:
+                if self._refused >= REFUSED_COMMANDS:
+                    reply = replies.TOO_MANY_REFUSED
+                self._refused += 1
+            if reply in _LOGGED and reply not in self._told:
+                self._told.add(reply)  # once in a session: a client may go on for ever
+                self._log(logging.WARNING, "command refused", reply=str(reply))
+            if reply.code == 421:
+                self._closing = True
+                await self._wire.drop_unread()  # a reset would take the reply with it
+        await self._wire.reply(str(reply))
+
+    async def _answer(self, line: bytes) -> Reply | None:
+        """Carry one command out; None when it has answered for itself."""
+        verb, _, rest = line.strip().partition(b" ")
+        # surrogateescape: what is not UTF-8 is no address, and is found there.
+        argument = rest.decode("utf-8", "surrogateescape").strip()
+        match verb.upper():
+            case b"MAIL":
+                return self._mail(argument)
+            case b"RCPT":
+                return self._rcpt(argument)
+            case b"DATA":
+                return await self._data(argument)
+            case b"EHLO":
+                return await self._ehlo(argument)
+            case b"HELO":
+                return await self._helo(argument)
+            case b"RSET":
+                if argument:
+                    return replies.NO_ARGUMENT
+                self._start_over()
+                return replies.OK
+            case b"NOOP":
+                return replies.OK
+            case b"QUIT":
+                if argument:
+                    return replies.NO_ARGUMENT
+                self._closing = True
+                return replies.BYE
+            case b"VRFY":
+                return replies.CANNOT_VERIFY if argument else replies.BAD_PARAMETER
+            case b"HELP":
+                return Reply(214, "0.0", "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY QUIT")
+            case b"AUTH":
+                return await self._auth(argument)
+            case b"STARTTLS":
+                return await self._starttls(argument)
+            case b"EXPN" | b"TURN" | b"ETRN" | b"BDAT":
+                return replies.NOT_OFFERED
+            case b"":
+                return replies.SYNTAX
+        if _HTTP.match(line):
+            return replies.NOT_HTTP
+        return replies.UNKNOWN
+
+    async def _ehlo(self, argument: str) -> Reply | None:
+        if not argument:
+            return replies.NAME_YOURSELF
+        self._start_over()
+        self._greeted = self._extended = True
+        limits = self._service.limits
+        offers = [
+            self._service.hostname,
+            "PIPELINING",
+            f"SIZE {limits.message_size}",
+            "8BITMIME",
+            "ENHANCEDSTATUSCODES",
+            f"LIMITS RCPTMAX={limits.recipients}",
+        ]
+        if self._service.starttls and not self._wire.tls:
+            offers.append("STARTTLS")
+        if self._may_log_in() and not self._logged_in:
+            offers.append("AUTH PLAIN LOGIN")
+        lines = [f"250-{offer}" for offer in offers[:-1]]
+        await self._wire.reply("\r\n".join([*lines, f"250 {offers[-1]}"]))
+        return None
+
+    async def _helo(self, argument: str) -> Reply | None:
+        if not argument:
+            return replies.NAME_YOURSELF
+        self._start_over()
+        self._greeted, self._extended = True, False
+        await self._wire.reply(f"250 {self._service.hostname}")
+        return None
+
+    async def _starttls(self, argument: str) -> Reply | None:
+        context = self._service.starttls
+        if self._wire.tls:
+            return replies.TLS_IN_USE
+        if context is None:
+            return replies.NOT_OFFERED
+        if argument:
+            return replies.NO_ARGUMENT
+        if not self._extended:
+            return replies.EHLO_FIRST
+        if self._sender is not None:
+            return replies.NOT_IN_MAIL
+        # RFC 3207 section 6 and CVE-2011-0411: what somebody slipped in behind
+        # STARTTLS must not be taken as the client's own, under TLS.
+        if dropped := await self._wire.drop_unread():
+            self._log(logging.WARNING, "plaintext behind STARTTLS", bytes=dropped)
+        await self._wire.reply(str(replies.READY_FOR_TLS))
+        await self._wire.flush()
+        await self._wire.start_tls(context(), seconds=HANDSHAKE_SECONDS)
+        self._forget_client()  # RFC 3207 section 4.2
+        return None
+
+    def _may_log_in(self) -> bool:
+        """Tell whether AUTH is offered as things stand."""
+        service = self._service
+        if service.auth == "off" or self._wire.tls:
+            return service.auth != "off"
+        # `any` is for loopback alone, and its passwords open nothing.
+        return not service.require_tls and (
+            service.insecure_auth or service.auth == "any"
+        )
+
+    async def _auth(self, argument: str) -> Reply:
+        if self._service.auth == "off":
+            return replies.NOT_OFFERED
+        if not self._extended:
+            return replies.EHLO_FIRST
+        if self._logged_in:
+            return replies.LOGGED_IN_ALREADY
+        if self._sender is not None:
+            return replies.NOT_IN_MAIL
+        if not argument:
+            return replies.BAD_PARAMETER
+        if not self._may_log_in():
+            return replies.LOGIN_NEEDS_TLS
+        try:
+            given = await auth.credentials(self._ask, argument)
+        except auth.Ended as ended:
+            return ended.reply
+        return await self._log_in(given)
+
+    async def _ask(self, challenge: str) -> bytes | None:
+        await self._wire.reply(challenge)
+        return await self._wire.command(auth.RESPONSE_LENGTH)
+
+    async def _log_in(self, given: auth.Credentials) -> Reply:
+        logins = self._service.logins
+        if self._service.auth != "any" and logins is not None:
+            try:
+                self._user = await logins.check(given, self._peer)
+            except MemoryError:
+                self._log(logging.ERROR, "no memory to compare a password")
+                return replies.NO_LOGIN_NOW
+            if self._user is None:
+                # An unknown name may be a password in the wrong field.
+                known = given.name if logins.knows(given.name) else ""
+                self._log(logging.WARNING, "login failed", name=known)
+                self._failed_logins += 1
+                too_many = self._failed_logins >= FAILED_LOGINS
+                return replies.TOO_MANY_LOGINS if too_many else replies.WRONG_LOGIN
+        self._logged_in = True
+        self._log(logging.DEBUG, "logged in")
+        return replies.LOGGED_IN
+
+    def _start_over(self) -> None:
+        self._sender: str | None = None  # "" is the null sender
+        self._recipients: dict[str, str] = {}
+        self._declared = 0
+
+    def _mail(self, argument: str) -> Reply:
+        if self._service.stopping.is_set():
+            return SHUTTING_DOWN
+        if not self._greeted:
+            return replies.EHLO_FIRST
+        if self._service.require_tls and not self._wire.tls:
+            return replies.TLS_FIRST
+        if self._service.auth == "required" and not self._logged_in:
+            return replies.LOGIN_FIRST
+        if self._sender is not None:
+            return replies.NESTED_MAIL
+        try:
+            given = path.parse(argument, "FROM:")
+        except path.BadPath:
+            return replies.BAD_SENDER
+        except path.BadParameter:
+            return replies.BAD_PARAMETER
+        if refusal := self._parameters(given.parameters):
+            return refusal
+        sender = given.address
+        if sender and not sender.isascii():
+            try:
+                sender = address.with_ascii_domain(sender)
+            except address.NonAsciiLocalPart:
+                return replies.NO_SMTPUTF8
+            except ValueError:
+                return replies.BAD_SENDER
+        if sender and not path.is_sender(sender):
+            return replies.BAD_SENDER
+        user = self._user
+        if user is not None and not user.senders.allow(sender):
+            return replies.NOT_YOUR_SENDER
+        if not self._in_time(user):
+            return replies.TOO_OFTEN
+        self._sender = sender
+        return replies.SENDER_OK
+
+    def _in_time(self, user: User | None) -> bool:
+        """Count the mail for its client and its user; False: they had their number."""
+        keys = [f"client {self._peer}"]
+        if user is not None:
+            keys.append(f"user {user.name}")
+        return self._service.doorkeeper.rate.let_in(keys, now=time.monotonic())
+
+    def _parameters(self, parameters: dict[str, str | None]) -> Reply | None:
+        """Check MAIL's parameters: just those that EHLO offers, and AUTH."""
+        limits = self._service.limits
+        for name, value in parameters.items():
+            if not self._extended:
+                return replies.UNKNOWN_PARAMETER
+            match name:
+                case "SIZE":
+                    if value is None or not (value.isdecimal() and len(value) <= 20):
+                        return replies.BAD_PARAMETER
+                    if int(value) > limits.message_size:
+                        return replies.TOO_LARGE
+                    if not self._service.doorkeeper.memory.has_room(int(value)):
+                        return NO_ROOM
+                    self._declared = int(value)
+                case "BODY":
+                    if value is None or value.upper() not in ("7BIT", "8BITMIME"):
+                        return replies.BAD_PARAMETER
+                case "AUTH":  # RFC 4954 section 5: taken, and not believed
+                    if value is None:
+                        return replies.BAD_PARAMETER
+                case _:
+                    return replies.UNKNOWN_PARAMETER
+        return None
+
+    def _rcpt(self, argument: str) -> Reply:
+        if self._sender is None:
+            return replies.MAIL_FIRST if self._greeted else replies.EHLO_FIRST
+        try:
+            given = path.parse(argument, "TO:")
+        except path.BadPath:
+            return replies.BAD_RECIPIENT
+        except path.BadParameter:
+            return replies.BAD_PARAMETER
+        if given.parameters:
+            return replies.UNKNOWN_PARAMETER
+        try:
+            recipient = address.check(given.address)
+        except address.NonAsciiLocalPart:
+            return replies.NO_SMTPUTF8
+        except ValueError:
+            return replies.BAD_RECIPIENT
+        local, _, domain = recipient.rpartition("@")
+        key = f"{local}@{domain.lower()}"
+        if key not in self._recipients:
+            if len(self._recipients) >= self._service.limits.recipients:
+                return replies.TOO_MANY_RECIPIENTS
+            self._recipients[key] = recipient
+        return replies.RECIPIENT_OK
+
+    async def _data(self, argument: str) -> Reply | None:
+        if argument:
+            return replies.NO_ARGUMENT
+        if self._sender is None:
+            return replies.MAIL_FIRST if self._greeted else replies.EHLO_FIRST
+        if not self._recipients:
+            return replies.RCPT_FIRST
+        memory = self._service.doorkeeper.memory
+        if not memory.has_room(max(self._declared, 1)):
+            return NO_ROOM
+        account = Account(memory)
+        try:
+            await self._wire.reply(replies.START_DATA)
+            await self._wire.flush()
+            limits = self._service.limits
+            data = await self._wire.data(
+                account, size=limits.message_size, line_length=limits.line_length
+            )
+            if (reply := _fault(data)) is None:
+                submission = self._submission(data.content)
+                del data  # the mail may be made anew; nobody holds the old one then
+                reply = await self._service.accept(submission, self._has_left)
+        finally:
+            account.close()
+            self._start_over()
+        return reply
+
+    def _submission(self, content: bytes) -> Submission:
+        return Submission(
+            id=new_id(),
+            envelope=Envelope(self._sender or None, tuple(self._recipients.values())),
+            content=content,
+            peer=self._peer,
+            received_at=time.time(),
+            listener=self._service.name,
+            usage=(self._user and self._user.usage) or self._service.usage,
+            user=self.user,
+        )
+
+
+def _fault(data: Data) -> Reply | None:
+    if data.too_large:
+        return replies.TOO_LARGE
+    if data.line_too_long:
+        return replies.LINE_TOO_LONG
+    return NO_ROOM if data.no_room else None
