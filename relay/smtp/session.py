@@ -107,6 +107,7 @@ class Session(SMTP):
             await self._see_off()
         finally:
             self._visit.leave()
+            self._wire.end()
             self._sessions.discard(self)
             self._writer.close()
             self._dialog = None  # which holds this session, and would wait for the gc
