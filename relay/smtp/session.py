@@ -29,8 +29,7 @@ FAREWELL_SECONDS = 5.0
 # Clients that shake hands only to hear that they are refused.
 REFUSED_HANDSHAKES = 100
 
-# The library looks at every attribute of its handler, for each connection; before
-# Python 3.11.3 that fails on a slotted dataclass such as `Service`.
+# Where the library looks for hooks, which we have none of.
 _NO_HOOKS = object()
 
 
@@ -64,6 +63,13 @@ class Session(SMTP):
         self._left = False
         self._dialog: Dialog | None = None
 
+    def __dir__(self) -> list[str]:
+        """Nothing: for each connection the library looks at all of it for commands.
+
+        The dialog is ours, and the look a seventh of a connection's price (measured).
+        """
+        return []
+
     @property
     def task(self) -> asyncio.Task[None] | None:
         """The session's own task; a mail in hand ends with it, not with the client."""
@@ -83,19 +89,24 @@ class Session(SMTP):
         else:
             self._refusal = self._visit.admit(self._peer, service.allow)
         super().connection_made(transport)
-        self._wire = Wire(self._reader, self._writer, timeout=service.limits.timeout)
+        self._wire = Wire(self._writer, timeout=service.limits.timeout)
         self._wire.quiet = bool(self._proxy or service.implicit_tls)
+
+    def data_received(self, data: bytes) -> None:
+        # Past the library's StreamReader, which copies and wakes once more.
+        self._wire.received(data)
 
     def connection_lost(self, error: Exception | None) -> None:
         # The library cancels the command under way here, and with it the mail.
         self._left = True
+        self._wire.ended()
         asyncio.StreamReaderProtocol.connection_lost(self, error)
         self.transport = None
 
     def eof_received(self) -> bool:
         # A client that only closed its sending side still waits for its answers.
         self._left = True
-        asyncio.StreamReaderProtocol.eof_received(self)
+        self._wire.ended()
         return True
 
     def _reset_timeout(self, duration: float | None = None) -> None:

@@ -10,7 +10,7 @@ import math
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from relay.smtp.tls import Tls, TlsError
 
@@ -87,17 +87,20 @@ class Wire:
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         *,
         timeout: float,
     ) -> None:
-        self._reader = reader
         self._writer = writer
+        self._line = cast("asyncio.Transport", writer.transport)
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         self._until = math.inf  # the end of the wait under way
         self._clock: asyncio.TimerHandle | None = None
+        self._arrived = bytearray()  # as it came, in TLS or not
+        self._ended = False
+        self._paused = False
+        self._waiter: asyncio.Future[None] | None = None
         self._in = bytearray()
         self._out = bytearray()
         self._tls: Tls | None = None
@@ -156,17 +159,12 @@ class Wire:
 
     async def drop_unread(self) -> int:
         """Throw away what is here already, and tell how many bytes that were."""
-        dropped = len(self._in)
+        # Once round the loop, and what has come in the meantime is here as well.
+        for _ in range(2):
+            await asyncio.sleep(0)
+        dropped = len(self._in) + len(self._arrived)
         self._in.clear()
-        try:
-            # Only what has arrived: a read that would wait is ended at once.
-            async with asyncio.timeout(0):
-                while dropped <= HANDSHAKE and (
-                    chunk := await self._reader.read(CHUNK)
-                ):
-                    dropped += len(chunk)
-        except TimeoutError:
-            pass
+        self._take()
         return dropped
 
     async def command(self, limit: int) -> bytes | None:
@@ -259,15 +257,45 @@ class Wire:
         raise EOFError
 
     async def _read(self, deadline: float) -> bytes:
-        self._until = deadline
-        if self._clock is None or self._clock.when() > deadline:
-            self._set_clock()
-        self.waiting = True
-        try:
-            return await self._reader.read(CHUNK)
-        finally:
-            self.waiting = False
-            self._until = math.inf
+        """What has arrived, as it came; b"" when no more will."""
+        if not self._arrived and not self._ended:
+            self._until = deadline
+            if self._clock is None or self._clock.when() > deadline:
+                self._set_clock()
+            self.waiting = True
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self.waiting = False
+                self._waiter = None
+                self._until = math.inf
+        return self._take()
+
+    def _take(self) -> bytes:
+        data = bytes(self._arrived)
+        self._arrived.clear()
+        if self._paused:
+            self._paused = False
+            self._line.resume_reading()
+        return data
+
+    def received(self, data: bytes) -> None:
+        """Take in what the connection brings."""
+        self._arrived += data
+        if len(self._arrived) > CHUNK and not self._paused:
+            self._paused = True
+            self._line.pause_reading()
+        self._wake()
+
+    def ended(self) -> None:
+        """Take in that the connection will bring no more."""
+        self._ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     # One clock for all waits, which looks again when it is too early: asyncio.timeout()
     # for each of them is a tenth of the processor time of a mail (measured).
@@ -283,8 +311,8 @@ class Wire:
             return  # nobody waits; the next wait sets it
         if self._loop.time() < self._until:
             self._set_clock()
-        else:
-            self._reader.set_exception(Silent())
+        elif self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(Silent())
 
     def end(self) -> None:
         """Let go of the connection: nothing is waited for any more."""
@@ -308,7 +336,7 @@ class Wire:
         data = bytes(self._out)
         self._out.clear()
         self._writer.write(self._tls.encrypted(data) if self._tls else data)
-        if not self._writer.transport.get_write_buffer_size():
+        if not self._line.get_write_buffer_size():
             return  # the kernel has it
         try:
             async with asyncio.timeout(self._timeout):

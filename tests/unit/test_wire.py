@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.smtp.wire import Account, Data, Memory, Silent, Wire
+from relay.smtp.wire import CHUNK, Account, Data, Memory, Silent, Wire
 
 
 class Nowhere(asyncio.Transport):
@@ -21,13 +21,22 @@ class Nowhere(asyncio.Transport):
     def close(self) -> None:
         """Nothing is open."""
 
+    def pause_reading(self) -> None:
+        self.paused = True
 
-def wire(reader: asyncio.StreamReader, *, timeout: float = 5) -> Wire:
+    def resume_reading(self) -> None:
+        self.paused = False
+
+
+def wire(*, timeout: float = 5, line: Nowhere | None = None) -> Wire:
     """A wire that reads what a test feeds, and has nothing to write."""
     loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(reader)
-    writer = asyncio.StreamWriter(Nowhere(), protocol, reader, loop)
-    return Wire(reader, writer, timeout=timeout)
+    return Wire(
+        asyncio.StreamWriter(line or Nowhere(), protocol, reader, loop),
+        timeout=timeout,
+    )
 
 
 async def read(
@@ -39,21 +48,20 @@ async def read(
 ) -> tuple[Data, bytes]:
     """What the chunks come to as mail data, and what stood behind it."""
     account = Account(shared := Memory(memory))
-    reader = asyncio.StreamReader(limit=2**20)
-    one = wire(reader)
+    one = wire()
 
     async def feed() -> None:
         for chunk in chunks:
             if chunk:
-                reader.feed_data(chunk)
+                one.received(chunk)
                 await asyncio.sleep(0)  # so that the chunks are read one by one
                 await asyncio.sleep(0)
-        reader.feed_eof()
+        one.ended()
 
     feeding = asyncio.create_task(feed())
     data = await one.data(account, size=size, line_length=line_length)
     await feeding
-    rest = bytes(one._in) + await reader.read()
+    rest = bytes(one._in + one._arrived)
     account.close()
     assert shared.used == 0
     return data, rest
@@ -123,12 +131,11 @@ async def test_mail_without_room_is_read_to_its_end_and_its_room_given_back() ->
 
 
 async def test_a_drip_of_bytes_is_no_complete_command() -> None:
-    reader = asyncio.StreamReader()
-    one = wire(reader, timeout=0.2)
+    one = wire(timeout=0.2)
 
     async def drip() -> None:
         while True:
-            reader.feed_data(b"N")
+            one.received(b"N")
             await asyncio.sleep(0.02)
 
     dripping = asyncio.create_task(drip())
@@ -138,11 +145,30 @@ async def test_a_drip_of_bytes_is_no_complete_command() -> None:
 
 
 async def test_an_overlong_command_is_dropped_up_to_its_end() -> None:
-    reader = asyncio.StreamReader()
-    reader.feed_data(b"x" * 10_000 + b"\r\nNOOP\r\n")
-    reader.feed_eof()
-    one = wire(reader)
+    one = wire()
+    one.received(b"x" * 10_000 + b"\r\nNOOP\r\n")
+    one.ended()
     assert await one.command(2048) is None
     assert await one.command(2048) == b"NOOP"
     with pytest.raises(EOFError):
         await one.command(2048)
+
+
+async def test_what_nobody_reads_yet_is_not_read_from_the_client_either() -> None:
+    line = Nowhere()
+    one = wire(line=line)
+    one.received(b"NOOP\r\n" + b"x" * CHUNK)
+    assert line.paused
+    assert await one.command(100) == b"NOOP"
+    assert not line.paused
+
+
+async def test_a_client_that_speaks_late_but_in_time_is_heard() -> None:
+    one = wire(timeout=0.3)
+    asyncio.get_running_loop().call_later(0.2, one.received, b"NOOP\r\n")
+    assert await one.command(100) == b"NOOP"
+    # The clock of the first wait goes off in the second, and looks again.
+    asyncio.get_running_loop().call_later(0.2, one.received, b"QUIT\r\n")
+    assert await one.command(100) == b"QUIT"
+    with pytest.raises(Silent):
+        await one.command(100)
