@@ -29,7 +29,7 @@ _KIND = re.compile(r"[^\s;/]+/[^\s;]+")
 _BOUNDARY = re.compile(r'(?i);\s*boundary\s*=\s*(?:"((?:\\.|[^"\\])*)"|([^\s;"]+))')
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _COMMENT = re.compile(r"\([^()]*\)")
-_END_OF_DELIMITER = re.compile(rb"(--)?[ \t]*(?:\r\n|\Z)")
+_DELIMITER = rb"\r\n--%b(--)?[ \t]*+(?=\r\n|\Z)"
 
 
 @dataclass(frozen=True)
@@ -145,31 +145,22 @@ def _spans(
     content: bytes, boundary: bytes, start: int, end: int
 ) -> list[tuple[int, int]]:
     """Where the parts between the delimiter lines are (RFC 2046 section 5.1.1)."""
-    delimiter = b"\r\n--" + boundary
+    # One search by one pattern: lines that only begin like a delimiter may come in
+    # millions, and a look at each from here took 8 s for 42 MB of them.
+    delimiter = re.compile(_DELIMITER % re.escape(boundary))
+    # The first may stand at the very start of the body; the line end before it then
+    # is that of the header.
+    if start >= 2 and content.startswith(b"\r\n", start - 2):
+        start -= 2
     spans: list[tuple[int, int]] = []
     part = -1
-    # The first delimiter may stand at the very start of the body; the line end
-    # before it then is that of the header.
-    position = start - 2 if content.startswith(delimiter, start - 2) else start
-    if start < 2 and content.startswith(delimiter[2:], start):
-        position = start
-    while True:
-        found = content.find(delimiter, max(position, 0), end)
-        if found < 0:
-            break
-        match = _END_OF_DELIMITER.match(content, found + len(delimiter), end)
-        if match is None:
-            position = found + 2
-            continue
+    for match in delimiter.finditer(content, start, end):
         if part >= 0:
-            spans.append((part, max(part, found)))
-        part = match.end()
-        if match[1]:
+            spans.append((part, max(part, match.start())))
+        if match[1] or len(spans) > MAX_PARTS:
             return spans
-        if len(spans) > MAX_PARTS:
-            return spans
-        # The line end of this delimiter may begin the next one.
-        position = max(found + 2, part - 2)
+        # The line end of this delimiter, which the pattern leaves, may begin the next.
+        part = min(match.end() + 2, end)
     if 0 <= part < end:
         spans.append((part, end))
     return spans
