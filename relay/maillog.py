@@ -137,7 +137,7 @@ class MailLog:
             "id": submission.id,
             "listener": submission.listener,
             "peer": submission.peer,
-            "user": submission.user,
+            "user": self._shown(submission.user),
             "sender": self._shown(envelope.sender or "<>"),
             "recipients": [self._shown(address) for address in envelope.recipients],
         }

@@ -15,7 +15,7 @@ from relay.fields import mailbox
 from relay.finding import Finding
 from relay.queue import file
 from relay.queue.sqlite import RESERVE
-from relay.smtp.certificate import Certificate
+from relay.smtp.certificate import BadCertificate, Certificate
 from relay.template import TemplateError, Templates
 
 # A certificate that ends within this is worth a warning.
@@ -65,7 +65,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _end_of(certificate: Certificate) -> Finding:
     """How long the listeners' certificate is good for."""
-    end = certificate.ends()
+    try:
+        end = certificate.ends()
+    except BadCertificate as error:  # OpenSSL takes it; its end cannot be told
+        return Finding("warning", str(error))
     left = end - datetime.now(UTC)
     if left < timedelta(0):
         return Finding(
