@@ -130,14 +130,18 @@ async def serve(
             lifecycle.notify("STOPPING=1")
             delivery.stop_within(settings.grace)
 
-        if opening is None:
-            _say_ready(settings, templates)
-        else:
+        if opening is not None:
             services.append(opening)
+
+        def on_start() -> None:
+            if opening is None:  # else the way to SES has to open first
+                _say_ready(settings, templates)
+
         await lifecycle.run_until_signal(
             [*listeners, *services],
             stopping=stopping,
             grace=settings.grace,
+            on_start=on_start,
             on_stop=on_stop,
         )
     log.line(logging.INFO, "stopped")

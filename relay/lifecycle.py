@@ -27,12 +27,14 @@ async def run_until_signal(
     *,
     stopping: asyncio.Event,
     grace: float,
+    on_start: Callable[[], None],
     on_stop: Callable[[], None],
 ) -> None:
     """Run all services until SIGTERM or SIGINT, then give them `grace` seconds.
 
-    A second signal ends the grace at once. Raises TimeoutError when work had to
-    be cut off, and an ExceptionGroup when a service broke.
+    `on_start` is called once a signal would be heard, `on_stop` at the first one.
+    A second signal ends the grace at once. Raises TimeoutError when work had to be
+    cut off, and an ExceptionGroup when a service broke.
     """
     loop = asyncio.get_running_loop()
     over = False
@@ -50,6 +52,7 @@ async def run_until_signal(
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_signal)
         try:
+            on_start()
             async with asyncio.TaskGroup() as group:
                 for service in services:
                     group.create_task(_run(service, stopping), name=service.name)
