@@ -15,7 +15,7 @@ _SHIFTS = range(60, -1, -10)
 def new_id() -> MailId:
     """Make an id of 14 characters: 41 bits of milliseconds, then 29 random bits."""
     # A name and no secret: asking the system each time would be half of the price.
-    bits = random.getrandbits(29)  # noqa: S311
+    bits = random.getrandbits(29)
     number = (time.time_ns() // 1_000_000) << 29 | bits
     # Two letters at a time: half of the steps.
     return MailId("".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS]))
