@@ -1,0 +1,406 @@
+"""What every queue does: the spool on a disk, and the tests' own in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from relay.model import (
+    Choice,
+    Envelope,
+    Failed,
+    Job,
+    Mail,
+    MailId,
+    Queued,
+    Replaced,
+    Reply,
+    Sending,
+    SendOptions,
+    Sent,
+    State,
+    Superseded,
+)
+from relay.queue import Figures, Queue, file, rows
+from relay.queue.sqlite import open_spool
+from tests.memory_queue import MemoryQueue
+
+CONTENT = b"From: a@b.example\r\n\r\nhello \x00\xff\r\n"
+LATER = 1000.0  # seconds; long after any of these tests
+DOWN = Reply(451, "4.1", "SES cannot be reached")
+NO = Reply(554, "6.0", "Message rejected: Bad content.")
+MUCH = 1_000_000
+
+
+@dataclass
+class Side:
+    """A queue, and a look into it from beside: all its jobs, the oldest first."""
+
+    queue: Queue
+    look: Callable[[], list[Job]]
+
+    def states(self) -> list[State]:
+        return [job.state for job in self.look()]
+
+    def ids(self) -> list[str]:
+        return [job.id for job in self.look()]
+
+    def job(
+        self,
+        mail_id: str = "k1",
+        *,
+        number: int = 0,
+        age: float = 0.0,
+        state: Queued | Sending | None = None,
+        ends_in: float = LATER,
+        to: Sequence[str] = ("c@d.example",),
+        content: bytes = CONTENT,
+        choice: Choice | None = None,
+        report: bool = False,
+    ) -> Job:
+        """A job that waits and is due, unless `state` says otherwise."""
+        now = self.queue.now()
+        return Job(
+            MailId(mail_id),
+            number,
+            Mail(
+                Envelope("a@b.example", tuple(to)), content, choice=choice or Choice()
+            ),
+            now - age,
+            now + ends_in,
+            state or Queued(0, now - age),
+            report,
+        )
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+async def side(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Side]:
+    if request.param == "memory":
+        memory = MemoryQueue()
+        yield Side(memory, lambda: list(memory.jobs.values()))
+        return
+    path = tmp_path / "spool.db"
+    async with open_spool(path, keep_sent=LATER, keep_failed=LATER) as queue:
+        yield Side(queue, lambda: in_file(path))
+
+
+def in_file(path: Path) -> list[Job]:
+    """All jobs of a spool, as somebody else reads them."""
+    connection = file.opened(path, write=False)
+    try:
+        return [
+            rows.job(row) for row in connection.execute(f"{rows.SELECT} ORDER BY 1")
+        ]
+    finally:
+        connection.close()
+
+
+# Mail in.
+
+
+async def test_what_is_put_comes_back_whole(side: Side) -> None:
+    mail = Mail(
+        Envelope(None, ("c@d.example", '"a b"@D.Example')),
+        bytes(range(256)) * 300,
+        SendOptions("news", "arn:1", "arn:2", "tenant", None, (("a", "b"), ("a", "c"))),
+        Choice("SignIn", "Generic", "fr", 600.0, supersedes=True),
+    )
+    put = replace(side.job(), mail=mail, report=True)
+    await side.queue.put([put])
+    (claim,) = await side.queue.claim(1, size=MUCH)
+    assert claim.job == replace(put, state=Sending(1))
+    assert side.look() == [claim.job]
+
+
+async def test_what_is_put_as_being_sent_is_its_puts_and_nobody_elses(
+    side: Side,
+) -> None:
+    jobs = [
+        side.job("k1", state=Sending(1)),
+        side.job("k2"),
+        side.job("k3", state=Sending(1)),
+    ]
+    claims, replaced = await side.queue.put(jobs)
+    assert [claim.job for claim in claims] == [jobs[0], jobs[2]]
+    assert replaced == []
+    assert [one.job.id for one in await side.queue.claim(9, size=MUCH)] == ["k2"]
+
+
+async def test_jobs_are_put_all_or_none(side: Side) -> None:
+    wrong = replace(side.job("k2"), state=Sent(1, 0.0, "x"))
+    with pytest.raises(ValueError, match="enters"):
+        await side.queue.put([side.job("k1"), wrong])
+    assert side.look() == []
+    assert side.queue.figures() == Figures(0, 0)
+    await side.queue.put([side.job("k3")])
+    assert side.ids() == ["k3"]
+
+
+# Attempts.
+
+
+async def test_the_oldest_mail_leaves_first_whatever_it_waited_for(side: Side) -> None:
+    now = side.queue.now()
+    await side.queue.put([side.job("new", age=1)])
+    await side.queue.put([side.job("old", age=50, state=Queued(3, now + 0.2))])
+    await side.queue.put([side.job("middle", age=9, state=Queued(1, now + 0.1))])
+    await asyncio.sleep(0.25)  # until all are due
+    claims = await side.queue.claim(9, size=MUCH)
+    assert [one.job.id for one in claims] == ["old", "middle", "new"]
+    assert [one.job.state for one in claims] == [Sending(4), Sending(2), Sending(1)]
+
+
+async def test_mail_that_came_at_the_same_time_leaves_in_its_order(side: Side) -> None:
+    now = side.queue.now()
+    same = [
+        replace(side.job(f"k{n}"), accepted_at=now - 1, state=Queued(0, now - 1))
+        for n in range(5)
+    ]
+    await side.queue.put(same)
+    claims = await side.queue.claim(3, size=MUCH)
+    claims = [*claims, *await side.queue.claim(3, size=MUCH)]
+    assert [one.job.id for one in claims] == ["k0", "k1", "k2", "k3", "k4"]
+
+
+async def test_a_claim_takes_no_more_than_its_number_and_its_bytes(side: Side) -> None:
+    content = [b"x" * 60, b"y" * 60, b"z" * 10, b"w" * 500]
+    await side.queue.put(
+        [side.job(f"k{n}", age=9 - n, content=one) for n, one in enumerate(content)]
+    )
+    queue = side.queue
+    assert [one.job.id for one in await queue.claim(9, size=100)] == ["k0"]
+    assert [one.job.id for one in await queue.claim(1, size=MUCH)] == ["k1"]
+    # What is too large for any claim would wait for ever: the first is always taken.
+    assert [one.job.id for one in await queue.claim(9, size=0)] == ["k2"]
+    assert [one.job.id for one in await queue.claim(9, size=0)] == ["k3"]
+    assert list(await queue.claim(9, size=MUCH)) == []
+
+
+async def test_mail_that_is_not_due_or_at_its_end_is_not_claimed(side: Side) -> None:
+    now = side.queue.now()
+    await side.queue.put([side.job("later", state=Queued(1, now + LATER, DOWN))])
+    await side.queue.put([side.job("over", age=9, ends_in=-1)])
+    assert list(await side.queue.claim(9, size=MUCH)) == []
+    assert [one.job.id for one in await side.queue.expired(9)] == ["over"]
+
+
+async def test_mail_that_ends_soon_goes_first_where_there_is_a_hurry(
+    side: Side,
+) -> None:
+    valid = Choice("SignIn", "SignIn", valid_for=60.0)
+    await side.queue.put(
+        [
+            side.job("old", age=50),
+            side.job("code", age=20, ends_in=40, choice=valid),
+            side.job("urgent", age=40, ends_in=20, choice=valid),
+            side.job("fresh", age=1, ends_in=59, choice=valid),
+            # Its end is near, too, but not by a template's word.
+            side.job("last", age=0.5, ends_in=10),
+        ]
+    )
+    claims = await side.queue.claim(2, size=MUCH, hurry=45)
+    assert [one.job.id for one in claims] == ["urgent", "code"]
+    claims = await side.queue.claim(9, size=MUCH, hurry=45)
+    assert [one.job.id for one in claims] == ["old", "fresh", "last"]
+
+
+async def test_waiting_mail_can_be_made_due_and_keeps_its_place_in_the_line(
+    side: Side,
+) -> None:
+    late = side.queue.now() + LATER
+    await side.queue.put([side.job("second", age=5, state=Queued(1, late, DOWN))])
+    await side.queue.put([side.job("first", age=9, state=Queued(2, late + 5, DOWN))])
+    assert not side.queue.is_due()
+    await side.queue.due_now()
+    assert side.queue.is_due()
+    claims = await side.queue.claim(9, size=MUCH)
+    assert [one.job.id for one in claims] == ["first", "second"]
+    assert [one.job.state for one in claims] == [
+        Sending(3, last=DOWN),
+        Sending(2, last=DOWN),
+    ]
+
+
+# Ends.
+
+ENDS = (
+    Queued(1, 5.0, DOWN, maybe_sent=True),
+    Sent(1, 5.0, "0100-1"),
+    Failed(1, 5.0, NO, maybe_sent=True),
+)
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: type(end).__name__)
+async def test_an_attempt_ends_in_the_state_that_it_came_to(
+    side: Side, end: Queued | Sent | Failed
+) -> None:
+    (claim,), _ = await side.queue.put([side.job(state=Sending(1))])
+    assert await side.queue.settle(claim, end) == end
+    assert side.states() == [end]
+    (job,) = side.look()
+    # Sent content is deleted; failed content may be sent again by an operator.
+    assert job.mail.content == (b"" if isinstance(end, Sent) else CONTENT)
+
+
+async def test_a_refusal_that_the_client_heard_leaves_nothing(side: Side) -> None:
+    (claim,), _ = await side.queue.put([side.job(state=Sending(1))])
+    assert await side.queue.settle(claim, None) is None
+    assert side.look() == []
+    assert side.queue.figures() == Figures(0, 0)
+
+
+async def test_waiting_mail_at_its_end_fails_without_an_attempt(side: Side) -> None:
+    await side.queue.put([side.job(ends_in=-1, state=Queued(2, 5.0, DOWN))])
+    (claim,) = await side.queue.expired(9)
+    failed = Failed(2, side.queue.now(), Reply(554, "4.7", "Delivery time expired"))
+    await side.queue.settle(claim, failed)
+    assert side.states() == [failed]
+    assert list(await side.queue.expired(9)) == []
+    assert side.queue.due_in() is None
+
+
+async def test_expired_mail_comes_in_portions(side: Side) -> None:
+    await side.queue.put([side.job(f"k{n}", ends_in=-1) for n in range(5)])
+    assert len(await side.queue.expired(3)) == 3
+    assert len(await side.queue.expired(9)) == 5
+
+
+async def test_reports_enter_in_the_step_in_which_their_mail_fails(side: Side) -> None:
+    (claim,), _ = await side.queue.put([side.job(state=Sending(1))])
+    reports = [
+        side.job("r1", report=True, content=b"report 1"),
+        side.job("r2", report=True, content=b"report 2"),
+    ]
+    failed = Failed(1, 5.0, NO)
+    assert await side.queue.settle(claim, failed, reports) == failed
+    assert side.ids() == ["k1", "r1", "r2"]
+    assert side.queue.figures().waiting == 2
+    claims = await side.queue.claim(9, size=MUCH)
+    assert [one.job.mail.content for one in claims] == [b"report 1", b"report 2"]
+
+
+async def test_calls_of_one_submission_share_its_content_until_the_last_has_left(
+    side: Side,
+) -> None:
+    content = b"x" * 5000
+    first, second, third = (
+        side.job("k1", number=n, state=Sending(1), content=content) for n in range(3)
+    )
+    claims, _ = await side.queue.put([first, second, third])
+    await side.queue.settle(claims[0], Sent(1, 5.0, "0100-1"))
+    await side.queue.settle(claims[1], Queued(1, 5.0, DOWN))
+    await side.queue.settle(claims[2], None)
+    (again,) = await side.queue.claim(9, size=MUCH)
+    assert (again.job.number, again.job.mail.content) == (1, content)
+    await side.queue.settle(again, Sent(2, 6.0, "0100-2"))
+    assert [job.mail.content for job in side.look()] == [b"", b""]
+
+
+# Newer mail in the place of older.
+
+CODE = Choice("SignIn", "SignIn", supersedes=True)
+
+
+async def test_newer_mail_supersedes_what_waits_for_the_same_recipients(
+    side: Side,
+) -> None:
+    waiting = Queued(2, side.queue.now(), DOWN, maybe_sent=True)
+    to = ("c@d.example", "e@F.example")
+    await side.queue.put([side.job("k1", state=waiting, to=to, choice=CODE)])
+    turned = ("e@f.EXAMPLE", "c@d.example")
+    _, replaced = await side.queue.put([side.job("k2", to=turned, choice=CODE)])
+    over = replaced[0].state
+    assert replaced == [Replaced(MailId("k1"), 0, "SignIn", to, over)]
+    assert (over.attempts, over.maybe_sent) == (2, True)
+    assert side.states()[0] == over
+    assert side.look()[0].mail.content == b""
+    claims = await side.queue.claim(9, size=MUCH)
+    assert [one.job.id for one in claims] == ["k2"]
+    assert side.queue.figures() == Figures(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("to", "choice"),
+    [
+        (("C@d.example",), CODE),  # a local part may tell cases apart
+        (("c@d.example", "x@d.example"), CODE),
+        (("c@d.example",), replace(CODE, usage="Register")),
+        (("c@d.example",), replace(CODE, supersedes=False)),
+    ],
+)
+async def test_other_mail_supersedes_nothing(
+    side: Side, to: tuple[str, ...], choice: Choice
+) -> None:
+    await side.queue.put([side.job("k1", choice=CODE)])
+    _, replaced = await side.queue.put([side.job("k2", to=to, choice=choice)])
+    assert replaced == []
+    assert len(await side.queue.claim(9, size=MUCH)) == 2
+
+
+async def test_what_is_being_sent_is_superseded_only_when_it_would_wait(
+    side: Side,
+) -> None:
+    claims, _ = await side.queue.put(
+        [side.job("k1", state=Sending(1), choice=CODE)],
+    )
+    others, _ = await side.queue.put(
+        [side.job("k2", state=Sending(1), to=("x@d.example",), choice=CODE)]
+    )
+    newer = [
+        side.job("k3", choice=CODE),
+        side.job("k4", to=("x@d.example",), choice=CODE),
+    ]
+    assert (await side.queue.put(newer))[1] == []
+    came_to = await side.queue.settle(claims[0], Queued(1, 5.0, DOWN, maybe_sent=True))
+    assert isinstance(came_to, Superseded)
+    assert (came_to.attempts, came_to.maybe_sent) == (1, True)
+    sent = Sent(1, 5.0, "0100-1")
+    assert await side.queue.settle(others[0], sent) == sent
+    assert side.states()[:2] == [came_to, sent]
+    assert side.queue.figures().waiting == 2
+
+
+# What is told about it.
+
+
+async def test_figures_count_what_waits_and_what_is_being_sent(side: Side) -> None:
+    queue = side.queue
+    assert queue.figures() == Figures(0, 0)
+    assert queue.due_in() is None
+    later = Queued(1, queue.now() + LATER, DOWN)
+    claims, _ = await queue.put(
+        [
+            side.job("k1", state=Sending(1)),
+            side.job("k2"),
+            side.job("k3", state=later),
+        ]
+    )
+    assert (queue.figures().waiting, queue.figures().sending) == (2, 1)
+    assert queue.due_in() == 0.0
+    claims = [*claims, *await queue.claim(9, size=MUCH)]
+    assert (queue.figures().waiting, queue.figures().sending) == (1, 2)
+    assert LATER - 100 < (queue.due_in() or 0) <= LATER
+    await queue.settle(claims[0], Sent(1, 5.0, "0100-1"))
+    await queue.settle(claims[1], Failed(1, 5.0, NO))
+    assert (queue.figures().waiting, queue.figures().sending) == (1, 0)
+
+
+async def test_whoever_waits_hears_that_mail_is_due_sooner(side: Side) -> None:
+    heard: list[float | None] = []
+    side.queue.on_change(lambda: heard.append(side.queue.due_in()))
+    await side.queue.put([side.job("k1", state=Queued(1, side.queue.now() + LATER))])
+    assert (heard[-1] or 0) > LATER - 100
+    (claim,), _ = await side.queue.put([side.job("k2", state=Sending(1))])
+    await side.queue.settle(claim, Queued(1, side.queue.now(), DOWN))
+    assert heard[-1] == 0.0
+
+
+async def test_its_clock_goes_forward_and_tells_unix_time(side: Side) -> None:
+    at = side.queue.now()
+    assert side.queue.now() >= at
+    unix = side.queue.unix(at)
+    assert side.queue.unix(at + 60) == pytest.approx(unix + 60)

@@ -1,0 +1,176 @@
+"""A queue in memory, for tests: the seam's second implementation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from relay.model import Job, Mail, Queued, Replaced, Sending, Sent, Superseded
+from relay.model import claim as begun
+from relay.queue import Claim, End, Figures
+
+
+class MemoryQueue:
+    """A `Queue` in a dictionary of jobs by their place in the line."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self.now = now
+        self.jobs: dict[int, Job] = {}
+        self._last = 0
+        self._changed: list[Callable[[], None]] = []
+
+    def unix(self, at: float) -> float:
+        """The Unix time of a moment of the clock."""
+        return at
+
+    def is_due(self) -> bool:
+        return any(at <= self.now() for at in self._dues())
+
+    def due_in(self) -> float | None:
+        ends = [job.expires_at for _, job in self._waiting()]
+        first = [*self._dues(), *ends]
+        return max(min(first) - self.now(), 0.0) if first else None
+
+    def on_change(self, changed: Callable[[], None]) -> None:
+        self._changed.append(changed)
+
+    async def put(self, jobs: Sequence[Job]) -> tuple[Sequence[Claim], list[Replaced]]:
+        for job in jobs:
+            if not isinstance(job.state, Queued | Sending):
+                raise ValueError(f"a job enters waiting or being sent: {job.state}")
+        replaced = []
+        for job in jobs:
+            if job.mail.choice.supersedes:
+                replaced += self._supersede(job.mail)
+        claims = self._insert(jobs)
+        self._tell()
+        return claims, replaced
+
+    async def claim(
+        self, limit: int, *, size: int, hurry: float = 0.0
+    ) -> Sequence[Claim]:
+        now = self.now()
+        due = [
+            (seq, job)
+            for seq, job in self._waiting()
+            if _due(job) <= now < job.expires_at
+        ]
+        hurried = [
+            one
+            for one in due
+            if one[1].mail.choice.valid_for is not None
+            and one[1].expires_at <= now + hurry
+        ]
+        hurried.sort(key=lambda one: one[1].expires_at)
+        due.sort(key=lambda one: (one[1].accepted_at, one[0]))
+        chosen: dict[int, Job] = {}
+        for seq, job in [*hurried, *due]:
+            taken = sum(len(one.mail.content) for one in chosen.values())
+            fits = not chosen or taken + len(job.mail.content) <= size
+            if len(chosen) == limit or (seq not in chosen and not fits):
+                break
+            chosen[seq] = job
+        claims = []
+        for seq, job in chosen.items():
+            assert isinstance(job.state, Queued)
+            self.jobs[seq] = replace(job, state=begun(job.state))
+            claims.append(Claim(self.jobs[seq], seq))
+        self._tell()
+        return claims
+
+    async def expired(self, limit: int) -> Sequence[Claim]:
+        over = [
+            Claim(job, seq)
+            for seq, job in self._waiting()
+            if job.expires_at <= self.now()
+        ]
+        return over[:limit]
+
+    async def settle(
+        self, claim: Claim, state: End, reports: Sequence[Job] = ()
+    ) -> End | Superseded:
+        before = self.jobs.get(claim.token)
+        if before is None or type(before.state) is not type(claim.job.state):
+            return state
+        came_to: End | Superseded = state
+        if isinstance(state, Queued) and self._is_voided(claim):
+            came_to = Superseded(state.attempts, self.now(), state.maybe_sent)
+        if came_to is None:
+            del self.jobs[claim.token]
+        else:
+            self.jobs[claim.token] = _ended(replace(before, state=came_to))
+        self._insert(reports)
+        self._tell()
+        return came_to
+
+    async def due_now(self) -> None:
+        for seq, job in self._waiting():
+            if isinstance(job.state, Queued) and job.state.due > self.now():
+                state = replace(job.state, due=job.accepted_at)
+                self.jobs[seq] = replace(job, state=state)
+        self._tell()
+
+    def figures(self) -> Figures:
+        waiting = [job for _, job in self._waiting()]
+        sending = [job for job in self.jobs.values() if isinstance(job.state, Sending)]
+        oldest = min((job.accepted_at for job in waiting), default=None)
+        return Figures(len(waiting), len(sending), oldest)
+
+    def _waiting(self) -> list[tuple[int, Job]]:
+        return [one for one in self.jobs.items() if isinstance(one[1].state, Queued)]
+
+    def _dues(self) -> list[float]:
+        return [_due(job) for _, job in self._waiting()]
+
+    def _insert(self, jobs: Sequence[Job]) -> list[Claim]:
+        claims = []
+        for job in jobs:
+            self._last += 1
+            self.jobs[self._last] = job
+            if isinstance(job.state, Sending):
+                claims.append(Claim(job, self._last))
+        return claims
+
+    def _supersede(self, mail: Mail) -> list[Replaced]:
+        replaced = []
+        for seq, job in self._waiting():
+            choice = job.mail.choice
+            if not (choice.supersedes and _voids(job.mail) == _voids(mail)):
+                continue
+            assert isinstance(job.state, Queued)
+            over = Superseded(job.state.attempts, self.now(), job.state.maybe_sent)
+            self.jobs[seq] = _ended(replace(job, state=over))
+            to = job.mail.envelope.recipients
+            replaced.append(Replaced(job.id, job.number, choice.usage, to, over))
+        return replaced
+
+    def _is_voided(self, claim: Claim) -> bool:
+        mail = claim.job.mail
+        return mail.choice.supersedes and any(
+            seq > claim.token
+            and job.mail.choice.supersedes
+            and _voids(job.mail) == _voids(mail)
+            for seq, job in self.jobs.items()
+        )
+
+    def _tell(self) -> None:
+        for changed in self._changed:
+            changed()
+
+
+def _due(job: Job) -> float:
+    assert isinstance(job.state, Queued)
+    return job.state.due
+
+
+def _ended(job: Job) -> Job:
+    """The job without its content, where nobody needs that any more."""
+    if isinstance(job.state, Sent | Superseded):
+        return replace(job, mail=replace(job.mail, content=b""))
+    return job
+
+
+def _voids(mail: Mail) -> tuple[str, list[str]]:
+    split = [address.rpartition("@") for address in mail.envelope.recipients]
+    return mail.choice.usage, sorted(f"{to}@{at.lower()}" for to, _, at in split)
