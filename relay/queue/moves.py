@@ -18,15 +18,15 @@ GIVES_BACK = 512  # pages at once
 
 def settle(
     connection: sqlite3.Connection, claim: Claim, state: End | Superseded
-) -> None:
-    """Write where the job of `claim` stands now."""
+) -> bool:
+    """Write where the job of `claim` stands now; False: it moved on meanwhile."""
     seq = claim.token
     before = "sending" if isinstance(claim.job.state, Sending) else "queued"
     found = connection.execute(
         "SELECT content FROM job WHERE seq = ? AND state = ?", (seq, before)
     ).fetchone()
     if found is None:
-        return
+        return False
     match state:
         case None:
             connection.execute("DELETE FROM job WHERE seq = ?", (seq,))
@@ -36,14 +36,14 @@ def settle(
                 " maybe_sent = ? WHERE seq = ?",
                 (attempts, due, rows.text(last), maybe_sent, seq),
             )
-            return  # its content is still needed
+            return True  # its content is still needed
         case Failed(attempts, at, reply, maybe_sent):
             connection.execute(
                 "UPDATE job SET state = 'failed', due = NULL, attempts = ?,"
                 " ended_at = ?, reply = ?, maybe_sent = ? WHERE seq = ?",
                 (attempts, at, str(reply), maybe_sent, seq),
             )
-            return  # and here, for an operator who sends it again
+            return True  # and here, for an operator who sends it again
         case Sent(attempts, at, message_id):
             connection.execute(
                 "UPDATE job SET state = 'sent', due = NULL, attempts = ?,"
@@ -57,6 +57,7 @@ def settle(
                 (attempts, at, maybe_sent, seq),
             )
     release(connection, claim.job.id, found["content"])
+    return True
 
 
 def release(connection: sqlite3.Connection, mail_id: str, content: int | None) -> None:

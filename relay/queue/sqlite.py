@@ -234,7 +234,7 @@ class SqliteQueue:
         self, claim: Claim, state: End, reports: Sequence[Job] = ()
     ) -> End | Superseded:
         try:
-            came_to = await self._write(
+            came_to, moved = await self._write(
                 partial(self._settle, claim=claim, state=state, reports=reports)
             )
         except Unwritable as error:
@@ -246,7 +246,8 @@ class SqliteQueue:
             )
             self._ends.append((claim, state, reports))
             return state
-        self._count(claim, came_to, reports)
+        if moved:
+            self._count(claim, came_to, reports)
         return came_to
 
     def _count(
@@ -265,14 +266,14 @@ class SqliteQueue:
         claim: Claim,
         state: End,
         reports: Sequence[Job],
-    ) -> End | Superseded:
+    ) -> tuple[End | Superseded, bool]:
         came_to: End | Superseded = state
         if isinstance(state, Queued) and moves.is_voided(connection, claim):
             came_to = Superseded(state.attempts, self.now(), state.maybe_sent)
-        moves.settle(connection, claim, came_to)
-        if reports:
+        moved = moves.settle(connection, claim, came_to)
+        if moved and reports:
             self._insert(connection, reports)
-        return came_to
+        return came_to, moved
 
     async def due_now(self) -> None:
         while await self._write(self._some_due_now) == AT_ONCE:
@@ -368,11 +369,12 @@ class SqliteQueue:
             await self._write(self._write_clock)
         while self._ends:
             claim, state, reports = self._ends[0]
-            came_to = await self._write(
+            came_to, moved = await self._write(
                 partial(self._settle, claim=claim, state=state, reports=reports)
             )
             self._ends.popleft()
-            self._count(claim, came_to, reports)
+            if moved:
+                self._count(claim, came_to, reports)
             log.line(logging.INFO, "end written", id=claim.job.id)
         version = await self._writer.outside(moves.data_version)
         if version != self._version:

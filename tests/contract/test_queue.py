@@ -283,6 +283,21 @@ async def test_reports_enter_in_the_step_in_which_their_mail_fails(side: Side) -
     assert [one.job.mail.content for one in claims] == [b"report 1", b"report 2"]
 
 
+@pytest.mark.parametrize("first", [*ENDS, None], ids=lambda end: type(end).__name__)
+async def test_an_attempt_that_ended_does_not_end_again_nor_reports_again(
+    side: Side, first: Queued | Sent | Failed | None
+) -> None:
+    (claim,), _ = await side.queue.put([side.job(state=Sending(1))])
+    await side.queue.settle(claim, first)
+    before, figures = side.look(), side.queue.figures()
+    report = side.job("r1", report=True)
+    await side.queue.settle(claim, Failed(1, 9.0, NO), [report])
+    await side.queue.settle(claim, Sent(1, 9.0, "0100-2"))
+    await side.queue.settle(claim, None)
+    assert side.look() == before
+    assert side.queue.figures() == figures
+
+
 async def test_calls_of_one_submission_share_its_content_until_the_last_has_left(
     side: Side,
 ) -> None:
