@@ -309,13 +309,14 @@ class SqliteQueue:
         (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM job").fetchone()
         # A place is never used twice while this relay runs: a claim names it.
         seq = max(last, self._last)
-        contents: dict[int, int] = {}
+        contents: dict[tuple[str, int], int] = {}
         places = []
         for job in jobs:
             seq += 1
-            content = contents.get(id(job.mail.content))
+            shared = job.id, id(job.mail.content)
+            content = contents.get(shared)
             if content is None:
-                content = contents[id(job.mail.content)] = seq
+                content = contents[shared] = seq
                 connection.execute(
                     "INSERT INTO content VALUES (?, ?)", (seq, job.mail.content)
                 )

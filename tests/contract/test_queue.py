@@ -315,6 +315,18 @@ async def test_calls_of_one_submission_share_its_content_until_the_last_has_left
     assert [job.mail.content for job in side.look()] == [b"", b""]
 
 
+async def test_reports_with_one_text_are_kept_each_for_itself(side: Side) -> None:
+    (claim,), _ = await side.queue.put([side.job(state=Sending(1))])
+    text = b"report"
+    one, other = (side.job(name, content=text, report=True) for name in ("r1", "r2"))
+    await side.queue.settle(claim, Failed(1, 5.0, NO), [one, other])
+    claims = await side.queue.claim(9, size=MUCH)
+    await side.queue.settle(claims[0], Sent(1, 5.0, "0100-1"))
+    await side.queue.settle(claims[1], Queued(1, 5.0, DOWN))
+    (again,) = await side.queue.claim(9, size=MUCH)
+    assert (again.job.id, again.job.mail.content) == ("r2", text)
+
+
 # Newer mail in the place of older.
 
 CODE = Choice("SignIn", "SignIn", supersedes=True)
