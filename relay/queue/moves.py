@@ -73,7 +73,7 @@ def supersede(connection: sqlite3.Connection, newer: Job, now: float) -> list[Re
     """End the waiting mail that `newer` takes the place of."""
     older = connection.execute(
         "SELECT seq, id, number, content, usage, recipients, attempts, maybe_sent"
-        " FROM job WHERE voids = ? AND state = 'queued'",
+        " FROM job INDEXED BY job_voided WHERE voids = ? AND state = 'queued'",
         (rows.voids(newer.mail),),
     ).fetchall()
     replaced = []
@@ -101,7 +101,7 @@ def is_voided(connection: sqlite3.Connection, claim: Claim) -> bool:
     if not claim.job.mail.choice.supersedes:
         return False
     found = connection.execute(
-        "SELECT 1 FROM job WHERE voids = ? AND seq > ? LIMIT 1",
+        "SELECT 1 FROM job INDEXED BY job_voids WHERE voids = ? AND seq > ? LIMIT 1",
         (rows.voids(claim.job.mail), claim.token),
     )
     return found.fetchone() is not None
@@ -142,8 +142,8 @@ def forget(
 ) -> int:
     """Delete jobs that ended before; give how many, at most `limit`."""
     old = connection.execute(
-        "SELECT seq, id, content FROM job WHERE state = ? AND ended_at <= ?"
-        " ORDER BY ended_at LIMIT ?",
+        "SELECT seq, id, content FROM job INDEXED BY job_ended"
+        " WHERE state = ? AND ended_at <= ? ORDER BY ended_at LIMIT ?",
         (state, before, limit),
     ).fetchall()
     for one in old:
@@ -158,32 +158,31 @@ def first_in_line(
 ) -> tuple[float | None, float | None]:
     """When the next waiting mail is due, and when the next one is at its end."""
     (due,) = connection.execute(
-        "SELECT min(due) FROM job WHERE state = 'queued'"
+        "SELECT min(due) FROM job INDEXED BY job_due WHERE state = 'queued'"
     ).fetchone()
     (end,) = connection.execute(
-        "SELECT min(expires_at) FROM job WHERE state = 'queued'"
+        "SELECT min(expires_at) FROM job INDEXED BY job_end WHERE state = 'queued'"
     ).fetchone()
     return due, end
 
 
 def counts(connection: sqlite3.Connection) -> tuple[int, int, float | None]:
     """How many wait and are being sent, and when the oldest of them came."""
-    found = dict(
-        connection.execute(
-            "SELECT state, count(*) FROM job INDEXED BY job_open"
-            " WHERE state IN ('queued', 'sending') GROUP BY state"
-        ).fetchall()
-    )
-    return found.get("queued", 0), found.get("sending", 0), oldest(connection)
+    (waiting,) = connection.execute(
+        "SELECT count(*) FROM job INDEXED BY job_due WHERE state = 'queued'"
+    ).fetchone()
+    (sending,) = connection.execute(
+        "SELECT count(*) FROM job INDEXED BY job_sending WHERE state = 'sending'"
+    ).fetchone()
+    return waiting, sending, oldest(connection)
 
 
 def oldest(connection: sqlite3.Connection) -> float | None:
-    """When the oldest waiting mail came, as good as its place in the file tells."""
-    found = connection.execute(
-        "SELECT accepted_at FROM job WHERE seq = (SELECT min(seq) FROM job"
-        " WHERE state = 'queued')"
+    """When the oldest waiting mail came."""
+    (came,) = connection.execute(
+        "SELECT min(accepted_at) FROM job INDEXED BY job_age WHERE state = 'queued'"
     ).fetchone()
-    return found["accepted_at"] if found else None
+    return None if came is None else float(came)
 
 
 # These run between transactions.

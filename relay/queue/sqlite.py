@@ -53,14 +53,17 @@ async def open_spool(
     with file.owned(path):
         connection = await asyncio.to_thread(file.connect, path)
         try:
-            queue = SqliteQueue(
-                connection, path, keep_sent=keep_sent, keep_failed=keep_failed
-            )
+            try:
+                queue = SqliteQueue(
+                    connection, path, keep_sent=keep_sent, keep_failed=keep_failed
+                )
+            except sqlite3.Error as error:
+                raise file.Unusable(file.trouble(path, error)) from error
             try:
                 await queue.take_back()
             except sqlite3.Error as error:
                 await queue.close()
-                raise file.Unusable(f"queue.path = {path}: {error}") from error
+                raise file.Unusable(file.trouble(path, error)) from error
             try:
                 yield queue
             finally:
@@ -93,7 +96,7 @@ class SqliteQueue:
         ).fetchone()
         ahead, seen = connection.execute("SELECT ahead, seen FROM clock").fetchone()
         self._clock = Clock(ahead=ahead, seen=max(seen, newest))
-        self._promoted = self.now()
+        self._promoted = 0.0  # up to here mail has the place of its age in the line
         self._writer = Writer(connection, look=_first_in_line, tell=self._heed)
         self._version: int | None = None
         self._next_due: float | None = None
@@ -156,7 +159,7 @@ class SqliteQueue:
     async def claim(
         self, limit: int, *, size: int, hurry: float = 0.0
     ) -> Sequence[Claim]:
-        claims = await self._write(
+        claims, self._promoted = await self._write(
             partial(self._claim, limit=limit, size=size, hurry=hurry)
         )
         self._waiting -= len(claims)
@@ -165,24 +168,19 @@ class SqliteQueue:
 
     def _claim(
         self, connection: sqlite3.Connection, *, limit: int, size: int, hurry: float
-    ) -> list[Claim]:
+    ) -> tuple[list[Claim], float]:
         now = self.now()
-        # From here on its age is its place in the line, whenever it was due.
-        connection.execute(
-            "UPDATE job SET due = accepted_at WHERE state = 'queued'"
-            " AND due > ? AND due <= ? AND due > accepted_at",
-            (self._promoted, now),
-        )
-        self._promoted = now
+        promoted = self._promote(connection, now)
         hurried = connection.execute(
-            "SELECT seq, size FROM job WHERE state = 'queued' AND due <= ?"
+            "SELECT seq, size FROM job INDEXED BY job_hurry"
+            " WHERE state = 'queued' AND due <= ?"
             " AND valid_for IS NOT NULL AND expires_at > ? AND expires_at <= ?"
             " ORDER BY expires_at LIMIT ?",
             (now, now, now + hurry, limit),
         )
         line = connection.execute(
-            "SELECT seq, size FROM job WHERE state = 'queued' AND due <= ?"
-            " AND expires_at > ? ORDER BY due, seq LIMIT ?",
+            "SELECT seq, size FROM job INDEXED BY job_due WHERE state = 'queued'"
+            " AND due <= ? AND expires_at > ? ORDER BY due, seq LIMIT ?",
             (now, now, limit),
         )
         chosen: dict[int, int] = {}
@@ -194,8 +192,7 @@ class SqliteQueue:
             chosen[one["seq"]] = one["size"]
         claims = []
         for seq in chosen:
-            row = connection.execute(f"{rows.SELECT} WHERE seq = ?", (seq,)).fetchone()
-            job = rows.job(row)
+            job = rows.job(_row(connection, seq))
             if not isinstance(job.state, Queued):  # never; the type says so too
                 raise TypeError(f"job {seq} is {job.state}")
             state = begun(job.state)
@@ -205,25 +202,42 @@ class SqliteQueue:
                 (state.attempts, seq),
             )
             claims.append(Claim(replace(job, state=state), seq))
-        return claims
+        return claims, promoted
+
+    def _promote(self, connection: sqlite3.Connection, now: float) -> float:
+        """Give mail that became due the place of its age in the line; until when."""
+        # Of much that became due, say in a long pause, only the next part at once.
+        found = connection.execute(
+            "SELECT due FROM job INDEXED BY job_due WHERE state = 'queued'"
+            " AND due > ? AND due <= ? ORDER BY due LIMIT 1 OFFSET ?",
+            (self._promoted, now, AT_ONCE),
+        ).fetchone()
+        until: float = found["due"] if found else now
+        connection.execute(
+            "UPDATE job INDEXED BY job_due SET due = accepted_at"
+            " WHERE state = 'queued' AND due > ? AND due <= ? AND due > accepted_at",
+            (self._promoted, until),
+        )
+        return until
 
     async def expired(self, limit: int) -> Sequence[Claim]:
         if self._next_end is None or self._next_end > self.now():
             return []
 
         def read(connection: sqlite3.Connection) -> list[Claim]:
-            found = connection.execute(
-                f"{rows.SELECT} WHERE state = 'queued' AND expires_at <= ?"
-                " ORDER BY expires_at LIMIT ?",
+            over = connection.execute(
+                "SELECT seq FROM job INDEXED BY job_end WHERE state = 'queued'"
+                " AND expires_at <= ? ORDER BY expires_at LIMIT ?",
                 (self.now(), limit),
-            )
+            ).fetchall()
             claims: list[Claim] = []
             size = 0
-            for row in found:
+            for one in over:
+                row = _row(connection, one["seq"])
                 size += row["size"]
                 if claims and size > EXPIRED_AT_ONCE:
                     break
-                claims.append(Claim(rows.job(row), row["seq"]))
+                claims.append(Claim(rows.job(row), one["seq"]))
             return claims
 
         claims = await self._write(read)
@@ -282,7 +296,7 @@ class SqliteQueue:
     def _some_due_now(self, connection: sqlite3.Connection) -> int:
         changed = connection.execute(
             "UPDATE job SET due = accepted_at WHERE seq IN (SELECT seq FROM job"
-            " WHERE state = 'queued' AND due > ? LIMIT ?)",
+            " INDEXED BY job_due WHERE state = 'queued' AND due > ? LIMIT ?)",
             (self.now(), AT_ONCE),
         )
         return changed.rowcount
@@ -295,6 +309,12 @@ class SqliteQueue:
             raise Unwritable(f"{self._path}: {error}") from error
         self.writable = True
         return result
+
+    async def _outside(self, operation: Operation[T]) -> T:
+        try:
+            return await self._writer.outside(operation)
+        except sqlite3.Error as error:
+            raise Unwritable(f"{self._path}: {error}") from error
 
     def _leave_room(self, size: int) -> None:
         found = os.statvfs(self._path.parent)
@@ -332,13 +352,13 @@ class SqliteQueue:
         taken = await self._writer.do(self._take_back)
         if taken:
             log.line(logging.WARNING, "taken back", mails=taken, maybeSent=True)
-        await self._recount()
+        self._waiting, self._sending, self._oldest = await self._writer.do(moves.counts)
 
     def _take_back(self, connection: sqlite3.Connection) -> int:
         self._write_clock(connection)
         changed = connection.execute(
-            "UPDATE job SET state = 'queued', due = ?, maybe_sent = 1"
-            " WHERE state = 'sending'",
+            "UPDATE job INDEXED BY job_sending"
+            " SET state = 'queued', due = ?, maybe_sent = 1 WHERE state = 'sending'",
             (self.now(),),
         )
         return changed.rowcount
@@ -377,7 +397,7 @@ class SqliteQueue:
             if moved:
                 self._count(claim, came_to, reports)
             log.line(logging.INFO, "end written", id=claim.job.id)
-        version = await self._writer.outside(moves.data_version)
+        version = await self._outside(moves.data_version)
         if version != self._version:
             self._version = version
             await self._recount()
@@ -401,7 +421,7 @@ class SqliteQueue:
                 == AT_ONCE
             ):
                 pass
-        while await self._writer.outside(moves.give_back):
+        while await self._outside(moves.give_back):
             pass
 
     def _write_clock(self, connection: sqlite3.Connection) -> None:
@@ -414,14 +434,21 @@ class SqliteQueue:
         try:
             await self._look()
             await self._write(self._write_clock)
-        except (Unwritable, sqlite3.Error) as error:
+        except Unwritable as error:
             log.line(logging.ERROR, "spool not closed well", detail=str(error))
         try:
-            await self._writer.outside(moves.checkpoint)
-        except sqlite3.Error:
+            await self._outside(moves.checkpoint)
+        except Unwritable:
             pass  # the log stays beside the file, and is read at the next start
         await self._writer.close()
 
 
 def _first_in_line(connection: sqlite3.Connection) -> _Seen:
     return _Seen(*moves.first_in_line(connection))
+
+
+def _row(connection: sqlite3.Connection, seq: int) -> sqlite3.Row:
+    row: sqlite3.Row = connection.execute(
+        f"{rows.SELECT} WHERE seq = ?", (seq,)
+    ).fetchone()
+    return row
