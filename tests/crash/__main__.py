@@ -1,0 +1,34 @@
+"""`python -m tests.crash`: run for as long as one likes, and print a table."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.crash.run import Plan, run, seed
+
+
+def main() -> int:
+    """Run; exit code 1 when a mail was lost or a duplicate has no cause."""
+    parser = argparse.ArgumentParser(prog="python -m tests.crash")
+    parser.add_argument("--minutes", type=float, default=0, help="how long")
+    parser.add_argument("--rounds", type=int, default=50, help="or how many rounds")
+    parser.add_argument("--clients", type=int, default=6)
+    parser.add_argument("--seed", type=int, default=None)
+    options = parser.parse_args()
+    chosen = seed() if options.seed is None else options.seed
+    print(f"seed {chosen}", flush=True)
+    plan = Plan(chosen, options.rounds, options.minutes * 60, options.clients)
+    with tempfile.TemporaryDirectory() as directory:
+        verdict = asyncio.run(
+            run(plan, Path(directory), lambda line: print(line, flush=True))
+        )
+    print(verdict.table())
+    return 1 if verdict.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,250 @@
+"""Rounds of a relay that is killed, and then the time that it needs to end all."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from relay.queue import file
+from tests.crash.clients import Client
+from tests.crash.verdict import Verdict, judge
+from tests.crash.weather import CALM, MILD, STORM, FaultySes
+from tests.server.relay_process import RelayProcess, environment
+
+CONFIG = """
+grace = 6
+
+[[listeners]]
+name = "local"
+address = "127.0.0.1:0"
+
+[ses]
+region = "eu-west-1"
+accessKeyId = "AKIAFAKE"
+accessKeySecret = "fake-secret"
+endpointUrl = "{url}"
+connectTimeout = 1
+attemptTimeout = 2
+
+[pace]
+rate = 3000  # one throttled call shall not make an hour of a minute
+
+[queue]
+engine = "sqlite"
+path = "spool.db"
+answerWithin = 0.5
+retryDelays = [0.1, 0.3, 1]
+slowDelays = [0.2, 0.5, 1]
+unseenDelays = [0.2, 1]
+reportFrom = "reports@a.example"
+
+[[templates]]
+usageType = "SignIn"
+subject = "Your code"
+content = "<p>Your code is <b>{{{{code}}}}</b>.</p>"
+
+[log]
+format = "json"
+"""
+DRAIN = 120.0  # seconds until mail that is not sent in good weather counts as lost
+# Log lines that tell of a bug, whatever became of the mail.
+BUGS = {"attempt broken", "attempt not recorded", "observer broken", "a part broke"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long: so many rounds, or until so many seconds have passed."""
+
+    seed: int
+    rounds: int = 0
+    seconds: float = 0.0
+    clients: int = 6
+
+
+class Relay:
+    """One life of the relay after the other, on one spool."""
+
+    def __init__(self, directory: Path, url: str) -> None:
+        self.spool = directory / "spool.db"
+        self.port: int | None = None
+        self.bugs: list[str] = []
+        self._directory = directory
+        self._process: RelayProcess | None = None
+        (directory / "config.toml").write_text(CONFIG.format(url=url))
+
+    def start(self) -> None:
+        """Begin a life; returns when mail can be taken."""
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-W",
+                "error",
+                "-m",
+                "relay",
+                "serve",
+                "-c",
+                "config.toml",
+            ],
+            cwd=self._directory,
+            env=environment({}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        self._process = RelayProcess(process)
+        self._process.event("ready")
+        self.port = self._process.port()
+
+    def kill(self) -> None:
+        """End it at once, wherever it is."""
+        assert self._process is not None
+        self.port = None
+        self._process.process.kill()
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """End a life with a signal, or see its end; give its exit code."""
+        process = self._process
+        assert process is not None
+        code = process.stop(number) if self.port is not None else process.wait()
+        self.port = self._process = None
+        for stream in (process.process.stdout, process.process.stderr):
+            assert stream is not None
+            stream.close()
+        for entry in process.log:
+            if entry["event"] in BUGS:
+                self.bugs.append(f"the log says: {entry}")
+        self.bugs += [line for line in process.stderr if line.startswith("Traceback")]
+        return code
+
+    def wait_for_the_last(self) -> int:
+        """Wait until no mail waits or is being sent; give how many still do."""
+        end = time.monotonic() + DRAIN
+        while left := self._open_mails():
+            if time.monotonic() > end:
+                break
+            time.sleep(0.1)
+        return left
+
+    def _open_mails(self) -> int:
+        connection = file.opened(self.spool, write=False)
+        try:
+            question = "SELECT count(*) FROM job WHERE state IN ('queued', 'sending')"
+            return int(connection.execute(question).fetchone()[0])
+        finally:
+            connection.close()
+
+
+async def run(
+    plan: Plan, directory: Path, tell: Callable[[str], None] = lambda line: None
+) -> Verdict:
+    """Kill and restart by `plan`, let all mail end, and judge."""
+    random = Random(plan.seed)
+    began = time.monotonic()
+    killed: dict[int, float] = {}
+    wrong: list[str] = []
+    numbers = itertools.count(1)
+    async with FaultySes(random, STORM) as ses:
+        relay = Relay(directory, ses.url)
+        clients = [
+            Client(numbers, lambda: relay.port, Random(f"{plan.seed} {n}"))
+            for n in range(plan.clients)
+        ]
+        for client in clients:
+            client.start()
+        try:
+            for life in itertools.count():
+                over = (
+                    time.monotonic() - began > plan.seconds
+                    if plan.seconds
+                    else (life >= plan.rounds)
+                )
+                if over:
+                    break
+                ses.life = life
+                ses.weather = random.choice([CALM, MILD, MILD, STORM])
+                await asyncio.to_thread(relay.start)
+                if random.random() < 0.2:
+                    await asyncio.sleep(random.uniform(0.2, 2))
+                    code = await asyncio.to_thread(relay.end)
+                    if code != 0:
+                        wrong.append(f"life {life}: exit code {code} after SIGTERM")
+                else:
+                    await _kill_sometime(relay, ses, random)
+                    killed[life] = time.monotonic()
+                    await asyncio.to_thread(relay.end)
+                if life % 20 == 19:
+                    tell(
+                        f"{life + 1} rounds, {sum(len(c.tries) for c in clients)} mails"
+                    )
+        finally:
+            for client in clients:
+                client.stop()
+        ses.weather = CALM
+        ses.life += 1
+        await asyncio.to_thread(relay.start)
+        for client in clients:
+            await asyncio.to_thread(client.join)
+        left = await asyncio.to_thread(relay.wait_for_the_last)
+        code = await asyncio.to_thread(relay.end)
+        strange = [one.wrong for one in ses.requests if one.wrong]
+    verdict = judge([one for c in clients for one in c.tries], ses.calls, killed)
+    verdict.figures["rounds"] = ses.life
+    verdict.figures["killed"] = len(killed)
+    verdict.faults += wrong + relay.bugs + [f"not a call: {one}" for one in strange]
+    if left or code:
+        verdict.faults.append(f"at the end: {left} mails left, exit code {code}")
+    return verdict
+
+
+async def _kill_sometime(relay: Relay, ses: FaultySes, random: Random) -> None:
+    """Kill at a random moment, or just when SES read a call or answered one."""
+    dead = asyncio.Event()
+
+    def strike() -> None:
+        if not dead.is_set():
+            relay.kill()
+            dead.set()
+
+    shuts = random.random() < 0.2
+    if shuts:
+        await ses.shut()
+    left = random.randrange(1, 200)
+
+    def count() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            strike()
+
+    match random.choice(["any", "read", "answer"]):
+        case "read":
+            ses.on_read = count
+        case "answer":
+            ses.on_answer = count
+    try:
+        async with asyncio.timeout(random.uniform(0.1, 3)):
+            if shuts:
+                await asyncio.sleep(random.uniform(0.1, 1))
+                await ses.reopen()
+            await dead.wait()
+    except TimeoutError:
+        strike()
+    finally:
+        ses.on_read = ses.on_answer = lambda: None
+        await ses.reopen()
+
+
+def seed() -> int:
+    """A seed that nobody chose."""
+    return int.from_bytes(os.urandom(4))
