@@ -172,7 +172,7 @@ async def run(
                 if over:
                     break
                 ses.life = life
-                ses.weather = random.choice([CALM, MILD, MILD, STORM])
+                ses.weather = (MILD, STORM, CALM, STORM)[life % 4]
                 await asyncio.to_thread(relay.start)
                 if random.random() < 0.2:
                     await asyncio.sleep(random.uniform(0.2, 2))

@@ -14,5 +14,6 @@ async def test_a_relay_that_is_killed_loses_nothing_and_repeats_only_what_nobody
     assert verdict.faults == []
     assert verdict.figures["rounds"] == 4
     # It was a run that could have shown something.
-    assert verdict.figures["250 queued"] > 20
+    assert verdict.figures["250 Ok"] > 0
+    assert verdict.figures["250 queued"] > 0
     assert verdict.figures["killed"] > 0
