@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.crash import steps
 from tests.crash.run import Plan, run, seed
 
 
@@ -17,15 +18,24 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=0, help="how long")
     parser.add_argument("--rounds", type=int, default=50, help="or how many rounds")
     parser.add_argument("--clients", type=int, default=6)
+    parser.add_argument(
+        "--steps",
+        action="store_true",
+        help="instead: before each single step of one mail (needs strace)",
+    )
     parser.add_argument("--seed", type=int, default=None)
     options = parser.parse_args()
     chosen = seed() if options.seed is None else options.seed
     print(f"seed {chosen}", flush=True)
     plan = Plan(chosen, options.rounds, options.minutes * 60, options.clients)
     with tempfile.TemporaryDirectory() as directory:
-        verdict = asyncio.run(
-            run(plan, Path(directory), lambda line: print(line, flush=True))
-        )
+        if options.steps:
+            work = steps.run(
+                Path(directory), dict.fromkeys(steps.STEPS, range(1, 1000))
+            )
+        else:
+            work = run(plan, Path(directory), lambda line: print(line, flush=True))
+        verdict = asyncio.run(work)
     print(verdict.table())
     return 1 if verdict.faults else 0
 

@@ -56,6 +56,7 @@ content = "<p>Your code is <b>{{{{code}}}}</b>.</p>"
 format = "json"
 """
 DRAIN = 120.0  # seconds until mail that is not sent in good weather counts as lost
+START = 60.0  # seconds until a relay that is not ready counts as broken
 # Log lines that tell of a bug, whatever became of the mail.
 BUGS = {"attempt broken", "attempt not recorded", "observer broken", "a part broke"}
 
@@ -83,17 +84,9 @@ class Relay:
 
     def start(self) -> None:
         """Begin a life; returns when mail can be taken."""
+        relay = ["-W", "error", "-m", "relay", "serve", "-c", "config.toml"]
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-W",
-                "error",
-                "-m",
-                "relay",
-                "serve",
-                "-c",
-                "config.toml",
-            ],
+            [sys.executable, *relay],
             cwd=self._directory,
             env=environment({}),
             stdin=subprocess.DEVNULL,
@@ -103,8 +96,23 @@ class Relay:
             encoding="utf-8",
         )
         self._process = RelayProcess(process)
-        self._process.event("ready")
+        end = time.monotonic() + START
+        while not any(entry["event"] == "ready" for entry in self._process.log):
+            if process.poll() is not None or time.monotonic() > end:
+                raise AssertionError(f"no start:\n{''.join(self._process.stderr)}")
+            time.sleep(0.01)
         self.port = self._process.port()
+
+    @property
+    def pid(self) -> int:
+        """Its process' id."""
+        assert self._process is not None
+        return self._process.process.pid
+
+    @property
+    def lives(self) -> bool:
+        """Tell whether its process runs."""
+        return self._process is not None and self._process.process.poll() is None
 
     def kill(self) -> None:
         """End it at once, wherever it is."""
@@ -130,13 +138,14 @@ class Relay:
     def wait_for_the_last(self) -> int:
         """Wait until no mail waits or is being sent; give how many still do."""
         end = time.monotonic() + DRAIN
-        while left := self._open_mails():
-            if time.monotonic() > end:
+        while left := self.open_mails():
+            if time.monotonic() > end or not self.lives:
                 break
             time.sleep(0.1)
         return left
 
-    def _open_mails(self) -> int:
+    def open_mails(self) -> int:
+        """How many mails wait or are being sent."""
         connection = file.opened(self.spool, write=False)
         try:
             question = "SELECT count(*) FROM job WHERE state IN ('queued', 'sending')"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.crash import steps
 from tests.crash.run import Plan, run
+from tests.server.tools import need
 
 
 async def test_a_relay_that_is_killed_loses_nothing_and_repeats_only_what_nobody_saw(
@@ -17,3 +19,20 @@ async def test_a_relay_that_is_killed_loses_nothing_and_repeats_only_what_nobody
     assert verdict.figures["250 Ok"] > 0
     assert verdict.figures["250 queued"] > 0
     assert verdict.figures["killed"] > 0
+
+
+async def test_a_mail_survives_a_kill_before_each_step_that_it_takes(
+    tmp_path: Path,
+) -> None:
+    need("strace")
+    # All commits; from "354" on what is said to SES and the client; some writes.
+    points = {
+        "fdatasync": range(1, 99),
+        "sendto": range(5, 99),
+        "pwrite64": range(2, 99, 6),
+    }
+    verdict = await steps.run(tmp_path, points)
+    assert verdict.faults == []
+    assert verdict.figures["killed before fdatasync"] == 2  # of put, and of settle
+    assert verdict.figures["killed before sendto"] >= 3
+    assert verdict.figures["killed before pwrite64"] >= 2
