@@ -16,6 +16,9 @@ APPLICATION = 0x52656C79  # "Rely": what file(1) and we know the spool by
 PAGE = 16_384  # measured: a third of the time of 4 kB pages with mails of 100 kB
 SHM = 32_768  # bytes of the file beside the spool that even reading needs
 
+LOG_PAGES = 1000
+LOG_PART = 0.02  # of a small file system, which a long log would fill
+
 _MIGRATION = re.compile(r"(\d{4})-.*\.sql")
 
 
@@ -142,7 +145,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     # NORMAL may lose commits in a power cut, and with them mail that has its 250.
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA wal_autocheckpoint = 1000")
+    pages = _pages_of_log(path)
+    connection.execute(f"PRAGMA wal_autocheckpoint = {pages}")
+    connection.execute(f"PRAGMA journal_size_limit = {pages * PAGE}")
     connection.execute("PRAGMA cache_size = -8000")  # kB
     for number, script in _migrations():
         if number > _version(connection):
@@ -151,6 +156,13 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
                 f"PRAGMA application_id = {APPLICATION};\n"
                 f"PRAGMA user_version = {number};\nCOMMIT;"
             )
+
+
+def _pages_of_log(path: Path) -> int:
+    """How long the log becomes before it is brought into the file, in pages."""
+    found = os.statvfs(path.parent)
+    part = int(found.f_blocks * found.f_frsize * LOG_PART) // PAGE
+    return max(min(part, LOG_PAGES), 10)
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:

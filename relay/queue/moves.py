@@ -185,6 +185,13 @@ def oldest(connection: sqlite3.Connection) -> float | None:
     return None if came is None else float(came)
 
 
+def unused_bytes(connection: sqlite3.Connection) -> int:
+    """How much of the file is free for what comes next."""
+    (pages,) = connection.execute("PRAGMA freelist_count").fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    return int(pages * size)
+
+
 # These run between transactions.
 
 
@@ -204,6 +211,14 @@ def give_back(connection: sqlite3.Connection) -> bool:
     # Not execute(): it steps once where there are no columns, which is one page.
     connection.executescript(f"PRAGMA incremental_vacuum({pages})")
     return bool(spare > pages)
+
+
+def shorten(connection: sqlite3.Connection) -> None:
+    """Have the file end where its pages end, which is when the log is in it.
+
+    To give back pages at the end is a short entry in the log, and might stay there.
+    """
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def checkpoint(connection: sqlite3.Connection) -> None:

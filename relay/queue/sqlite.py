@@ -87,6 +87,7 @@ class SqliteQueue:
     ) -> None:
         self._path = path
         self.writable = True  # as far as the latest attempt to write tells
+        self._wal = path.with_name(path.name + "-wal")
         self._keep_sent, self._keep_failed = keep_sent, keep_failed
         (self._last,) = connection.execute(
             "SELECT coalesce(max(seq), 0) FROM job"
@@ -140,7 +141,7 @@ class SqliteQueue:
 
         def write(connection: sqlite3.Connection) -> list[int]:
             replaced.clear()
-            self._leave_room(sum(len(job.mail.content) for job in jobs))
+            self._leave_room(connection, sum(len(job.mail.content) for job in jobs))
             for job in jobs:
                 if job.mail.choice.supersedes:
                     replaced.extend(moves.supersede(connection, job, self.now()))
@@ -316,12 +317,19 @@ class SqliteQueue:
         except sqlite3.Error as error:
             raise Unwritable(f"{self._path}: {error}") from error
 
-    def _leave_room(self, size: int) -> None:
+    def _leave_room(self, connection: sqlite3.Connection, size: int) -> None:
         found = os.statvfs(self._path.parent)
         free = found.f_bavail * found.f_frsize
         reserve = min(RESERVE, int(found.f_blocks * found.f_frsize * RESERVE_PART))
-        # A body is written twice: to the log, then to its place.
-        if free < 2 * size + reserve:
+        try:
+            log_size = self._wal.stat().st_size
+        except FileNotFoundError:
+            log_size = 0
+        # A body is written twice: to the log, then to its place, which may be one that
+        # is unused. All that still is in the log comes to its place, too: a log that
+        # cannot be brought into the file would only grow, and nothing could end.
+        grows = max(size + log_size - moves.unused_bytes(connection), 0)
+        if free < size + grows + reserve:
             raise OSError(f"{free} bytes are free, too few for a mail of {size}")
 
     def _insert(self, connection: sqlite3.Connection, jobs: Sequence[Job]) -> list[int]:
@@ -423,6 +431,7 @@ class SqliteQueue:
                 pass
         while await self._outside(moves.give_back):
             pass
+        await self._outside(moves.shorten)
 
     def _write_clock(self, connection: sqlite3.Connection) -> None:
         connection.execute(
