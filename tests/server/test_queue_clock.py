@@ -1,0 +1,159 @@
+"""A clock that jumps both ways, while the relay runs and between two runs.
+
+faketime(1) changes what the relay's process sees of the wall clock, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.fake_ses import FakeSes, error
+from tests.server.relay_process import RelayProcess, running_relay, until
+from tests.server.test_queue_disk import spooled, states, submit
+from tests.server.tools import need
+
+DAY = 86_400
+SOON = 15.0  # seconds in which a mail that is due in 1 has left for certain
+QUEUED = b"2.0.0 queued as "
+TEMPLATES = [
+    {
+        "usageType": "SignIn",
+        "subject": "x",
+        "content": "<p>y</p>",
+        "validFor": 600,
+    }
+]
+
+
+class WallClock:
+    """What the relay takes for the time; `set` makes it jump."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.set(0)
+
+    def set(self, seconds: int) -> None:
+        """Put the clock that far from the real one."""
+        new = self._file.with_suffix(".new")
+        new.write_text(f"{seconds:+d}\n")
+        new.replace(self._file)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For the process that shall see it."""
+        return {
+            "LD_PRELOAD": library(),
+            "FAKETIME_TIMESTAMP_FILE": os.fspath(self._file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
+
+
+def library() -> str:
+    """libfaketime, for programs with threads; skips the test where it is missing."""
+    need("faketime")
+    (found, *_) = Path("/usr").glob("lib*/**/faketime/libfaketimeMT.so.1")
+    return os.fspath(found)
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> WallClock:
+    return WallClock(tmp_path / "clock")
+
+
+def settings_of(ses: FakeSes, directory: Path, clock: WallClock) -> dict[str, str]:
+    return {
+        **spooled(ses, directory),
+        **clock.environment,
+        "RELAY_QUEUE__RETRY_DELAYS": "[1]",
+        "RELAY_TEMPLATES": json.dumps(TEMPLATES),
+        "RELAY_WITHOUT_USAGE": "SignIn",
+    }
+
+
+def deferred(ses: FakeSes, relay: RelayProcess) -> float:
+    """Have SES throttle a mail, which then waits for a second; give the moment."""
+    ses.answers.append(error("TooManyRequestsException", 429, "Rate exceeded"))
+    code, text = submit(relay.port(), "late")
+    assert (code, text[: len(QUEUED)]) == (250, QUEUED)
+    return time.monotonic()
+
+
+async def on(ses: FakeSes, work: Callable[[], None]) -> None:
+    await asyncio.to_thread(work)
+    assert ses.answers == type(ses.answers)()
+
+
+async def test_a_clock_that_is_set_ahead_and_back_holds_no_mail_and_ends_none(
+    tmp_path: Path, clock: WallClock
+) -> None:
+    async with FakeSes() as ses:
+        settings = settings_of(ses, tmp_path, clock)
+
+        def work() -> None:
+            with running_relay("-c", os.devnull, settings=settings) as relay:
+                began = deferred(ses, relay)
+                clock.set(DAY)
+                step = relay.event("clock was set")
+                assert step["seconds"] == pytest.approx(DAY, abs=5)
+                until(lambda: states(tmp_path) == ["sent"])
+                assert 0.7 < time.monotonic() - began < SOON
+                # And back, with the next mail under way.
+                began = deferred(ses, relay)
+                clock.set(0)
+                until(lambda: states(tmp_path) == ["sent", "sent"])
+                assert time.monotonic() - began < SOON
+                assert relay.stop() == 0
+
+        await on(ses, work)
+
+
+async def test_a_clock_that_was_set_while_the_relay_ran_ends_no_mail_after_a_restart(
+    tmp_path: Path, clock: WallClock
+) -> None:
+    async with FakeSes() as ses:
+        settings = settings_of(ses, tmp_path, clock)
+
+        def work() -> None:
+            with running_relay("-c", os.devnull, settings=settings) as relay:
+                deferred(ses, relay)
+                clock.set(DAY)
+                relay.event("clock was set")
+                assert relay.stop() == 0
+            assert states(tmp_path) == ["queued"]
+            with running_relay("-c", os.devnull, settings=settings) as relay:
+                until(lambda: states(tmp_path) == ["sent"])
+
+        await on(ses, work)
+
+
+async def test_a_clock_that_was_set_back_after_a_crash_holds_no_mail(
+    tmp_path: Path, clock: WallClock
+) -> None:
+    async with FakeSes() as ses:
+        settings = settings_of(ses, tmp_path, clock)
+
+        def work() -> None:
+            with running_relay("-c", os.devnull, settings=settings) as relay:
+                deferred(ses, relay)
+                relay.process.kill()
+                relay.wait()
+            clock.set(-DAY)
+            began = time.monotonic()
+            with running_relay("-c", os.devnull, settings=settings) as relay:
+                until(lambda: states(tmp_path) == ["sent"])
+                assert time.monotonic() - began < SOON
+                # New mail is no older than the one that waited, and waits no longer.
+                began = deferred(ses, relay)
+                until(lambda: states(tmp_path) == ["sent", "sent"])
+                assert time.monotonic() - began < SOON
+
+        await on(ses, work)
