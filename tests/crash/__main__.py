@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.crash import steps
+from tests.crash import outage, steps
 from tests.crash.run import Plan, run, seed
 
 
@@ -24,12 +24,20 @@ def main() -> int:
         help="instead: before each single step of one mail (needs strace)",
     )
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument(
+        "--outage",
+        type=float,
+        default=0,
+        help="instead: SES is away for so many seconds",
+    )
     options = parser.parse_args()
     chosen = seed() if options.seed is None else options.seed
     print(f"seed {chosen}", flush=True)
     plan = Plan(chosen, options.rounds, options.minutes * 60, options.clients)
     with tempfile.TemporaryDirectory() as directory:
-        if options.steps:
+        if options.outage:
+            work = outage.run(options.outage, Path(directory), options.clients)
+        elif options.steps:
             work = steps.run(
                 Path(directory), dict.fromkeys(steps.STEPS, range(1, 1000))
             )

@@ -24,9 +24,11 @@ class Try:
     text: str
 
 
-def a_mail(number: int, random: Random) -> tuple[tuple[str, ...], bytes, bool]:
-    """Recipients, content and whether a template is asked for."""
-    count = random.choice([1, 1, 1, 1, 2, 3, 50, 51, 120])
+def a_mail(
+    number: int, random: Random, most: int
+) -> tuple[tuple[str, ...], bytes, bool]:
+    """Recipients (at most so many), content and whether a template is asked for."""
+    count = min(random.choice([1, 1, 1, 1, 2, 3, 50, 51, 120]), most)
     to = tuple(f"r{number}-{n}@d{n % 3}.example" for n in range(count))
     templated = random.random() < 0.3
     lines = [
@@ -53,6 +55,7 @@ class Client(threading.Thread):
         port: Callable[[], int | None],
         random: Random,
         pause: float = 0.03,
+        most: int = 120,
     ) -> None:
         super().__init__(name="client")
         self.tries: list[Try] = []
@@ -60,6 +63,7 @@ class Client(threading.Thread):
         self._port = port
         self._random = random
         self._pause = pause
+        self._most = most
         self._over = threading.Event()
 
     def stop(self) -> None:
@@ -83,7 +87,7 @@ class Client(threading.Thread):
 
     def _send(self, smtp: smtplib.SMTP) -> None:
         number = next(self._numbers)
-        to, content, templated = a_mail(number, self._random)
+        to, content, templated = a_mail(number, self._random, self._most)
         for code, _ in (smtp.mail(SENDER), *(smtp.rcpt(one) for one in to)):
             if code != 250:
                 raise smtplib.SMTPServerDisconnected("not now")

@@ -36,7 +36,7 @@ connectTimeout = 1
 attemptTimeout = 2
 
 [pace]
-rate = 3000  # one throttled call shall not make an hour of a minute
+rate = {rate}
 
 [queue]
 engine = "sqlite"
@@ -74,13 +74,14 @@ class Plan:
 class Relay:
     """One life of the relay after the other, on one spool."""
 
-    def __init__(self, directory: Path, url: str) -> None:
+    def __init__(self, directory: Path, url: str, rate: str = "3000") -> None:
+        # As a rule so high that one throttled call does not make an hour of a minute.
         self.spool = directory / "spool.db"
         self.port: int | None = None
         self.bugs: list[str] = []
         self._directory = directory
         self._process: RelayProcess | None = None
-        (directory / "config.toml").write_text(CONFIG.format(url=url))
+        (directory / "config.toml").write_text(CONFIG.format(url=url, rate=rate))
 
     def start(self) -> None:
         """Begin a life; returns when mail can be taken."""
