@@ -37,7 +37,7 @@ async def run(seconds: float, directory: Path, clients: int) -> Verdict:
         for client in running:
             client.start()
         await asyncio.sleep(BEFORE)
-        await ses.shut()
+        await ses.vanish()
         await asyncio.sleep(seconds)
         waiting = await asyncio.to_thread(relay.open_mails)
         await ses.reopen()

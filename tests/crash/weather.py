@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
@@ -116,6 +117,7 @@ class FaultySes(FakeSes):
         self.on_read: Callable[[], None] = lambda: None
         self.on_answer: Callable[[], None] = lambda: None
         self._random = random
+        self._busy: Counter[asyncio.BaseTransport | None] = Counter()
 
     async def _do(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
         seen = self.requests.pop()  # thousands of them would fill the memory
@@ -139,10 +141,13 @@ class FaultySes(FakeSes):
             )
         )
         self.on_read()
+        line = request.transport
+        self._busy[line] += 1
         response = await super()._do(request, FAULTS[name].answer)
         # When the answer has left, or has just not.
         loop = asyncio.get_running_loop()
         loop.call_later(self._random.uniform(0, 0.01), self.on_answer)
+        loop.call_later(0.1, self._busy.subtract, [line])
         return response
 
     async def shut(self) -> None:
@@ -150,6 +155,17 @@ class FaultySes(FakeSes):
         assert self._runner is not None
         for site in list(self._runner.sites):
             await site.stop()
+
+    async def vanish(self) -> None:
+        """Refuse connections, and close those that are open when they are answered."""
+        await self.shut()
+        assert self._runner is not None
+        assert self._runner.server is not None
+        while connections := self._runner.server.connections:
+            for connection in connections:
+                if not self._busy[connection.transport]:
+                    connection.force_close()
+            await asyncio.sleep(0.01)
 
     async def reopen(self) -> None:
         """Take connections again, on the same port."""

@@ -248,7 +248,7 @@ async def test_after_an_outage_all_leaves_at_the_pace_and_new_mail_is_not_starve
 
         async def outage() -> None:
             await asyncio.to_thread(until, lambda: len(ses.calls) >= 5)
-            await ses.shut()
+            await ses.vanish()
             down.set()
             await asyncio.to_thread(enough.wait)
             await ses.reopen()
