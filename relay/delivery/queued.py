@@ -167,7 +167,8 @@ class QueuedDelivery:
         """Begin attempts on all of `mails`, or on none."""
         closed = self._gate.silence()
         if closed is None and self._queue.is_due():
-            closed = Closed()
+            # Older mail waits, which in a pause is no reason but a consequence.
+            closed = self._gate.closed(0) or Closed()
         passes: list[Pass] = []
         for mail in mails:
             closed = closed or self._gate.closed(len(mail.content))

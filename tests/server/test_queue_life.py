@@ -197,6 +197,33 @@ async def test_on_a_throttling_ses_a_mail_waits_no_longer_than_ses_takes_to_say_
     assert found[0][1].endswith(b"; throttling failure: Maximum sending rate exceeded")
 
 
+async def test_in_a_pause_each_mail_is_kept_with_its_reason_and_ses_is_left_alone(
+    tmp_path: Path,
+) -> None:
+    async with FakeSes(error("SendingPausedException")) as ses:
+        found = await timed_on(ses, tmp_path, RELAY_QUEUE__SLOW_DELAYS="[60]")
+        assert len(ses.sent) == 1
+    assert all(seconds < 5 for seconds, _ in found)
+    assert [text.partition(b"; ")[2] for _, text in found] == [b"sending paused"] * 4
+
+
+async def test_a_pause_ends_with_the_first_look_that_finds_it_over(
+    tmp_path: Path,
+) -> None:
+    paused = error("SendingPausedException")
+    async with FakeSes(paused, paused) as ses:
+        settings = spooled(ses, tmp_path, RELAY_QUEUE__SLOW_DELAYS="[0.5, 1]")
+
+        def work() -> None:
+            with running_relay("-c", os.devnull, settings=settings) as relay:
+                timed(relay.port(), 5)
+                until(lambda: states(tmp_path) == ["sent"] * 5)
+
+        await asyncio.to_thread(work)
+        # One said so, one looked in vain, and the next look took all others along.
+        assert len(ses.sent) == 2 + 5
+
+
 async def test_after_an_answer_of_any_kind_clients_wait_for_ses_again(
     tmp_path: Path,
 ) -> None:
