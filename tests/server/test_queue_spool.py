@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import stat
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,20 @@ async def test_mail_that_was_being_sent_is_due_at_once_and_may_have_been_sent(
         assert (queue.figures().waiting, queue.figures().sending) == (2, 0)
         (claim,) = await queue.claim(9, size=10_000)
         assert claim.job.state == Sending(4, maybe_sent=True)
+
+
+async def test_after_a_restart_mail_that_is_overdue_leaves_oldest_first(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "spool.db"
+    async with open_spool(path, keep_sent=KEEP, keep_failed=KEEP) as queue:
+        now = queue.now()
+        for number, (age, due) in enumerate([(9.0, -8.0), (50.0, -1.0), (1.0, -1.0)]):
+            waiting = job(queue, Queued(1, now + due), content=b"%d" % number)
+            await queue.put([replace(waiting, accepted_at=now - age)])
+    async with open_spool(path, keep_sent=KEEP, keep_failed=KEEP) as queue:
+        claims = await queue.claim(9, size=10_000)
+    assert [one.job.mail.content for one in claims] == [b"1", b"0", b"2"]
 
 
 async def test_the_space_of_sent_mail_is_given_back(tmp_path: Path) -> None:
