@@ -25,14 +25,14 @@ async def test_a_mail_survives_a_kill_before_each_step_that_it_takes(
     tmp_path: Path,
 ) -> None:
     need("strace")
-    # All commits; from "354" on what is said to SES and the client; some writes.
+    # All commits; what is said to SES and the client; two of the writes.
     points = {
         "fdatasync": range(1, 99),
-        "sendto": range(5, 99),
-        "pwrite64": range(2, 99, 6),
+        "sendto": range(6, 99),
+        "pwrite64": (3, 15),
     }
     verdict = await steps.run(tmp_path, points)
     assert verdict.faults == []
     assert verdict.figures["killed before fdatasync"] == 2  # of put, and of settle
-    assert verdict.figures["killed before sendto"] >= 3
-    assert verdict.figures["killed before pwrite64"] >= 2
+    assert verdict.figures["killed before sendto"] >= 2
+    assert verdict.figures["killed before pwrite64"] >= 1

@@ -81,6 +81,9 @@ async def test_sigterm_under_load_loses_nothing_and_sends_nothing_twice(
                 assert time.monotonic() - began < 20  # of 25 that it has
             with running_relay("-c", os.devnull, settings=settings) as relay:
                 until(lambda: set(states(tmp_path)) == {"sent"})
+                late = ByHand(relay.port())
+                assert late.reply().startswith("220 ")  # it heeds signals by now
+                late.close()
                 assert relay.stop() == 0
             return clients
 
