@@ -31,6 +31,7 @@ AT_ONCE = 500  # rows of one transaction of housekeeping, so that no put waits l
 EXPIRED_AT_ONCE = 10_000_000  # bytes of content, which the reports need the header of
 # Free space that mail may not take: what is accepted must still be able to end.
 RESERVE = 4_000_000
+PLENTY = 1_000_000_000  # with so much free, nobody need look closer
 RESERVE_PART = 0.05  # of a small file system
 
 
@@ -320,6 +321,8 @@ class SqliteQueue:
     def _leave_room(self, connection: sqlite3.Connection, size: int) -> None:
         found = os.statvfs(self._path.parent)
         free = found.f_bavail * found.f_frsize
+        if free > PLENTY + 3 * size:
+            return
         reserve = min(RESERVE, int(found.f_blocks * found.f_frsize * RESERVE_PART))
         try:
             log_size = self._wal.stat().st_size
@@ -334,9 +337,9 @@ class SqliteQueue:
 
     def _insert(self, connection: sqlite3.Connection, jobs: Sequence[Job]) -> list[int]:
         """Enter jobs; those of one submission share its content."""
-        (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM job").fetchone()
-        # A place is never used twice while this relay runs: a claim names it.
-        seq = max(last, self._last)
+        # A place is never used twice while this relay runs: a claim names it. Nobody
+        # else enters jobs.
+        seq = self._last
         contents: dict[tuple[str, int], int] = {}
         places = []
         for job in jobs:
