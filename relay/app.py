@@ -25,6 +25,7 @@ from relay.delivery.worker import Worker
 from relay.dsn import Reporter
 from relay.events import Events
 from relay.gate import Gate
+from relay.heartbeat import Heartbeat
 from relay.inbox import Captured, Inbox
 from relay.intake import Intake
 from relay.maillog import MailLog
@@ -47,6 +48,7 @@ from relay.transport.access import Access
 from relay.transport.capture import CaptureTransport
 from relay.transport.opening import Opening, Way
 from relay.transport.request import RequestSettings
+from relay.watch import Watch, figures
 
 # An attempt on a large mail may take longer: bytes that add a second each.
 BYTES_PER_SECOND = 100_000
@@ -77,21 +79,28 @@ async def serve(
         stopping = asyncio.Event()
         opening: Opening | None = None
         transport: Transport
+        inbox: Inbox | None = None
         if captures:
+            inbox = Inbox()
             transport = CaptureTransport(
-                Inbox(), settings=request_settings(settings), captured=captured
+                inbox, settings=request_settings(settings), captured=captured
             )
         else:
             transport = opening = Opening(
                 partial(_open_ses, settings, stack),
                 on_open=partial(_say_ready, settings, templates),
             )
+        watch = Watch(settings, templates, inbox=inbox)
         events = Events(
-            [MailLog(masked=settings.log.addresses == "masked", captures=captures)]
+            [
+                MailLog(masked=settings.log.addresses == "masked", captures=captures),
+                *watch.observers,
+            ]
         )
         pace, services = _pace(settings, opening)
         delivery: Delivery
         queue: SqliteQueue | None = None
+        gate: Gate | None = None
         if settings.queue.engine == "none":
             delivery = DirectDelivery(
                 transport=transport,
@@ -114,16 +123,20 @@ async def serve(
             answer_within=settings.queue.answer_within,
             room=Room(int(settings.limits.memory * WORKED_ON)),
         )
-        listeners = _listeners(settings, relay, stopping, stack)
-
-        def ready() -> bool:
-            return (
-                not stopping.is_set()
-                and (queue is None or queue.writable)
-                and (opening is None or opening.is_open)
-            )
-
-        await _serve_health(settings, ready, stack)
+        doorkeeper = _doorkeeper(settings)
+        listeners, listening = _listeners(settings, relay, doorkeeper, stopping, stack)
+        watch.bind(_bind, stack)
+        watch.stats.now = figures(doorkeeper, pace, queue, gate)
+        if watch.serves:
+            services.append(Heartbeat(watch.stats))
+        server = watch.server(
+            accept=relay.accept,
+            request=request_settings(settings),
+            listening=listening,
+            queue=queue,
+            is_open=lambda: opening is None or opening.is_open,
+            stack=stack,
+        )
 
         def on_stop() -> None:
             log.line(logging.INFO, "stopping", grace=settings.grace)
@@ -138,7 +151,7 @@ async def serve(
                 _say_ready(settings, templates)
 
         await lifecycle.run_until_signal(
-            [*listeners, *services],
+            [*listeners, *services, server],
             stopping=stopping,
             grace=settings.grace,
             on_start=on_start,
@@ -306,12 +319,23 @@ def _import_sdk() -> tuple[ModuleType, ModuleType]:
     return connection, ses
 
 
+def _doorkeeper(settings: config.Config) -> Doorkeeper:
+    limits = settings.limits
+    return Doorkeeper(
+        limits.connections,
+        Memory(limits.memory),
+        per_client=limits.connections_per_client,
+        rate=Rate(limits.messages_per_minute),
+    )
+
+
 def _listeners(
     settings: config.Config,
     relay: Relay,
+    doorkeeper: Doorkeeper,
     stopping: asyncio.Event,
     stack: AsyncExitStack,
-) -> list[Listener]:
+) -> tuple[list[Listener], list[socket.socket]]:
     wanted = settings.limits.connections + settings.ses.concurrency
     if (fit := descriptors.allow(wanted)) < wanted:
         log.line(
@@ -327,15 +351,10 @@ def _listeners(
         line_length=settings.limits.line_length,
         timeout=settings.limits.timeout,
     )
-    doorkeeper = Doorkeeper(
-        settings.limits.connections,
-        Memory(settings.limits.memory),
-        per_client=settings.limits.connections_per_client,
-        rate=Rate(settings.limits.messages_per_minute),
-    )
     tls_context = _tls_context(settings)
     logins = _logins(settings, stopping, stack)
-    listeners = []
+    listeners: list[Listener] = []
+    listening: list[socket.socket] = []
     for listener in settings.listeners:
         service = Service(
             name=listener.name,
@@ -356,7 +375,8 @@ def _listeners(
         )
         bound = _bind(listener.address, listener.name, stack)
         listeners.append(Listener(service, bound))
-    return listeners
+        listening += bound
+    return listeners, listening
 
 
 def certificate(settings: config.Config) -> Certificate | None:
@@ -415,15 +435,3 @@ def _bind(address: str, name: str, stack: AsyncExitStack) -> list[socket.socket]
         stack.callback(one.close)
         log.line(logging.INFO, "listening", listener=name, address=sockets.shown(one))
     return bound
-
-
-async def _serve_health(
-    settings: config.Config, ready: Callable[[], bool], stack: AsyncExitStack
-) -> None:
-    if not settings.health.listen:
-        return
-    # aiohttp costs a tenth of a second of the start, so only who asks pays.
-    from relay.web.health import serve_health
-
-    bound = _bind(settings.health.listen, "health", stack)
-    await stack.enter_async_context(serve_health(bound, ready=ready))

@@ -154,25 +154,28 @@ def _variables(message: Message) -> dict[str, Any]:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(
-            text,
-            parse_constant=_no_constant,
-            parse_int=_whole,
-            parse_float=_finite,
-        )
-        if _SURROGATE.search(text):
-            # Half of a pair is no character, and no encoding takes it. Seen as
-            # text: what json.dumps writes for it is the escape again.
-            value = json.loads(
-                _LONE.sub("\ufffd", json.dumps(value, ensure_ascii=False)),
-                parse_int=_whole,
-            )
+        value = json_value(text)
     except RecursionError:
         raise _bad(VARIABLES, "JSON that is nested too deeply") from None
     except ValueError:
         raise _bad(VARIABLES, "not valid JSON") from None
     if not isinstance(value, dict):
         raise _bad(VARIABLES, "not a JSON object")
+    return value
+
+
+def json_value(text: str) -> Any:  # noqa: ANN401 - JSON is anything
+    """What JSON says, as templates can take it. Raises ValueError, RecursionError."""
+    value = json.loads(
+        text, parse_constant=_no_constant, parse_int=_whole, parse_float=_finite
+    )
+    if _SURROGATE.search(text):
+        # Half of a pair is no character, and no encoding takes it. Seen as text:
+        # what json.dumps writes for it is the escape again.
+        value = json.loads(
+            _LONE.sub("\ufffd", json.dumps(value, ensure_ascii=False)),
+            parse_int=_whole,
+        )
     return value
 
 

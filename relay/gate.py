@@ -68,6 +68,11 @@ class Gate:
         self._changed: list[Callable[[], None]] = []
         self._resumed: list[Callable[[], None]] = []
 
+    @property
+    def paused(self) -> str:
+        """Why all sending is paused, "" when it is not."""
+        return self._pause or ""
+
     # For a client that waits.
 
     def silence(self) -> Closed | None:

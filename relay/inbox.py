@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,18 +31,43 @@ class Inbox:
     A mail that alone is larger than `max_bytes` is not kept.
     """
 
-    def __init__(self, max_count: int = 1000, max_bytes: int = 50_000_000) -> None:
+    def __init__(self, max_count: int = 10_000, max_bytes: int = 50_000_000) -> None:
         self._max_count = max_count
         self._max_bytes = max_bytes
         self._kept: deque[Captured] = deque()
+        self._by_id: dict[MailId, Captured] = {}
         self._bytes = 0
+        self._put: list[Callable[[Captured], None]] = []
 
     def put(self, captured: Captured) -> None:
         """Keep `captured`, and drop the oldest of what is then too much."""
         self._kept.append(captured)
+        # Of the calls of one large mail, which are alike, the first is found again.
+        self._by_id.setdefault(captured.id, captured)
         self._bytes += len(captured.mail.content)
         while len(self._kept) > self._max_count or self._bytes > self._max_bytes:
-            self._bytes -= len(self._kept.popleft().mail.content)
+            oldest = self._kept.popleft()
+            self._bytes -= len(oldest.mail.content)
+            if self._by_id.get(oldest.id) is oldest:
+                del self._by_id[oldest.id]
+        for told in self._put:
+            told(captured)
+
+    def on_put(self, told: Callable[[Captured], None]) -> None:
+        """Have `told` called with each mail that comes."""
+        self._put.append(told)
+
+    def get(self, mail_id: str) -> Captured | None:
+        """The mail of this id, if it is still kept."""
+        return self._by_id.get(MailId(mail_id))
+
+    def clear(self) -> int:
+        """Forget all; give how many there were."""
+        count = len(self._kept)
+        self._kept.clear()
+        self._by_id.clear()
+        self._bytes = 0
+        return count
 
     def snapshot(self) -> list[Captured]:
         """What is kept now, the newest last."""

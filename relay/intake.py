@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
 
 from relay import control
 from relay.message import (
@@ -24,6 +26,7 @@ from relay.model import (
     Choice,
     Envelope,
     Mail,
+    Order,
     Refused,
     Reply,
     SendOptions,
@@ -34,11 +37,14 @@ from relay.template import Templates
 
 RECIPIENTS_PER_CALL = 50  # SES' limit, over To, Cc and Bcc
 MAX_RECEIVED = 100
+# Of the variables' names this much is remembered, for people who look at the mail.
+MAX_NAMES, MAX_NAME = 50, 64
 
 LOOP = Reply(554, "4.6", "More than 100 Received fields: a mail loop")
 NO_FROM = Reply(550, "6.0", "No From header, and a null sender to make one of")
 
 NO_CONTROLS = control.Controls()
+NO_ORIGINAL = parse(b"")
 NO_CHOICE = Choice()
 _NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -78,6 +84,8 @@ class Intake:
 
     def prepare(self, submission: Submission) -> Prepared:
         """The mails to send. Raises Refused with what the client is to hear."""
+        if submission.order is not None:
+            return self._ordered(submission.order, submission.envelope)
         content = normalise(submission.content)
         header = header_of(content)
         lower = header.lower()
@@ -110,6 +118,18 @@ class Intake:
             for recipients in self._calls(envelope.recipients)
         )
         return Prepared(mails, controls.warnings)
+
+    def _ordered(self, order: Order, envelope: Envelope) -> Prepared:
+        """The mail of an order: the template alone, around no original."""
+        controls = control.Controls(
+            usage=order.usage,
+            variables={**order.defaults, **order.variables},
+            locale=order.locale,
+        )
+        content, choice = self._templated(NO_ORIGINAL, envelope, controls, order.usage)
+        choice = replace(choice, variables=_names(order.variables))
+        options = self._options(controls, order.usage)
+        return Prepared((Mail(envelope, content, options, choice),))
 
     def _goes_as_it_is(
         self, content: bytes, header: bytes, lower: bytes, clean: Message | None
@@ -159,6 +179,7 @@ class Intake:
             template.locale,
             template.valid_for,
             template.supersedes,
+            _names(controls.variables),
         )
 
     def _passed(
@@ -216,6 +237,10 @@ class Intake:
             some[start : start + self._split_at]
             for start in range(0, len(some), self._split_at)
         ]
+
+
+def _names(variables: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(name[:MAX_NAME] for name in islice(variables, MAX_NAMES))
 
 
 def _breaks(content: bytes) -> bool:

@@ -130,6 +130,11 @@ class Original:
             return "\n".join(map(_content, parts))
         return escape(self.text).replace("\n", "<br>\n")
 
+    @property
+    def has_html(self) -> bool:
+        """Whether its body has an HTML part."""
+        return bool(self._bodies["text/html"])
+
     @cached_property
     def _leaves(self) -> Sequence[Part]:
         """The parts without parts, in their order; a mail inside is one of them."""

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NewType, assert_never
+from typing import Any, NewType, assert_never
 
 MailId = NewType("MailId", str)
 
@@ -82,7 +82,8 @@ class Choice:
     """Which usage the mail had and which template it got; empty: none.
 
     `valid_for` (seconds) and `supersedes` are the template's word on how long the
-    mail is worth sending, and on older mail of its usage.
+    mail is worth sending, and on older mail of its usage. `variables` are the names
+    of what the client gave, never the values.
     """
 
     usage: str = ""
@@ -90,6 +91,7 @@ class Choice:
     locale: str = ""  # the template's locale
     valid_for: float | None = None
     supersedes: bool = False
+    variables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,19 @@ class Mail:
     content: bytes = field(repr=False)
     options: SendOptions = SendOptions()
     choice: Choice = Choice()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A templated mail that is asked for without an original, as by HTTP.
+
+    `defaults` stand in for variables that are not given.
+    """
+
+    usage: str
+    variables: Mapping[str, Any] = field(repr=False)
+    locale: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +133,7 @@ class Submission:
     listener: str = ""
     usage: str = ""
     user: str = ""  # who logged in
+    order: Order | None = None  # there is no content then
 
 
 # What one attempt came to.

@@ -1,6 +1,9 @@
-"""Templates to try the relay with: one for each of Logto's usages."""
+"""Templates to try the relay with, one for each of Logto's usages, and variables."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from relay.template import Source
 
@@ -54,3 +57,46 @@ def sources() -> tuple[Source, ...]:
         place="sample OrganizationInvitation",
     )
     return (*codes, invitation)
+
+
+# What Logto passes, with a value to look at.
+VARIABLES: Mapping[str, Any] = {
+    "code": "123456",
+    "link": "https://acme.example/invitations/k3v9",
+    "locale": "en",
+    "uiLocales": "en",
+    "application": {
+        "id": "app-1",
+        "name": "Acme Shop",
+        "displayName": "Acme Shop",
+        "branding": {
+            "logoUrl": "https://acme.example/logo.png",
+            "darkLogoUrl": "https://acme.example/logo-dark.png",
+            "favicon": "https://acme.example/favicon.ico",
+            "darkFavicon": "https://acme.example/favicon-dark.ico",
+        },
+    },
+    "organization": {
+        "id": "org-1",
+        "name": "Acme Inc.",
+        "branding": {"logoUrl": "https://acme.example/org.png"},
+    },
+    "user": {
+        "id": "user-1",
+        "name": "Ann Example",
+        "username": "ann",
+        "primaryEmail": "ann@example.com",
+        "primaryPhone": "15550100",
+        "avatar": "https://acme.example/ann.png",
+        "profile": {"givenName": "Ann", "familyName": "Example"},
+    },
+    "inviter": {
+        "id": "user-2",
+        "name": "Bob Example",
+        "username": "bob",
+        "primaryEmail": "bob@example.com",
+        "primaryPhone": None,
+        "avatar": None,
+        "profile": {"givenName": "Bob", "familyName": "Example"},
+    },
+}

@@ -95,6 +95,14 @@ def _bind_one(family: int, where: Address) -> socket.socket:
     return one
 
 
+def listens(one: socket.socket) -> bool:
+    """Tell whether clients can still connect to `one`."""
+    try:
+        return bool(one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    except OSError:  # closed
+        return False
+
+
 def shown(one: socket.socket) -> str:
     """The address that `one` is bound to, as an operator writes it."""
     host, port, *_ = one.getsockname()

@@ -108,6 +108,7 @@ class Template:
     """One compiled template."""
 
     def __init__(self, source: Source, *, email_address: str, missing: str) -> None:
+        self.source = source
         self.usage = source.usage_type
         self.locale = source.locale
         self.valid_for = source.valid_for
@@ -136,6 +137,25 @@ class Template:
             self._text = _text_of(content)
         self._wraps_html = self._html is not None and self._html.uses("message.html")
         self.errors, self.warnings = problems.errors, problems.warnings
+
+    @property
+    def names_sender(self) -> bool:
+        """Whether its mail has a From of its own, whatever the original says."""
+        return self._has_address or bool(self._email_address.address)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The names of its placeholders, each once, in the order of their places."""
+        texts = (self._subject, self._html, self._text, self._send_from, self._reply_to)
+        return tuple(
+            dict.fromkeys(
+                piece.name
+                for text in texts
+                if text is not None
+                for piece in text.pieces
+                if isinstance(piece, Variable)
+            )
+        )
 
     def apply(
         self, message: Message, envelope: Envelope, variables: Mapping[str, Any]
@@ -263,6 +283,13 @@ class Templates:
             warnings.append(f"no template for {', '.join(absent)}")
         self.warnings = tuple(warnings)
         self.usages = tuple(self._by_usage)
+
+    @property
+    def all(self) -> tuple[Template, ...]:
+        """Every template, by usage in the order of the settings."""
+        return tuple(
+            one for locales in self._by_usage.values() for one in locales.values()
+        )
 
     def choose(self, usage: str, locale: str) -> Template:
         """The usage's template in the best locale, else Generic's; or Refused."""

@@ -43,6 +43,7 @@ def main() -> int:
             env=_environment(
                 RELAY_LISTENERS='[{"name": "demo", "address": "localhost:0"}]',
                 RELAY_LOG__FORMAT="json",
+                RELAY_WEB__LISTEN="",
             ),
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -19,8 +19,9 @@ LAYERS = (  # a module may import its own package and anything on an earlier lin
     {"mime", "transport.request", "transport.answers", "transport.line"}
     | {"transport.payload", "transport.signature"},
     {"placeholder"},
-    {"template", "dsn", "inbox", "maillog"},
-    {"samples", "intake"},
+    {"template", "dsn", "inbox", "maillog", "stats", "preview"},
+    {"samples", "intake", "journal", "heartbeat"},
+    {"lint"},
     {"delivery"},
     {"core", "sockets", "transport.credentials", "transport.pool"},
     {"transport.connection", "transport.outcomes"},
@@ -29,6 +30,7 @@ LAYERS = (  # a module may import its own package and anything on an earlier lin
     | {"lifecycle"},
     {"online"},
     {"config", "connector"},
+    {"watch"},
     {"app"},
     {"cli"},
     {"__main__"},
@@ -54,6 +56,7 @@ DOORS = {  # each outside library has one door
     "pydantic": {"config", "connector"},
     "sqlite3": {"queue"},
     "email_validator": {"address"},
+    "prometheus_client": {"web"},
     "argon2": {"password"},
     "cryptography": {"smtp"},
 }

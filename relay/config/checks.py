@@ -11,6 +11,7 @@ from relay import password
 from relay.config.explain import Location
 from relay.config.models import Config, Listener, revealed
 from relay.config.values import TAG, Network, is_loopback
+from relay.password import is_hash
 
 Mistake = tuple[Location, str]
 
@@ -201,6 +202,8 @@ def _web(config: Config) -> Iterator[Mistake]:
             ("web", given or "password_hash"),
             f"is given without web.{missing}; give both or neither",
         )
+    elif hashed and not is_hash(hashed):
+        yield ("web", "password_hash"), "is no argon2 hash; relay password prints one"
     elif web.listen and not is_loopback(web.listen) and not hashed:
         yield (
             ("web", "listen"),
@@ -208,6 +211,11 @@ def _web(config: Config) -> Iterator[Mistake]:
                 f'= "{web.listen}": reachable from outside the machine; set web.user '
                 "and web.passwordHash, or listen on 127.0.0.1"
             ),
+        )
+    if revealed(config.intake.token) and not web.listen:
+        yield (
+            ("intake", "token"),
+            "is given, and web.listen, where mail would be taken, is empty",
         )
 
 

@@ -83,6 +83,8 @@ def columns(job: Job, seq: int, content: int) -> tuple[Any, ...]:
 def job(row: sqlite3.Row) -> Job:
     """The job of a row of SELECT; its content is empty where none is kept."""
     choice = json.loads(row["choice"])
+    if "variables" in choice:
+        choice["variables"] = tuple(choice["variables"])
     mail = Mail(
         Envelope(row["sender"], tuple(json.loads(row["recipients"]))),
         row["bytes"] or b"",

@@ -25,6 +25,7 @@ from relay.queue.clock import Clock
 from relay.queue.writer import Operation, T, Writer
 
 LOOKS_EVERY = 0.5  # seconds: at what the command line changed, at the system's clock
+CHECKS_EVERY = 1.0  # seconds: what a probe asks
 SWEEPS_EVERY = 5.0  # seconds: what was kept long enough goes
 NOTES_TIME_EVERY = 60.0  # seconds: the file remembers that this time has passed
 AT_ONCE = 500  # rows of one transaction of housekeeping, so that no put waits long
@@ -101,6 +102,7 @@ class SqliteQueue:
         self._promoted = 0.0  # up to here mail has the place of its age in the line
         self._writer = Writer(connection, look=_first_in_line, tell=self._heed)
         self._version: int | None = None
+        self._checked = float("-inf")
         self._next_due: float | None = None
         self._next_end: float | None = None
         self._waiting = self._sending = 0
@@ -373,6 +375,21 @@ class SqliteQueue:
             (self.now(),),
         )
         return changed.rowcount
+
+    async def check(self) -> None:
+        """Write something, as a mail would be written. Raises Unwritable.
+
+        At most once a second, however often it is asked for.
+        """
+        if self.now() - self._checked < CHECKS_EVERY:
+            return
+
+        def write(connection: sqlite3.Connection) -> None:
+            self._leave_room(0)
+            self._write_clock(connection)
+
+        await self._write(write)
+        self._checked = self.now()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Keep house until told to stop: what others changed, what may be forgotten."""

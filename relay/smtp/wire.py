@@ -33,11 +33,11 @@ class Memory:
     """An account of the content in hand, in bytes, over all sessions."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self.used = 0
 
     def has_room(self, size: int) -> bool:
-        return self.used + size <= self._limit
+        return self.used + size <= self.limit
 
     def take(self, size: int) -> bool:
         """Enter `size` bytes, or nothing when they would not fit."""

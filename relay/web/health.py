@@ -1,20 +1,24 @@
-"""The probes, on a listener of their own without a password."""
+"""The probes and the metrics: for machines, on `health` without a password."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from relay.web.metrics import CONTENT_TYPE, Metrics
 
-@asynccontextmanager
-async def serve_health(
-    bound: Sequence[socket.socket], ready: Callable[[], bool]
-) -> AsyncIterator[None]:
-    """Answer /livez and /readyz on `bound` while the context lasts.
+LIVEZ, READYZ, METRICS = "/livez", "/readyz", "/metrics"
+
+# Says what stands in the way of taking mail; "": nothing.
+Trouble = Callable[[], Awaitable[str]]
+
+
+def routes(trouble: Trouble, metrics: Metrics) -> list[web.RouteDef]:
+    """Routes for /livez, /readyz and /metrics.
 
     /livez: the loop turns. /readyz: mail can be taken and kept; 503 when not.
     Neither asks SES.
@@ -24,14 +28,28 @@ async def serve_health(
         return web.Response(text="alive\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        if ready():
-            return web.Response(text="ready\n")
-        return web.Response(text="not ready\n", status=503)
+        if reason := await trouble():
+            return web.Response(text=f"not ready: {reason}\n", status=503)
+        return web.Response(text="ready\n")
 
-    app = web.Application()
-    app.add_routes([web.get("/livez", livez), web.get("/readyz", readyz)])
+    async def numbers(_: web.Request) -> web.Response:
+        headers = {"Content-Type": CONTENT_TYPE}
+        return web.Response(body=metrics.text(), headers=headers)
+
+    return [
+        web.get(LIVEZ, livez),
+        web.get(READYZ, readyz),
+        web.get(METRICS, numbers),
+    ]
+
+
+@asynccontextmanager
+async def served(
+    app: web.Application, bound: Sequence[socket.socket]
+) -> AsyncIterator[None]:
+    """Answer with `app` on `bound` while the context lasts."""
     # A probe every second must not fill the log.
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         for one in bound:

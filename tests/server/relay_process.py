@@ -163,6 +163,8 @@ def running_relay(
         "RELAY_LOG__FORMAT": "json",
         # SES' answer is the reply, unless a test wants the queue.
         "RELAY_QUEUE__ENGINE": "none",
+        # Its default port is one, and several relays run at a time.
+        "RELAY_WEB__LISTEN": "",
         **(settings or {}),
     }
     with tempfile.TemporaryDirectory() as directory:

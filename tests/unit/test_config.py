@@ -101,7 +101,14 @@ def _refusal(directory: Path, toml: str, environ: dict[str, str] | None = None) 
         ),
         ("[web]\nlisten = '0.0.0.0:1'", 'web.listen = "0.0.0.0:1": reachable'),
         ("[queue]\nengine = 'sqs'", 'queue.engine = "sqs": comes with a later'),
-        ("[intake]\ntoken = 'hush'", "intake.token: comes with a later release"),
+        (
+            "[intake]\ntoken = 'hush'\n[web]\nlisten = ''",
+            "intake.token: is given, and web.listen",
+        ),
+        (
+            "[web]\nuser = 'ann'\npasswordHash = 'secret'",
+            "web.passwordHash: is no argon2 hash",
+        ),
         ("[[templates]]\nusageType='A'\nsubject=''", "templates[0]: needs either"),
     ],
 )

@@ -1,0 +1,283 @@
+"""What looks at the relay: counters, stories, the page, probes; built from settings.
+
+`app` tells it of the parts that do the work; nothing of them knows of it. aiohttp
+costs a quarter of a second of the start, so the servers begin after the listeners,
+and a relay that serves neither page nor probes never imports it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from relay import config, password, sockets
+from relay.events import Event
+from relay.gate import Gate
+from relay.inbox import Inbox
+from relay.journal import Journal
+from relay.message import decoded, header_of, parse
+from relay.model import Mail, Reply, Submission
+from relay.pace import Pace
+from relay.queue import Unwritable
+from relay.queue.sqlite import SqliteQueue
+from relay.smtp.access import Doorkeeper
+from relay.stats import Now, Stats
+from relay.template import Templates
+from relay.transport.request import RequestSettings, request_for
+
+if TYPE_CHECKING:  # aiohttp is behind these
+    from relay.web.guard import Verify
+    from relay.web.metrics import Metrics
+    from relay.web.site import Parts
+
+Accept = Callable[[Submission], Awaitable[Reply]]
+
+
+class Watch:
+    """The observers of one relay, and the servers that show what they saw."""
+
+    name = "web"
+
+    def __init__(
+        self, settings: config.Config, templates: Templates, *, inbox: Inbox | None
+    ) -> None:
+        self._settings = settings
+        self._templates = templates
+        self._inbox = inbox
+        self.stats = Stats(usages=templates.usages)
+        self._journal = Journal(
+            subject=_subject if inbox is not None else _subject_of(templates),
+            taken="captured" if inbox is not None else "sent",
+        )
+        self._page: list[socket.socket] = []
+        self._health: list[socket.socket] = []
+
+    @property
+    def serves(self) -> bool:
+        """Whether anybody could ask."""
+        return bool(self._settings.web.listen or self._settings.health.listen)
+
+    @property
+    def observers(self) -> list[Callable[[Event], None]]:
+        """Who is to be told of what happens to mail."""
+        if not self.serves:
+            return []
+        return [self.stats, *([self._journal] if self._settings.web.listen else [])]
+
+    def bind(
+        self,
+        bind: Callable[[str, str, AsyncExitStack], list[socket.socket]],
+        stack: AsyncExitStack,
+    ) -> None:
+        """Take the ports, so that a taken one is known before the relay is ready."""
+        if self._settings.web.listen:
+            self._page = bind(self._settings.web.listen, "web", stack)
+        if self._settings.health.listen:
+            self._health = bind(self._settings.health.listen, "health", stack)
+
+    def server(
+        self,
+        *,
+        accept: Accept,
+        request: RequestSettings,
+        listening: Sequence[socket.socket],
+        queue: SqliteQueue | None,
+        is_open: Callable[[], bool],
+        stack: AsyncExitStack,
+    ) -> Server:
+        """The service that begins the servers; they end with `stack`, after all else.
+
+        `listening` are the sockets that clients of SMTP connect to, `is_open` tells
+        whether the way to SES is open.
+        """
+        return Server(self, accept, request, listening, queue, is_open, stack)
+
+    async def begin(
+        self,
+        server: Server,
+        stopping: asyncio.Event,
+    ) -> None:
+        """Serve the page and the probes from here on."""
+        await asyncio.to_thread(import_module, "relay.web.site")
+        from relay.web import health, site
+        from relay.web.metrics import Metrics
+
+        settings = self._settings
+        metrics = Metrics(
+            self.stats, transport=settings.transport, queue=settings.queue.engine
+        )
+        trouble = _trouble(server, stopping)
+        if self._health:
+            app = site.probes(trouble, metrics)
+            await server.stack.enter_async_context(health.served(app, self._health))
+        if self._page:
+            app = self._site(server, stopping, trouble, metrics)
+            await server.stack.enter_async_context(health.served(app, self._page))
+
+    def _site(
+        self,
+        server: Server,
+        stopping: asyncio.Event,
+        trouble: Callable[[], Awaitable[str]],
+        metrics: Metrics,
+    ) -> Any:  # noqa: ANN401 - aiohttp's application, which only `web` knows
+        from relay.web import health, site
+        from relay.web.guard import Guard
+
+        web = self._settings.web
+        hashed = config.revealed(web.password_hash)
+        guard = Guard(
+            listen=config.host_and_port(web.listen)[0],
+            hosts=web.hosts,
+            open_paths=(health.LIVEZ, health.READYZ),
+            user=web.user,
+            verify=_verify(hashed) if hashed else None,
+        )
+        parts = self._parts(server, stopping, may_write=bool(hashed))
+        return site.site(parts, guard=guard, trouble=trouble, metrics=metrics)
+
+    def _parts(
+        self, server: Server, stopping: asyncio.Event, *, may_write: bool
+    ) -> Parts:
+        from relay.web import site
+
+        settings = self._settings
+        request = server.request
+
+        def parameters(mail: Mail) -> dict[str, Any]:
+            found = request_for(mail, request)
+            del found["Content"]
+            return found
+
+        return site.Parts(
+            about=site.About(
+                transport=settings.transport,
+                queue=settings.queue.engine,
+                region=_region(settings),
+                listeners=[sockets.shown(one) for one in server.listening],
+                usage_header=settings.usage_header,
+                usages=self._templates.usages,
+            ),
+            journal=self._journal,
+            stats=self.stats,
+            templates=self._templates,
+            inbox=self._inbox,
+            parameters=parameters,
+            accept=server.accept,
+            may_write=may_write or self._inbox is not None,
+            stopping=stopping.is_set,
+        )
+
+
+class Server:
+    """Begins the servers of a `Watch` once the listeners serve."""
+
+    name = "web"
+
+    def __init__(
+        self,
+        watch: Watch,
+        accept: Accept,
+        request: RequestSettings,
+        listening: Sequence[socket.socket],
+        queue: SqliteQueue | None,
+        is_open: Callable[[], bool],
+        stack: AsyncExitStack,
+    ) -> None:
+        self._watch = watch
+        self.accept = accept
+        self.request = request
+        self.listening = listening
+        self.queue = queue
+        self.is_open = is_open
+        self.stack = stack
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Begin, and leave the rest to the stack: the page shows the stop, too."""
+        if self._watch.serves:
+            await self._watch.begin(self, stopping)
+        await stopping.wait()
+
+
+def figures(
+    doorkeeper: Doorkeeper, pace: Pace, queue: SqliteQueue | None, gate: Gate | None
+) -> Callable[[], Now]:
+    """How things stand, asked of the parts that know."""
+
+    def now() -> Now:
+        waiting = sending = oldest = None
+        if queue is not None:
+            found = queue.figures()
+            waiting, sending = found.waiting, found.sending
+            if found.oldest is not None and waiting:
+                oldest = max(queue.now() - found.oldest, 0.0)
+        return Now(
+            waiting=waiting,
+            sending=sending,
+            oldest=oldest,
+            rate=pace.rate,
+            full_rate=pace.full,
+            connections=doorkeeper.open,
+            memory=doorkeeper.memory.used,
+            memory_limit=doorkeeper.memory.limit,
+            paused="" if gate is None else gate.paused,
+        )
+
+    return now
+
+
+def _trouble(server: Server, stopping: asyncio.Event) -> Callable[[], Awaitable[str]]:
+    """What stands in the way of taking mail and keeping it."""
+
+    async def trouble() -> str:
+        if stopping.is_set():
+            return "stopping"
+        if not all(map(sockets.listens, server.listening)):
+            return "a listener is down"
+        if not server.is_open():
+            return "starting"
+        if server.queue is not None:
+            try:
+                await server.queue.check()
+            except Unwritable:
+                return "the spool cannot be written"
+        return ""
+
+    return trouble
+
+
+def _verify(hashed: str) -> Verify:
+    async def verify(given: str) -> bool:
+        return await asyncio.to_thread(password.matches, hashed, given.encode())
+
+    return verify
+
+
+def _subject(mail: Mail) -> str:
+    """The subject that a captured mail has."""
+    found = parse(header_of(mail.content)).first("subject")
+    return decoded(found.value)[:500] if found else ""
+
+
+def _subject_of(templates: Templates) -> Callable[[Mail], str]:
+    """Subjects with their placeholders still in them: codes stand in subjects, too.
+
+    Of mail without a template nothing is shown; it would be content.
+    """
+    known = {(one.usage, one.locale): one.source.subject[:500] for one in templates.all}
+
+    def subject(mail: Mail) -> str:
+        return known.get((mail.choice.template, mail.choice.locale), "")
+
+    return subject
+
+
+def _region(settings: config.Config) -> str:
+    names = ("AWS_REGION", "AWS_DEFAULT_REGION")
+    found = (os.environ.get(name, "") for name in names)
+    return settings.ses.region or next(filter(None, found), "")

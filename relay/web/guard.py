@@ -1,0 +1,187 @@
+"""Who may ask what: Host, origin and password of each request; headers of each answer.
+
+A page on localhost is within reach of every web page that its user opens: by a name
+that is made to point here (DNS rebinding), and by requests from other sites.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Awaitable, Callable, Collection
+from hashlib import sha256
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+# Compared at one time: each takes a core for some 20 ms and 19 MB.
+COMPARISONS = 2
+# Refused passwords that may wait for their comparison; above: 503.
+MAX_WAITING = 20
+
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
+    "X-DNS-Prefetch-Control": "off",
+    "Server": "ses-relay",
+}
+_READS = ("GET", "HEAD", "OPTIONS")
+
+Verify = Callable[[str], Awaitable[bool]]
+
+
+def problem(status: int, error: str) -> web.Response:
+    """An answer that says what is wrong, as all of the API's do."""
+    return web.json_response({"error": error}, status=status)
+
+
+class Guard:
+    """The rules of one site.
+
+    `listen` is the address that it is bound to, `hosts` further names that may ask.
+    `open_paths` need neither: probes, and what has a token of its own. `verify`
+    compares a password; None: there is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        listen: str,
+        hosts: Collection[str],
+        open_paths: Collection[str],
+        user: str = "",
+        verify: Verify | None = None,
+    ) -> None:
+        self._listen = listen.strip("[]").lower()
+        self._hosts = frozenset(host.strip("[]").lower() for host in hosts)
+        self._open = frozenset(open_paths)
+        self._user = user.encode()
+        self._verify = verify
+        # What the last right name and password came to, under a key of this process:
+        # comparing the real hash for each request would take a core.
+        self._key = secrets.token_bytes(32)
+        self._known = b""
+        self._comparing = asyncio.Semaphore(COMPARISONS)
+        self._waiting = 0
+
+    @property
+    def middleware(self) -> Middleware:
+        """What all requests go through."""
+
+        @web.middleware
+        async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+            refusal = await self._refusal(request)
+            if refusal is not None:
+                return refusal
+            try:
+                return await handler(request)
+            except web.HTTPException as error:
+                if error.status < 400:
+                    raise
+                answer = problem(error.status, error.reason)
+                if hdrs.ALLOW in error.headers:
+                    answer.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
+                return answer
+
+        return guarded
+
+    async def _refusal(self, request: web.Request) -> web.Response | None:
+        if request.path in self._open:
+            return None
+        if not self._is_ours(request.host):
+            # The name is the asker's own words: it is not said again.
+            return problem(403, "This Host is not one of web.hosts in the settings")
+        if not _is_same_site(request):
+            return problem(403, "Requests from other sites are refused")
+        if self._verify is not None and not await self._is_known(request):
+            answer = problem(401, "Name and password are needed")
+            answer.headers["WWW-Authenticate"] = 'Basic realm="relay", charset="UTF-8"'
+            return answer
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        """Tell whether the request names us by a name that is ours."""
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        if name in self._hosts:
+            return True
+        try:
+            address = ip_address(name)
+        except ValueError:
+            # Only whoever resolves names can be led astray by one.
+            return name in ("localhost", self._listen)
+        try:
+            listen = ip_address(self._listen)
+        except ValueError:
+            return address.is_loopback
+        if listen.is_unspecified:
+            return True
+        return address == listen or (listen.is_loopback and address.is_loopback)
+
+    async def _is_known(self, request: web.Request) -> bool:
+        scheme, _, encoded = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+        if scheme.lower() != "basic" or self._verify is None:
+            return False
+        try:
+            given = b64decode(encoded.strip(), validate=True)
+        except (NotBase64, ValueError):
+            return False
+        seen = hmac.digest(self._key, given, sha256)
+        if hmac.compare_digest(seen, self._known):
+            return True
+        name, colon, password = given.partition(b":")
+        if self._waiting >= MAX_WAITING:
+            raise web.HTTPServiceUnavailable(reason="Too many logins, try again later")
+        self._waiting += 1
+        try:
+            async with self._comparing:
+                # Compared for a wrong name too, so that time does not tell which.
+                right = await self._verify(password.decode("utf-8", "replace"))
+        finally:
+            self._waiting -= 1
+        if colon and right and hmac.compare_digest(name, self._user):
+            self._known = seen
+            return True
+        return False
+
+
+def _is_same_site(request: web.Request) -> bool:
+    """Tell whether the request comes from our own page, or from no page at all."""
+    reads = request.method in _READS
+    fetched = request.headers.get("Sec-Fetch-Site", "none").lower()
+    if fetched not in ("same-origin", "none"):
+        # A link from elsewhere may open the page; it can read nothing.
+        navigates = request.headers.get("Sec-Fetch-Mode", "").lower() == "navigate"
+        if not (reads and navigates and not request.path.startswith("/api/")):
+            return False
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is None or reads:
+        return True
+    try:
+        return urlsplit(origin).netloc.lower() == request.host.lower()
+    except ValueError:
+        return False
+
+
+async def with_headers(_: web.Request, response: web.StreamResponse) -> None:
+    """Give an answer its headers; one that has its own keeps it."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)

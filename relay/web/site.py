@@ -1,0 +1,129 @@
+"""The page, its API and the metrics, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from relay import __version__
+from relay.inbox import Inbox
+from relay.journal import Journal
+from relay.stats import Stats
+from relay.template import Templates
+from relay.web import asked, health
+from relay.web.captured import CapturedMails
+from relay.web.figures import Figures
+from relay.web.guard import Guard, with_headers
+from relay.web.mails import Mails, Parameters
+from relay.web.metrics import Metrics
+from relay.web.openapi import document
+from relay.web.page import Page
+from relay.web.stream import Stream
+from relay.web.templates import Accept, TemplatePages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What the page says about the relay that it belongs to."""
+
+    transport: str
+    queue: str
+    region: str
+    listeners: Sequence[str]
+    usage_header: str
+    usages: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the site shows; `may_write`: whether it may change something, too."""
+
+    about: About
+    journal: Journal
+    stats: Stats
+    templates: Templates
+    inbox: Inbox | None
+    parameters: Parameters
+    accept: Accept
+    may_write: bool
+    stopping: Callable[[], bool]
+
+
+def probes(trouble: health.Trouble, metrics: Metrics) -> web.Application:
+    """The application of the `health` listener."""
+    app = web.Application()
+    app.add_routes(health.routes(trouble, metrics))
+    return app
+
+
+def site(
+    parts: Parts, *, guard: Guard, trouble: health.Trouble, metrics: Metrics
+) -> web.Application:
+    """The application of the `web` listener."""
+    app = web.Application(
+        middlewares=[guard.middleware], client_max_size=asked.MAX_BODY
+    )
+    app.on_response_prepare.append(with_headers)
+    stream = Stream()
+    parts.journal.on_change(stream.changed)
+    parts.stats.on_point(stream.point)
+
+    def clear() -> int:
+        count = parts.inbox.clear() if parts.inbox is not None else 0
+        parts.journal.clear()
+        stream.cleared()
+        return count
+
+    async def close(_: web.Application) -> None:
+        stream.close()
+
+    app.on_shutdown.append(close)
+    app.add_routes(
+        [
+            *health.routes(trouble, metrics),
+            *Page().routes,
+            *stream.routes,
+            *Mails(parts.journal, parts.parameters).routes,
+            *CapturedMails(parts.inbox, clear).routes,
+            *Figures(parts.stats).routes,
+            *TemplatePages(
+                parts.templates, parts.accept if parts.may_write else None
+            ).routes,
+            web.get("/api/v1/status", _status(parts)),
+            web.get("/api/v1/openapi.json", _document(parts)),
+        ]
+    )
+    return app
+
+
+def _status(parts: Parts) -> Callable[[web.Request], Any]:
+    about = parts.about
+
+    async def status(_: web.Request) -> web.Response:
+        return web.json_response(
+            {
+                "version": __version__,
+                "transport": about.transport,
+                "queue": about.queue,
+                "region": about.region,
+                "listeners": list(about.listeners),
+                "usageHeader": about.usage_header,
+                "usages": list(about.usages),
+                "mayWrite": parts.may_write,
+                "stopping": parts.stopping(),
+            }
+        )
+
+    return status
+
+
+def _document(parts: Parts) -> Callable[[web.Request], Any]:
+    whole = document(version=__version__)
+
+    async def openapi(_: web.Request) -> web.Response:
+        return web.json_response(whole)
+
+    return openapi

@@ -1,0 +1,167 @@
+"""`/api/v1/templates`: what there is, what it makes of variables, and one sent."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from relay import address
+from relay.ids import new_id
+from relay.lint import problems
+from relay.message import parse
+from relay.model import Envelope, Order, Refused, Reply, Submission
+from relay.preview import Preview
+from relay.samples import VARIABLES
+from relay.template import Template, Templates
+from relay.web import asked
+from relay.web.captured import as_frame
+
+# Rendered documents that wait for their frame; a page shows one at a time.
+KEPT = 40
+LARGEST = 2_000_000  # characters of one
+
+Accept = Callable[[Submission], Awaitable[Reply]]
+
+
+class TemplatePages:
+    """Answers about templates; `accept` None: nothing may be sent from here."""
+
+    def __init__(self, templates: Templates, accept: Accept | None) -> None:
+        self._templates = templates
+        self._accept = accept
+        self._rendered: dict[str, str] = {}
+
+    @property
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/api/v1/templates", self._list),
+            web.post("/api/v1/templates/render", self._render),
+            web.post("/api/v1/templates/send", self._send),
+            web.get("/view/rendered/{key}", self._view),
+        ]
+
+    async def _list(self, _: web.Request) -> web.Response:
+        return web.json_response(
+            {
+                "templates": [_described(one) for one in self._templates.all],
+                "warnings": list(self._templates.warnings),
+                "samples": VARIABLES,
+            }
+        )
+
+    async def _render(self, request: web.Request) -> web.Response:
+        given = await asked.body(request)
+        usage = asked.text_of(given, "usage", required=True)
+        locale = asked.text_of(given, "locale")
+        variables = asked.table_of(given, "variables")
+        to = asked.text_of(given, "to") or "ann@example.com"
+        if locale:
+            variables.setdefault("locale", locale)
+        try:
+            template = self._templates.choose(usage, locale)
+            content = await asyncio.to_thread(
+                template.apply, parse(b""), Envelope("app@localhost", (to,)), variables
+            )
+        except Refused as refused:
+            raise web.HTTPUnprocessableEntity(reason=refused.reply.text) from None
+        preview = Preview(content)
+        html = preview.html
+        view = None
+        if html is not None and len(html) <= LARGEST:
+            view = f"/view/rendered/{self._keep(html)}"
+        fields = {name.lower(): value for name, value in reversed(preview.fields)}
+        return web.json_response(
+            {
+                "usage": template.usage,
+                "locale": template.locale,
+                "subject": preview.subject,
+                "from": fields.get("from", ""),
+                "to": fields.get("to", ""),
+                "replyTo": fields.get("reply-to", ""),
+                "text": preview.text,
+                "html": html,
+                "view": view,
+                "size": len(content),
+                "problems": [
+                    {"kind": one.kind, "text": one.text, "line": one.line}
+                    for one in problems(template, html)
+                ],
+            }
+        )
+
+    async def _send(self, request: web.Request) -> web.Response:
+        if self._accept is None:
+            raise web.HTTPForbidden(reason=READ_ONLY)
+        given = await asked.body(request)
+        usage = asked.text_of(given, "usage", required=True)
+        locale = asked.text_of(given, "locale")
+        variables = asked.table_of(given, "variables")
+        to = asked.text_of(given, "to", required=True)
+        try:
+            recipient = address.check(to)
+            template = self._templates.choose(usage, locale)
+        except ValueError:
+            reason = "to: not an address that SES takes"
+            raise web.HTTPUnprocessableEntity(reason=reason) from None
+        except Refused as refused:
+            raise web.HTTPUnprocessableEntity(reason=refused.reply.text) from None
+        if not template.names_sender:
+            raise web.HTTPUnprocessableEntity(
+                reason="Nobody to send as: set ses.emailAddress, or sendFrom with an "
+                "address in the template"
+            )
+        if locale:
+            variables.setdefault("locale", locale)
+        submission = Submission(
+            id=new_id(),
+            envelope=Envelope(None, (recipient,)),
+            content=b"",
+            peer=request.remote or "",
+            received_at=time.time(),
+            listener="page",
+            order=Order(usage, variables, locale),
+        )
+        reply = await self._accept(submission)
+        return web.json_response({"id": submission.id, "reply": str(reply)})
+
+    async def _view(self, request: web.Request) -> web.Response:
+        html = self._rendered.get(request.match_info["key"])
+        if html is None:
+            raise web.HTTPNotFound(reason="It was rendered too long ago")
+        return as_frame(html, remote=request.query.get("remote") == "1")
+
+    def _keep(self, html: str) -> str:
+        key = secrets.token_urlsafe(12)
+        self._rendered[key] = html
+        while len(self._rendered) > KEPT:
+            del self._rendered[next(iter(self._rendered))]
+        return key
+
+
+READ_ONLY = (
+    "Read-only: set web.user and web.passwordHash in the settings to change things here"
+)
+
+
+def _described(one: Template) -> dict[str, Any]:
+    source = one.source
+    return {
+        "usage": one.usage,
+        "locale": one.locale,
+        "subject": source.subject,
+        "contentType": source.content_type,
+        "sendFrom": source.send_from,
+        "replyTo": source.reply_to,
+        "variables": list(one.variables),
+        "validFor": one.valid_for,
+        "supersedes": one.supersedes,
+        "attachments": source.attachments,
+        "warnings": list(one.warnings),
+        "place": source.place,
+        "problems": len(problems(one, None)),
+    }
