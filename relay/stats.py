@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from relay.events import Answered, Attempted, Event, Overtaken, Refused, Settled
-from relay.model import Accepted, Failed, Outcome, Queued, Reply, Sent
+from relay.model import Accepted, Deferred, Failed, Outcome, Queued, Reply, Sent
 
 # What a submission came to, as its client heard it.
 OUTCOMES = ("accepted", "queued", "deferred", "rejected", "refused")
@@ -150,6 +150,8 @@ class Stats:
         self.attempt_seconds = Histogram()
         self.ends: Counter[str] = Counter()  # of mail in the queue, by state
         self.reports = 0
+        # What an operator must repair, since SES took no mail after it.
+        self.alarm: Deferred | None = None
         self.lag = Histogram((0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0))
         self.points: deque[Point] = deque(maxlen=POINTS)
         self._here: Counter[str] = Counter()
@@ -161,6 +163,10 @@ class Stats:
             case Attempted(outcome=outcome, seconds=seconds):
                 self.attempts[answer_class(outcome)] += 1
                 self.attempt_seconds.add(seconds)
+                if isinstance(outcome, Accepted):
+                    self.alarm = None
+                elif isinstance(outcome, Deferred) and outcome.alarm:
+                    self.alarm = outcome
             case Answered():
                 name = outcome_of(event)
                 choice = event.mails[0].choice

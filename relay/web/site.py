@@ -112,12 +112,29 @@ def _status(parts: Parts) -> Callable[[web.Request], Any]:
                 "listeners": list(about.listeners),
                 "usageHeader": about.usage_header,
                 "usages": list(about.usages),
+                "waiting": parts.stats.now().waiting,
+                "troubles": _troubles(parts.stats),
                 "mayWrite": parts.may_write,
                 "stopping": parts.stopping(),
             }
         )
 
     return status
+
+
+def _troubles(stats: Stats) -> list[dict[str, str]]:
+    """What an operator must know, each in a sentence, and what SES said of it."""
+    now = stats.now()
+    waits = f" {now.waiting} mails wait." if now.waiting else ""
+    troubles = []
+    if now.paused:
+        troubles.append(
+            {"text": f"Sending is paused: {now.paused}.{waits}", "cure": ""}
+        )
+    if (alarm := stats.alarm) is not None:
+        text = f"SES takes no mail: {alarm.reply.text}.{waits}"
+        troubles.append({"text": text, "cure": alarm.detail})
+    return troubles
 
 
 def _document(parts: Parts) -> Callable[[web.Request], Any]:

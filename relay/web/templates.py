@@ -86,6 +86,7 @@ class TemplatePages:
                 "text": preview.text,
                 "html": html,
                 "view": view,
+                "source": template.source.content,
                 "size": len(content),
                 "problems": [
                     {"kind": one.kind, "text": one.text, "line": one.line}

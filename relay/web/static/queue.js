@@ -1,0 +1,95 @@
+// Queue: what waits, why and until when; retry and drop.
+
+import { get, post } from "./api.js";
+import { ask, bytes, exact, h, span, stateOf } from "./dom.js";
+
+const why = (reply) => reply.replace(/^\d{3} \d\.\d+\.\d+ /, "");
+
+export function open(main, _, context) {
+  let rows = [];
+  let next = null;
+  let timer = 0;
+  const problem = h("div", { role: "alert" });
+  const body = h("tbody");
+  const count = h("p", { class: "soft", role: "status" });
+  const states = h("select", { "aria-label": "State" }, [["open", "Waiting"], ["failed", "Failed"], ["all", "All"]].map(([value, word]) => h("option", { value }, word)));
+  states.classList.add("states");
+  const retryAll = h("button", { type: "button" }, "Retry all shown");
+  const dropAll = h("button", { type: "button" }, "Drop all shown");
+  const more = h("button", { type: "button", hidden: true }, "Show more");
+  const empty = h("div");
+  const table = h("table", { class: "cards" }, h("thead", {}, h("tr", {}, ["Mail", "To", "Why it waits", "", ""].map((one) => h("th", { scope: "col" }, one)))), body);
+  main.append(h("div", { class: "queue" }, h("div", { class: "row spread" }, h("h1", {}, "Queue"), h("div", { class: "row" }, states, retryAll, dropAll)), problem, count, empty, table, h("div", {}, more)));
+
+  function reason(one) {
+    if (one.state === "failed") return `Given up: ${why(one.lastReply || "its time is over")}`;
+    if (one.state === "sending") return "It is being sent now.";
+    if (one.state !== "queued") return "";
+    const due = Date.parse(one.due) / 1000 - Date.now() / 1000;
+    const when = due > 1 ? `Next try in ${span(due)}.` : "It goes as soon as it may.";
+    return one.lastReply ? `SES said: ${why(one.lastReply)}. ${when}` : when;
+  }
+
+  function draw() {
+    const may = Boolean(context.status?.mayWrite);
+    const held = rows.filter((one) => one.state === "queued" || one.state === "failed");
+    retryAll.disabled = dropAll.disabled = !may || !held.length;
+    count.textContent = rows.length ? `${rows.length}${next ? " or more" : ""} mails` : "";
+    table.hidden = !rows.length;
+    more.hidden = !next;
+    empty.replaceChildren(rows.length ? "" : h("div", { class: "lesson" }, h("h2", {}, context.status?.queue === "none" ? "There is no queue" : "Nothing waits"),
+      h("p", {}, context.status?.queue === "none" ? "With queue.engine = \"none\" SES' answer is the reply, and no mail is kept here." : "Mail that SES does not take at once is kept here and tried again.")));
+    body.replaceChildren(...rows.map((one) => h("tr", {},
+      h("td", { class: "tight" }, h("a", { href: `/mails/${one.id}` }, one.id), h("div", { class: "soft", title: one.acceptedAt }, one.usage || "–", " · ", bytes(one.size))),
+      h("td", {}, one.recipients.slice(0, 3).join(", "), one.recipients.length > 3 ? ` +${one.recipients.length - 3}` : ""),
+      h("td", {}, reason(one), one.maybeSent ? h("div", { class: "state queued" }, "It may have been sent.") : "", h("div", { class: "soft" }, `${one.attempts} attempts, accepted ${exact(Date.parse(one.acceptedAt) / 1000)}`)),
+      h("td", { class: "tight" }, stateOf(one.state)),
+      h("td", { class: "tight" }, one.state === "queued" || one.state === "failed" ? h("div", { class: "row" },
+        h("button", { type: "button", disabled: !may, "aria-label": `Retry ${one.id}`, onclick: () => act("retry", [one.id]) }, "Retry"),
+        h("button", { type: "button", disabled: !may, "aria-label": `Drop ${one.id}`, onclick: () => act("drop", [one.id]) }, "Drop")) : ""))));
+  }
+
+  async function load(again = true) {
+    if (context.status?.queue === "none") { draw(); return; }
+    const filter = new URLSearchParams({ limit: "100", state: states.value });
+    if (!again && next) filter.set("after", String(next));
+    try {
+      const found = await get(`/api/v1/queue?${filter}`);
+      rows = again ? found.mails : [...rows, ...found.mails];
+      next = found.next;
+      problem.replaceChildren();
+    } catch (trouble) {
+      problem.replaceChildren(h("div", { class: "notice bad" }, trouble.message));
+    }
+    draw();
+  }
+
+  async function act(what, ids) {
+    const many = `${ids.length} ${ids.length === 1 ? "mail" : "mails"}`;
+    const [title, text, yes] = what === "retry"
+      ? [`Retry ${many}?`, "Each is tried as soon as it may; its time starts anew.", `Retry ${many}`]
+      : [`Drop ${many}?`, "What is dropped is gone and is never sent.", `Drop ${many}`];
+    if (!await ask(title, text, yes)) return;
+    try {
+      const { done } = await post(`/api/v1/queue/${what}`, { ids });
+      if (done < ids.length) problem.replaceChildren(h("div", { class: "notice wait" }, `${done} of ${many}: the others moved on meanwhile.`));
+    } catch (trouble) {
+      problem.replaceChildren(h("div", { class: "notice bad" }, trouble.message));
+    }
+    load();
+  }
+
+  const held = () => rows.filter((one) => one.state === "queued" || one.state === "failed").map((one) => one.id);
+  retryAll.addEventListener("click", () => act("retry", held()));
+  dropAll.addEventListener("click", () => act("drop", held()));
+  states.addEventListener("change", () => load());
+  more.addEventListener("click", () => load(false));
+  load();
+  return {
+    point() { if (rows.length <= 100) load(); },
+    mails() { clearTimeout(timer); timer = setTimeout(() => { if (rows.length <= 100) load(); }, 1000); },
+    again: load,
+    status: draw,
+    close() { clearTimeout(timer); },
+  };
+}
