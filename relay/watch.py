@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from relay import config, password, sockets
+from relay.awaited import Awaited
 from relay.events import Event
 from relay.gate import Gate
 from relay.inbox import Inbox
@@ -54,6 +55,7 @@ class Watch:
             subject=_subject if inbox is not None else _subject_of(templates),
             taken="captured" if inbox is not None else "sent",
         )
+        self._awaited = Awaited()
         self._page: list[socket.socket] = []
         self._health: list[socket.socket] = []
 
@@ -65,9 +67,9 @@ class Watch:
     @property
     def observers(self) -> list[Callable[[Event], None]]:
         """Who is to be told of what happens to mail."""
-        if not self.serves:
-            return []
-        return [self.stats, *([self._journal] if self._settings.web.listen else [])]
+        if not self._settings.web.listen:
+            return [self.stats] if self.serves else []
+        return [self.stats, self._journal, self._awaited]
 
     def bind(
         self,
@@ -126,7 +128,7 @@ class Watch:
         trouble: Callable[[], Awaitable[str]],
         metrics: Metrics,
     ) -> Any:  # noqa: ANN401 - aiohttp's application, which only `web` knows
-        from relay.web import health, site
+        from relay.web import health, intake, site
         from relay.web.guard import Guard
 
         web = self._settings.web
@@ -134,7 +136,8 @@ class Watch:
         guard = Guard(
             listen=config.host_and_port(web.listen)[0],
             hosts=web.hosts,
-            open_paths=(health.LIVEZ, health.READYZ),
+            # Mail by HTTP has its token.
+            open_paths=(health.LIVEZ, health.READYZ, intake.PATH),
             user=web.user,
             verify=_verify(hashed) if hashed else None,
         )
@@ -145,8 +148,10 @@ class Watch:
         self, server: Server, stopping: asyncio.Event, *, may_write: bool
     ) -> Parts:
         from relay.web import site
+        from relay.web.intake import HttpIntake
 
         settings = self._settings
+        token = config.revealed(settings.intake.token)
         request = server.request
 
         def parameters(mail: Mail) -> dict[str, Any]:
@@ -171,6 +176,14 @@ class Watch:
             accept=server.accept,
             may_write=may_write or self._inbox is not None,
             stopping=stopping.is_set,
+            intake=HttpIntake(
+                token=token,
+                accept=server.accept,
+                awaited=self._awaited,
+                answer_within=settings.queue.answer_within,
+            )
+            if token
+            else None,
         )
 
 

@@ -82,6 +82,16 @@ def _templates(chosen: config.Config, *, samples_too: bool) -> Templates:
         email_address=chosen.ses.email_address,
         missing=chosen.missing_variables,
     )
+    if config.revealed(chosen.intake.token) and (
+        nameless := [one.source.place for one in templates.all if not one.names_sender]
+    ):
+        raise config.ConfigError(
+            "\n".join(
+                f"{place}: sendFrom: has no address, and mail by HTTP (intake.token) "
+                "has no From of its own; set ses.emailAddress, or an address here"
+                for place in nameless
+            )
+        )
     for warning in (*templates.warnings, *config.warnings(chosen)):
         log.line(logging.WARNING, "settings", warning=warning)
     return templates

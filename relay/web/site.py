@@ -17,6 +17,7 @@ from relay.web import asked, health
 from relay.web.captured import CapturedMails
 from relay.web.figures import Figures
 from relay.web.guard import Guard, with_headers
+from relay.web.intake import HttpIntake
 from relay.web.mails import Mails, Parameters
 from relay.web.metrics import Metrics
 from relay.web.openapi import document
@@ -50,6 +51,7 @@ class Parts:
     accept: Accept
     may_write: bool
     stopping: Callable[[], bool]
+    intake: HttpIntake | None
 
 
 def probes(trouble: health.Trouble, metrics: Metrics) -> web.Application:
@@ -79,6 +81,8 @@ def site(
 
     async def close(_: web.Application) -> None:
         stream.close()
+        if parts.intake is not None:
+            await parts.intake.drained()
 
     app.on_shutdown.append(close)
     app.add_routes(
@@ -92,6 +96,7 @@ def site(
             *TemplatePages(
                 parts.templates, parts.accept if parts.may_write else None
             ).routes,
+            *(parts.intake.routes if parts.intake is not None else ()),
             web.get("/api/v1/status", _status(parts)),
             web.get("/api/v1/openapi.json", _document(parts)),
         ]

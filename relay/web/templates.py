@@ -80,7 +80,8 @@ class TemplatePages:
                 "usage": template.usage,
                 "locale": template.locale,
                 "subject": preview.subject,
-                "from": fields.get("from", ""),
+                # Without one of its own it has the From of the app's mail.
+                "from": fields.get("from", "") if template.names_sender else "",
                 "to": fields.get("to", ""),
                 "replyTo": fields.get("reply-to", ""),
                 "text": preview.text,

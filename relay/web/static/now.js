@@ -43,22 +43,23 @@ export function open(main, _, context) {
     plots = [];
     if (typeof uPlot === "undefined") return;
     const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line") } };
+    const hour = () => { const end = points.at(-1)?.at ?? Date.now() / 1000; return [end - 3600, end]; };
     const base = { height: 180, cursor: { sync: { key: "now" } }, legend: { live: true } };
     const rate = (self, value) => (value === null || value === undefined ? "–" : value.toFixed(value < 10 ? 1 : 0));
-    const line = (label, name, more = {}) => ({ label, stroke: colour(name), width: 1.5, points: { show: false }, ...more });
+    const line = (label, name, more = {}) => ({ label, stroke: colour(name), width: 1.5, points: { size: 4 }, ...more });
     const reversed = [...OUTCOMES].reverse();
     const options = [
-      { scales: { y: { range: (u, low, high) => [0, Math.max(high, 1)] } }, axes: [axis, { ...axis, size: 56 }], series: [{}, ...reversed.map(([name, token], index) => line(name, token, {
-        fill: colour(token) + "40",
+      { scales: { x: { range: hour }, y: { range: (u, low, high) => [0, Math.max(high, 1)] } }, axes: [axis, { ...axis, size: 56 }], series: [{}, ...reversed.map(([name, token], index) => line(name, token, {
+        fill: colour(token), points: { show: false },
         value: (self, value, _, i) => {
           if (i === null || i === undefined) return "–";
           const point = points[i];
           return point ? rate(self, (point.counts[name] ?? 0) / every) : "–";
         },
       }))] },
-      { scales: { y: { distr: 3 } }, axes: [axis, { ...axis, size: 56, values: (u, ticks) => ticks.map((one) => (one === null ? null : one >= 1000 ? `${one / 1000} s` : `${one} ms`)) }],
+      { scales: { x: { range: hour }, y: { distr: 3 } }, axes: [axis, { ...axis, size: 56, values: (u, ticks) => ticks.map((one) => (one === null ? null : one >= 1000 ? `${one / 1000} s` : `${one} ms`)) }],
         series: [{}, ...[["p50", "--good"], ["p95", "--wait"], ["p99", "--bad"]].map(([name, token]) => line(name, token, { value: (self, value) => (value ? ms(value) : "–") }))] },
-      { scales: { y: { range: (u, low, high) => [0, Math.max(high ?? 0, 1)] }, pace: { range: (u, low, high) => [0, Math.max(high ?? 0, 1)] } },
+      { scales: { x: { range: hour }, y: { range: (u, low, high) => [0, Math.max(high ?? 0, 1)] }, pace: { range: (u, low, high) => [0, Math.max(high ?? 0, 1)] } },
         axes: [axis, { ...axis, size: 56 }, { ...axis, scale: "pace", side: 1, grid: { show: false }, size: 50 }],
         series: [{}, line("waiting", "--wait", { value: rate }), line("pace", "--accent", { scale: "pace", value: rate })] },
     ];
