@@ -92,7 +92,7 @@ class Entry:
         if self.refused:
             return "refused"
         found = {call.state for call in self.calls.values()}
-        for state in ("failed", "queued", "sending", "superseded", "refused"):
+        for state in ("failed", "queued", "sending", "superseded", "dropped"):
             if state in found:
                 return state
         return next(iter(found), "sending")
@@ -137,6 +137,15 @@ class Journal:
     def get(self, mail_id: str) -> Entry | None:
         """The entry of this id, if it is still kept."""
         return self._entries.get(MailId(mail_id))
+
+    def moved(self, mail_id: MailId, number: int, call: Call) -> None:
+        """An operator moved one call of a mail."""
+        entry = self._entries.get(mail_id)
+        if entry is None:
+            return
+        entry.calls[number] = call
+        for told in self._watching:
+            told(entry)
 
     def clear(self) -> None:
         """Forget all."""

@@ -175,6 +175,8 @@ class Watch:
             parameters=parameters,
             accept=server.accept,
             may_write=may_write or self._inbox is not None,
+            spool=config.spool_path(settings) if server.queue is not None else None,
+            give_up_after=settings.queue.give_up_after,
             stopping=stopping.is_set,
             intake=HttpIntake(
                 token=token,

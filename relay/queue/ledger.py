@@ -131,9 +131,12 @@ class Ledger:
         ).fetchone()
         return jobs, mails
 
-    def entries(self, selection: Selection) -> Iterator[Entry]:
-        """The jobs that are meant, in the order in which they came."""
-        for page in self._pages(selection):
+    def entries(self, selection: Selection, *, after: int = 0) -> Iterator[Entry]:
+        """The jobs that are meant, in the order in which they came.
+
+        `after` is the `seq` of the last one that is known already.
+        """
+        for page in self._pages(selection, after=after):
             yield from page
 
     def retry(self, selection: Selection, *, give_up_after: float) -> Iterator[Change]:
@@ -207,11 +210,10 @@ class Ledger:
             raise
         return changes
 
-    def _pages(self, selection: Selection) -> Iterator[list[Entry]]:
+    def _pages(self, selection: Selection, *, after: int = 0) -> Iterator[list[Entry]]:
         """The jobs that were there at the beginning, a page at a time."""
         where, values = self._where(selection)
         left = sys.maxsize if selection.limit is None else selection.limit
-        after = 0
         while left > 0:
             found = self._connection.execute(
                 f"{rows.LISTED} WHERE {where} ORDER BY seq LIMIT :limit",

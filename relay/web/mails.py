@@ -12,7 +12,10 @@ from relay.journal import Attempt, Call, Entry, Journal
 from relay.model import Mail
 from relay.web import asked
 
-STATES = ("captured", "sent", "queued", "sending", "failed", "superseded", "refused")
+STATES = (
+    *("captured", "sent", "queued", "sending"),
+    *("failed", "refused", "superseded", "dropped"),
+)
 MOST = 500  # of one answer
 SHOWN = 3  # recipients of one line
 LOOKED_AT = 1000  # entries between two looks at other work

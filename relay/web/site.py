@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -22,6 +23,7 @@ from relay.web.mails import Mails, Parameters
 from relay.web.metrics import Metrics
 from relay.web.openapi import document
 from relay.web.page import Page
+from relay.web.queue import QueuePages
 from relay.web.stream import Stream
 from relay.web.templates import Accept, TemplatePages
 
@@ -50,6 +52,8 @@ class Parts:
     parameters: Parameters
     accept: Accept
     may_write: bool
+    spool: Path | None
+    give_up_after: float
     stopping: Callable[[], bool]
     intake: HttpIntake | None
 
@@ -95,6 +99,12 @@ def site(
             *Figures(parts.stats).routes,
             *TemplatePages(
                 parts.templates, parts.accept if parts.may_write else None
+            ).routes,
+            *QueuePages(
+                parts.spool,
+                parts.journal,
+                give_up_after=parts.give_up_after,
+                may_write=parts.may_write,
             ).routes,
             *(parts.intake.routes if parts.intake is not None else ()),
             web.get("/api/v1/status", _status(parts)),

@@ -20,6 +20,7 @@ export const STATES = {
   sending: ["…", "Sending", "wait"],
   failed: ["✕", "Failed", "bad"],
   refused: ["⊘", "Refused", "bad"],
+  dropped: ["⌫", "Dropped", "other"],
   superseded: ["↷", "Superseded", "other"],
 };
 

@@ -1,0 +1,168 @@
+"""`/api/v1/queue`: what waits and what failed; retry and drop.
+
+Through a connection of its own beside the queue's, in a thread, as the command line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from relay.journal import Call, Journal
+from relay.model import Queued, Sent
+from relay.queue import file
+from relay.queue.ledger import Change, Entry, Selection, open_ledger
+from relay.web import asked
+from relay.web.templates import READ_ONLY
+
+MOST = 500  # of one answer, and of one change
+# What a list may ask for: waiting mail, mail that was given up, both and what ended.
+STATES = {
+    "open": ("queued", "sending"),
+    "failed": ("failed",),
+    "all": (),
+}
+
+Act = Callable[[Selection], list[Change]]
+
+
+class QueuePages:
+    """Answers about the spool at `path`; None: there is no queue."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        journal: Journal,
+        *,
+        give_up_after: float,
+        may_write: bool,
+    ) -> None:
+        self._path = path
+        self._journal = journal
+        self._give_up_after = give_up_after
+        self._may_write = may_write
+        # One at a time: each waits for the spool's lock, and blocks a thread.
+        self._turn = asyncio.Lock()
+
+    @property
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/api/v1/queue", self._list),
+            web.post("/api/v1/queue/retry", self._retry),
+            web.post("/api/v1/queue/drop", self._drop),
+        ]
+
+    async def _list(self, request: web.Request) -> web.Response:
+        state = asked.choice(request, "state", tuple(STATES)) or "open"
+        limit = asked.whole(request, "limit", default=100, least=1, most=MOST) or 100
+        after = asked.whole(request, "after", default=0, least=0, most=10**18) or 0
+        path = self._path
+        if path is None:
+            return web.json_response({"mails": [], "next": None})
+
+        def read() -> list[tuple[int, dict[str, Any]]]:
+            selection = Selection(states=STATES[state], limit=limit + 1)
+            with open_ledger(path, write=False) as ledger:
+                entries = ledger.entries(selection, after=after)
+                return [(one.seq, described(one, ledger.unix)) for one in entries]
+
+        found = await self._in_turn(read)
+        more = len(found) > limit
+        return web.json_response(
+            {
+                "mails": [shown for _, shown in found[:limit]],
+                "next": found[limit - 1][0] if more else None,
+            }
+        )
+
+    async def _retry(self, request: web.Request) -> web.Response:
+        path = self._writable()
+        ids = await _ids(request)
+
+        def act() -> list[Change]:
+            with open_ledger(path, write=True) as ledger:
+                chosen = Selection(ids=ids)
+                within = self._give_up_after
+                return list(ledger.retry(chosen, give_up_after=within))
+
+        return self._told(await self._in_turn(act), "queued")
+
+    async def _drop(self, request: web.Request) -> web.Response:
+        path = self._writable()
+        ids = await _ids(request)
+
+        def act() -> list[Change]:
+            with open_ledger(path, write=True) as ledger:
+                return list(ledger.drop(Selection(ids=ids)))
+
+        return self._told(await self._in_turn(act), "dropped")
+
+    def _writable(self) -> Path:
+        if not self._may_write:
+            raise web.HTTPForbidden(reason=READ_ONLY)
+        if self._path is None:
+            reason = "There is no queue: queue.engine is none"
+            raise web.HTTPConflict(reason=reason)
+        return self._path
+
+    async def _in_turn(self, work: Callable[[], Any]) -> Any:  # noqa: ANN401
+        async with self._turn:
+            try:
+                return await asyncio.to_thread(work)
+            except file.Unusable:
+                reason = "The spool cannot be read or written now"
+                raise web.HTTPServiceUnavailable(reason=reason) from None
+
+    def _told(self, changes: Sequence[Change], state: str) -> web.Response:
+        done = 0
+        obstacles = []
+        for change in changes:
+            job = change.entry.job
+            if change.obstacle is None:
+                done += 1
+                self._journal.moved(job.id, job.number, Call(state))
+            else:
+                why = change.obstacle.value
+                obstacles.append({"id": job.id, "obstacle": why})
+        return web.json_response({"done": done, "obstacles": obstacles})
+
+
+async def _ids(request: web.Request) -> tuple[str, ...]:
+    """Which mails are meant: never all of them by leaving something out."""
+    given = (await asked.body(request)).get("ids")
+    if not (
+        isinstance(given, list)
+        and 0 < len(given) <= MOST
+        and all(isinstance(one, str) and 0 < len(one) <= 64 for one in given)
+    ):
+        raise web.HTTPBadRequest(reason=f"ids: a list of 1 to {MOST} ids")
+    return tuple(given)
+
+
+def described(entry: Entry, unix: Callable[[float], float]) -> dict[str, Any]:
+    """A job as `relay queue list --json` gives it."""
+    job, state = entry.job, entry.job.state
+    return {
+        "id": job.id,
+        "state": type(state).__name__.lower(),
+        "usage": job.mail.choice.usage,
+        "sender": job.mail.envelope.sender,
+        "recipients": list(job.mail.envelope.recipients),
+        "size": entry.size,
+        "attempts": state.attempts,
+        "acceptedAt": _iso(unix(job.accepted_at)),
+        "due": _iso(unix(state.due)) if isinstance(state, Queued) else None,
+        "lastReply": entry.last,
+        "maybeSent": not isinstance(state, Sent) and state.maybe_sent,
+        "messageId": state.message_id if isinstance(state, Sent) else None,
+    }
+
+
+def _iso(unix: float) -> str:
+    at = datetime.fromtimestamp(unix, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
