@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from email.message import Message as StdlibMessage
+from email.utils import collapse_rfc2231_value
 from functools import cached_property
 
 from relay.message import (
@@ -96,7 +97,7 @@ class Part:
         except (ValueError, IndexError, TypeError, LookupError):
             return ""
         if isinstance(found, tuple):
-            return found[2]
+            return collapse_rfc2231_value(found)
         return found if isinstance(found, str) else ""
 
     @property

@@ -24,7 +24,7 @@ def word(request: web.Request, name: str) -> str:
 def choice(request: web.Request, name: str, among: tuple[str, ...]) -> str:
     """One of the words in `among`, "" when it is not given."""
     text = word(request, name)
-    if text and text not in among:
+    if name in request.query and text not in among:
         raise web.HTTPBadRequest(reason=f"{name}: one of {', '.join(among)}")
     return text
 
@@ -33,8 +33,8 @@ def whole(
     request: web.Request, name: str, *, default: int | None, least: int, most: int
 ) -> int | None:
     """A whole number of the query."""
-    text = request.query.get(name, "")
-    if not text:
+    text = request.query.get(name)
+    if text is None:
         return default
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
         raise web.HTTPBadRequest(reason=f"{name}: a whole number")
@@ -47,8 +47,8 @@ def number(
     request: web.Request, name: str, *, default: float | None, most: float
 ) -> float | None:
     """A number of the query, from 0."""
-    text = request.query.get(name, "")
-    if not text:
+    text = request.query.get(name)
+    if text is None:
         return default
     try:
         value = float(text)

@@ -39,7 +39,6 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
     "X-DNS-Prefetch-Control": "off",
-    "Server": "ses-relay",
 }
 _READS = ("GET", "HEAD", "OPTIONS")
 
@@ -185,3 +184,4 @@ async def with_headers(_: web.Request, response: web.StreamResponse) -> None:
     """Give an answer its headers; one that has its own keeps it."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers[hdrs.SERVER] = "ses-relay"  # not the library's name and version

@@ -107,9 +107,10 @@ class Filter:
             return False
         if self._usage and entry.usage != self._usage:
             return False
-        if self._since is not None and entry.at < self._since:
+        at = round(entry.at, 3)  # as it is shown
+        if self._since is not None and at < self._since:
             return False
-        if self._until is not None and entry.at >= self._until:
+        if self._until is not None and at >= self._until:
             return False
         if self._to and not any(self._to in one.lower() for one in entry.recipients):
             return False

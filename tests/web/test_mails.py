@@ -1,0 +1,244 @@
+"""The list of mails, the story of each, and what is in captured ones."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from email.message import EmailMessage
+from http.client import HTTPConnection
+
+import pytest
+
+from tests.server.relay_process import WAIT, until
+from tests.web.site import Site, mail, running_site, submit, templated
+
+
+def ids(site: Site, query: str = "") -> list[str]:
+    """The recipients that a list shows: one each, and unlike."""
+    found = site.get(f"/api/v1/mails{query}").json["mails"]
+    return [one["to"][0].partition("@")[0] for one in found]
+
+
+@pytest.fixture
+def four(site: Site) -> Site:
+    site.submit(mail("one@example.com", "Invoice 17"))
+    site.submit(templated("123456", "two@example.com"))
+    site.submit(mail("reject@relay.test, three@example.com", "Refused"))
+    site.submit(mail("four@example.org", "Überschrift"))
+    return site
+
+
+def test_the_newest_mail_stands_first_and_filters_choose(four: Site) -> None:
+    assert ids(four) == ["four", "reject", "two", "one"]
+    assert ids(four, "?usage=SignIn") == ["two"]
+    assert ids(four, "?state=captured") == ["four", "two", "one"]
+    assert ids(four, "?state=refused") == ["reject"]
+    assert ids(four, "?to=%40example.COM") == ["reject", "two", "one"]
+    assert ids(four, "?q=invoice+17") == ["one"]
+    assert ids(four, "?q=%C3%BCberschrift") == ["four"]
+    assert ids(four, "?q=invoice+four") == []
+    first = four.get("/api/v1/mails").json["mails"][-1]["at"]
+    assert ids(four, f"?until={first}") == []
+    assert len(ids(four, f"?since={first}")) == 4
+
+
+def test_a_long_list_is_read_page_by_page(four: Site) -> None:
+    seen: list[str] = []
+    before = ""
+    while True:
+        page = four.get(f"/api/v1/mails?limit=3{before}").json
+        seen += [one["to"][0] for one in page["mails"]]
+        if page["next"] is None:
+            break
+        before = f"&before={page['next']}"
+    assert len(seen) == len(set(seen)) == 4
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("limit=0", "limit=501", "limit=x", "limit=9999999999999999999"),
+        *("before=-1", "state=lost", "since=soon", "since=nan", "until=-1"),
+        f"q={'x' * 501}",
+    ],
+)
+def test_what_cannot_be_asked_is_named(site: Site, query: str) -> None:
+    answer = site.get(f"/api/v1/mails?{query}")
+    assert answer.status == 400
+    assert answer.json["error"].startswith(query.partition("=")[0])
+
+
+def test_a_story_has_all_but_the_content(site: Site) -> None:
+    reply = site.submit(templated("123456"))
+    [one] = site.get("/api/v1/mails").json["mails"]
+    story = site.get(f"/api/v1/mails/{one['id']}").json
+    assert story["reply"] == reply
+    assert story["peer"] == "127.0.0.1"
+    assert story["listener"] == "local"
+    assert (story["usage"], story["template"]) == ("SignIn", "SignIn")
+    assert story["variables"] == ["code"]
+    assert [one["answer"] for one in story["attempts"]] == ["accepted"]
+    assert story["calls"][0]["messageId"] == one["id"]
+    assert story["parameters"] == [
+        {
+            "Destination": {"ToAddresses": ["ann@example.com"]},
+            "EmailTags": [{"Name": "usage", "Value": "SignIn"}],
+        }
+    ]
+    assert site.get("/api/v1/mails/nosuchmail").status == 404
+
+
+def test_mail_that_the_relay_refuses_has_its_story_too(site: Site) -> None:
+    message = mail()
+    message["X-Relay-Usage"] = "SignIn"  # and no code
+    assert site.submit(message).startswith("550 5.6.0")
+    [one] = site.get("/api/v1/mails").json["mails"]
+    assert one["state"] == "refused"
+    assert one["reply"] == "550 5.6.0 Variables not given: code"
+
+
+def test_a_captured_mail_is_there_whole(site: Site) -> None:
+    message = mail(subject="Grüße")
+    message.add_alternative(
+        '<p>Hi <a href="https://acme.example/a?b=1&amp;c=2">there</a>'
+        '<img src="https://tracker.example/x.gif"></p>',
+        subtype="html",
+    )
+    message.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="é")
+    site.submit(message)
+    [one] = site.get("/api/v1/mails").json["mails"]
+    content = site.get(f"/api/v1/mails/{one['id']}/content").json
+    assert content["subject"] == "Grüße"
+    assert content["text"] == "hello\n"
+    assert "<p>Hi" in content["html"]
+    assert content["links"] == ["https://acme.example/a?b=1&c=2"]
+    assert content["remote"] == 1
+    assert content["attachments"] == [
+        {"name": "é", "type": "application/pdf", "size": 4}
+    ]
+    raw = site.get(f"/api/v1/mails/{one['id']}/raw")
+    assert raw.headers["content-type"] == "message/rfc822"
+    assert raw.headers["content-disposition"].startswith("attachment;")
+    assert raw.body.replace(b"\r\n", b"\n").rstrip() == message.as_bytes().rstrip()
+
+
+def test_a_mail_is_shown_in_a_frame_that_runs_and_loads_nothing(site: Site) -> None:
+    message = mail()
+    message.add_alternative(
+        "<script>alert(1)</script><link rel=preconnect href=//t.example>"
+        '<meta http-equiv=refresh content="0;//t.example"><base href=//t.example>hi',
+        subtype="html",
+    )
+    site.submit(message)
+    [one] = site.get("/api/v1/mails").json["mails"]
+    view = site.get(f"/view/{one['id']}")
+    assert view.headers["content-security-policy"].startswith(
+        "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
+    )
+    assert view.headers["x-frame-options"] == "SAMEORIGIN"
+    for tag in (b"<link", b"<meta", b"<base"):
+        assert tag not in view.body
+    remote = site.get(f"/view/{one['id']}?remote=1").headers["content-security-policy"]
+    assert remote.startswith("sandbox; default-src 'none';")
+    assert "script-src" not in remote
+
+
+def test_images_that_came_with_a_mail_are_shown_without_asking(site: Site) -> None:
+    message = mail()
+    message.add_alternative('<img src="cid:logo@acme">', subtype="html")
+    html = list(message.iter_parts())[1]
+    assert isinstance(html, EmailMessage)
+    html.add_related(b"GIF89a", "image", "gif", cid="<logo@acme>")
+    site.submit(message)
+    [one] = site.get("/api/v1/mails").json["mails"]
+    content = site.get(f"/api/v1/mails/{one['id']}/content").json
+    assert 'src="data:image/gif;base64,R0lGODlh"' in content["html"]
+    assert content["remote"] == 0
+
+
+def test_waiting_ends_when_the_mail_comes(site: Site) -> None:
+    timer = threading.Timer(
+        0.3, submit, (site.relay.port(), templated("481516", "bob@example.com"))
+    )
+    timer.start()
+    site.submit(mail("ann@example.com"))
+    found = site.get("/api/v1/wait?to=BOB%40example.com&timeout=15")
+    timer.join()
+    assert found.status == 200
+    assert found.json["code"] == "481516"
+    again = site.get("/api/v1/wait?to=bob%40example.com&usage=SignIn&timeout=0")
+    assert again.json["id"] == found.json["id"]
+    after = site.get(f"/api/v1/wait?after={found.json['id']}&timeout=0.1")
+    assert after.status == 404
+    assert after.json == {"error": "No such mail came within 0.1 s"}
+    code = site.get(f"/api/v1/mails/{found.json['id']}/code")
+    assert code.json == {"code": "481516"}
+
+
+def test_clearing_forgets_mail_and_stories(site: Site) -> None:
+    site.submit(mail())
+    [one] = site.get("/api/v1/mails").json["mails"]
+    assert site.ask("DELETE", "/api/v1/mails").json == {"cleared": 1}
+    assert site.get("/api/v1/mails").json == {"mails": [], "next": None, "kept": 0}
+    assert site.get(f"/api/v1/mails/{one['id']}/raw").status == 404
+
+
+class Reader:
+    """One reader of the event stream."""
+
+    def __init__(self, site: Site) -> None:
+        self.connection = HTTPConnection("127.0.0.1", site.port, timeout=WAIT)
+        self.connection.request("GET", "/api/v1/events")
+        self.response = self.connection.getresponse()
+        assert self.response.status == 200
+        assert self.response.headers["content-type"] == "text/event-stream"
+        self.lines = self._lines()
+        assert next(self.lines) == "retry: 2000"
+
+    def _lines(self) -> Iterator[str]:
+        while line := self.response.readline():
+            yield line.decode().rstrip("\n")
+
+    def close(self) -> None:
+        self.response.close()
+        self.connection.close()
+
+    def event(self, name: str) -> str:
+        for line in self.lines:
+            if line == f"event: {name}":
+                return next(self.lines).removeprefix("data: ")
+        raise AssertionError(f"the stream ended before {name}")
+
+
+def test_readers_hear_of_mail_in_bundles(site: Site) -> None:
+    reader = Reader(site)
+    for number in range(5):
+        site.submit(mail(f"r{number}@example.com"))
+    seen: set[str] = set()
+    bundles = 0
+    while len(seen) < 5:
+        data = reader.event("mails")
+        bundles += 1
+        seen |= {f"r{number}" for number in range(5) if f"r{number}@" in data}
+    assert bundles <= 5
+    assert '"counts"' in reader.event("point")
+    assert site.ask("DELETE", "/api/v1/mails").status == 200
+    assert reader.event("cleared") == "{}"
+    reader.close()
+
+
+def test_a_stop_ends_the_readers() -> None:
+    with running_site() as site:
+        reader = Reader(site)
+        assert site.relay.stop() == 0
+        assert [line for line in reader.lines if line.startswith("event")] == []
+        reader.close()
+
+
+def test_readers_that_left_are_forgotten(site: Site) -> None:
+    for _ in range(60):  # more than may read at a time
+        reader = Reader(site)
+        reader.close()
+        until(lambda: site.get("/api/v1/status").status == 200)
+        site.submit(mail())
+    assert site.get("/api/v1/mails?limit=1").status == 200
