@@ -9,6 +9,8 @@ from typing import TypeVar
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["relay.pytest_plugin"]
+
 # A shared machine may stall for any time; what takes long is no failure.
 settings.register_profile("relay", deadline=None)
 settings.load_profile("relay")

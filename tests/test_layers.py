@@ -10,7 +10,7 @@ import relay
 
 ROOT = Path(relay.__file__).parent
 LAYERS = (  # a module may import its own package and anything on an earlier line
-    {"", "model", "finding", "mounts"},
+    {"", "model", "finding", "mounts", "pytest_plugin"},
     {"message", "address", "log", "ids", "room", "password", "descriptors"},
     {"words"},
     {"fields", "text", "part", "events", "pace", "transport", "control"}
@@ -56,6 +56,7 @@ DOORS = {  # each outside library has one door
     "pydantic": {"config", "connector"},
     "sqlite3": {"queue"},
     "email_validator": {"address"},
+    "pytest": {"pytest_plugin"},
     "prometheus_client": {"web"},
     "argon2": {"password"},
     "cryptography": {"smtp"},
