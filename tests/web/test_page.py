@@ -1,0 +1,388 @@
+"""The page in a real Chromium: every view, both modes, by mouse and by keyboard."""
+
+from __future__ import annotations
+
+import json
+import smtplib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from relay.password import hashed
+from tests.fake_ses import error
+from tests.server.relay_process import WAIT, until
+from tests.server.test_life import through
+from tests.web.browser import LAUNCH, need_axe, need_chromium
+from tests.web.site import (
+    TEMPLATE,
+    Site,
+    fake_ses,
+    mail,
+    running_site,
+    sending_site,
+    templated,
+)
+
+MANY = 10_000
+HOSTILE = (
+    "<h1 onclick='alert(1)'>Hi</h1><script>parent.document.title='pwned'</script>"
+    "<img src=x onerror=\"parent.document.title='pwned'\">"
+    "<svg onload=\"parent.document.title='pwned'\"></svg>"
+    "<iframe srcdoc='<script>top.document.title=1</script>'></iframe>"
+    "<img src='{elsewhere}/pixel.gif'><link rel=stylesheet href='{elsewhere}/a.css'>"
+    "<link rel=preconnect href='{elsewhere}'><style>@import url({elsewhere}/b.css);"
+    "body{{background:url({elsewhere}/c.png)}}</style><base href='{elsewhere}'>"
+    "<meta http-equiv=refresh content='0;url={elsewhere}'>"
+    "<form action='{elsewhere}/form' id=f><button id=go>Go</button></form>"
+    "<a href='javascript:parent.alert(1)'>js</a><object data='{elsewhere}/o'></object>"
+    "<video autoplay src='{elsewhere}/v.mp4'></video>"
+)
+
+
+@contextmanager
+def elsewhere() -> Iterator[tuple[str, list[object]]]:
+    """Another server, and who connected to it, even without a request."""
+    connections: list[object] = []
+
+    class Server(HTTPServer):
+        def verify_request(self, request: object, client_address: object) -> bool:
+            connections.append(client_address)
+            return False
+
+    with Server(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", connections
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    need_chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(**LAUNCH)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A window; an error of the page's own scripts fails the test."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(WAIT * 1000)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda found: errors.append(str(found)))
+    yield page
+    context.close()
+    assert errors == []
+
+
+def faultless(page: Page) -> None:
+    """axe-core finds nothing serious in what is shown."""
+    # Playwright adds no script where the policy forbids it, so axe goes in by hand.
+    page.evaluate(need_axe())
+    found: list[dict[str, Any]] = page.evaluate(
+        "async () => (await axe.run(document, {iframes: false})).violations"
+    )
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert [
+        (one["id"], [node["html"][:200] for node in one["nodes"]][:3])
+        for one in serious
+    ] == []
+
+
+def test_a_mail_comes_in_is_opened_and_read(page: Page, site: Site) -> None:
+    page.goto(site.url)
+    expect(page.get_by_text("No mail yet")).to_be_visible()
+    expect(page.locator(".lesson pre")).to_contain_text(f":{site.relay.port()} --to")
+    expect(page.locator("#mode")).to_have_text("captures, sends nothing")
+    faultless(page)
+    site.submit(templated("271828"))  # the list is live
+    row = page.locator(".list li").first
+    expect(row).to_contain_text("Your sign-in code: 271828")
+    row.locator("a").click()
+    expect(page.locator(".story")).to_contain_text("template SignIn; variables: code")
+    expect(page.frame_locator("iframe.frame").locator("b")).to_have_text("271828")
+    for tab, text in (
+        ("Text", "271828"),
+        ("Headers", "MIME-Version"),
+        ("SendEmail", "ToAddresses"),
+        ("Raw", "Download as .eml"),
+    ):
+        page.get_by_role("tab", name=tab, exact=True).click()
+        expect(page.get_by_role("tabpanel")).to_contain_text(text)
+        faultless(page)
+    with page.expect_download() as download:
+        page.get_by_text("Download as .eml").click()
+    assert download.value.suggested_filename.endswith(".eml")
+    page.get_by_role("tab", name="Mail", exact=True).click()
+    page.get_by_role("button", name="Phone").click()
+    assert page.locator("iframe.frame").evaluate("one => one.clientWidth") <= 375
+
+
+def test_a_mail_has_an_address_for_a_colleague(page: Page, site: Site) -> None:
+    site.submit(mail(subject="For a colleague"))
+    [one] = site.get("/api/v1/mails").json["mails"]
+    page.goto(f"{site.url}/mails/{one['id']}")
+    expect(page.get_by_role("heading", name="For a colleague")).to_be_visible()
+    page.goto(f"{site.url}/mails/nosuchmail")
+    expect(page.get_by_text("No such mail, or it is no longer kept")).to_be_visible()
+
+
+def test_a_hostile_mail_runs_nothing_and_fetches_nothing(
+    page: Page, site: Site
+) -> None:
+    with elsewhere() as (away, connections):
+        message = mail(subject="<img src=x onerror=alert(1)><script>alert(2)</script>")
+        message.replace_header("From", '"><script>alert(3)</script>@acme.example')
+        message.add_alternative(HOSTILE.format(elsewhere=away), subtype="html")
+        with smtplib.SMTP("127.0.0.1", site.relay.port()) as client:
+            client.sendmail("evil@acme.example", ["ann@example.com"], bytes(message))
+        page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog}"))
+        page.goto(site.url)
+        page.locator(".list a").first.click()
+        inside = page.frame_locator("iframe.frame")
+        expect(inside.locator("h1")).to_have_text("Hi")
+        inside.locator("h1").click()
+        inside.locator("#go").click(force=True)
+        expect(page.get_by_text("remote items are blocked")).to_be_visible()
+        expect(page.locator("h1", has_text="<script>alert(2)</script>")).to_be_visible()
+        for tab in ("Text", "Headers", "SendEmail", "Mail"):
+            page.get_by_role("tab", name=tab, exact=True).click()
+        assert "pwned" not in page.title()
+        assert connections == []
+        # It is there, and it is seen: a person may ask for images after all.
+        page.get_by_role("button", name="Load remote content").click()
+        until(lambda: bool(connections))
+        assert "pwned" not in page.title()
+    # Its own tab has no way out either.
+    view = page.context.new_page()
+    view.goto(f"{site.url}/view/{site.get('/api/v1/mails').json['mails'][0]['id']}")
+    assert "pwned" not in view.title()
+    assert view.evaluate("() => self.origin") == "null"
+
+
+def test_ten_thousand_mails_are_a_list_of_some_dozens(
+    page: Page, browser: Browser
+) -> None:
+    with running_site() as site:
+        with smtplib.SMTP("127.0.0.1", site.relay.port()) as client:
+            for number in range(MANY):
+                client.sendmail("a@b.example", f"r{number}@example.com", "\r\nx\r\n")
+        page.goto(site.url)
+        expect(page.locator(".list li").first).to_contain_text("r9999@")
+        listed = page.locator(".list")
+        # To the very end, as fast as the wheel can: pages come in as they are needed.
+        for _ in range(100):
+            listed.evaluate("one => { one.scrollTop = one.scrollHeight; }")
+            if page.locator(".list li", has_text="r0@example.com").count():
+                break
+            page.wait_for_timeout(30)
+        expect(page.locator(".list li", has_text="r0@example.com")).to_be_visible()
+        assert page.locator(".list li").count() < 100
+        drawn = listed.evaluate(
+            """async one => {
+              const times = [];
+              for (let step = 0; step < 60; step += 1) {
+                const began = performance.now();
+                one.scrollTop = one.scrollHeight * ((step * 37) % 60) / 60;
+                await new Promise(requestAnimationFrame);
+                await new Promise(requestAnimationFrame);
+                times.push(performance.now() - began);
+              }
+              return times.sort((a, b) => a - b)[54];
+            }"""
+        )
+        assert drawn < 150  # milliseconds for two frames, on a busy machine
+        page.locator("input[type=search]").fill("to:r1234@example.com")
+        expect(page.locator(".list li")).to_have_count(1)
+
+
+def test_new_mail_does_not_move_what_one_reads(page: Page, site: Site) -> None:
+    for number in range(60):
+        site.submit(mail(f"r{number}@example.com"))
+    page.goto(site.url)
+    expect(page.locator(".list li").first).to_contain_text("r59@")
+    listed = page.locator(".list")
+    listed.evaluate("one => { one.scrollTop = 400; }")
+    row = page.locator(".list li", has_text="r45@")
+    before = row.bounding_box()
+    site.submit(mail("new@example.com"))
+    page.get_by_role("button", name="1 new").wait_for()
+    assert row.bounding_box() == before
+    page.get_by_role("button", name="1 new").click()
+    expect(page.locator(".list li").first).to_contain_text("new@")
+
+
+def test_all_is_done_by_keyboard(page: Page, site: Site) -> None:
+    for name in ("one", "two"):
+        site.submit(mail(f"{name}@example.com", f"Mail {name}"))
+    page.goto(site.url)
+    expect(page.locator(".list li")).to_have_count(2)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Mail one")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("heading", name="Mail one")).to_be_hidden()
+    page.keyboard.press("/")
+    page.keyboard.type("two")
+    expect(page.locator(".list li")).to_have_count(1)
+    page.keyboard.press("Escape")
+    for key, heading in (("n", "Now"), ("q", "Queue"), ("t", "SignIn")):
+        page.keyboard.press("g")
+        page.keyboard.press(key)
+        expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    faultless(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("m")
+    expect(page).to_have_url(f"{site.url}/mails")
+
+
+def test_templates_are_seen_as_one_types(page: Page) -> None:
+    templates = [
+        {
+            "usageType": "SignIn",
+            "subject": "Code {{code}}",
+            "content": "<p>{{code}}</p>\n<img src='x.png'>\n<p>{{nickname}}</p>",
+        },
+        {"usageType": "SignIn", "locale": "fr", "subject": "{{code}}", "content": "x"},
+        {"usageType": "Generic", "subject": "G", "content": "x" * 102_001},
+    ]
+    settings = {
+        "RELAY_TEMPLATES": json.dumps(templates),
+        "RELAY_SES__EMAIL_ADDRESS": "noreply@acme.example",
+    }
+    with running_site(settings=settings) as site:
+        page.goto(f"{site.url}/templates")
+        inside = page.frame_locator("iframe.frame").locator("p").first
+        expect(inside).to_have_text("123456")
+        page.get_by_label("code", exact=True).fill("<b>99</b>")
+        expect(page.frame_locator("iframe.frame").locator("p").first).to_have_text(
+            "<b>99</b>"
+        )
+        problems = page.get_by_role("list", name="Problems")
+        expect(problems).to_contain_text("an image without alt")
+        expect(problems).to_contain_text("{{nickname}}: Logto passes no such variable")
+        faultless(page)
+        page.get_by_role("button", name="line 2").click()
+        expect(page.locator(".lines .here")).to_contain_text("x.png")
+        page.get_by_role("link", name="SignIn · fr").click()
+        expect(page.get_by_role("heading", name="SignIn · fr")).to_be_visible()
+        page.get_by_role("link", name="Generic").click()
+        expect(problems).to_contain_text("Gmail cuts it off")
+        page.get_by_label("Send one to").fill("ann@example.com")
+        page.get_by_role("button", name="Send one").click()
+        page.get_by_text("250 2.0.0 captured as").click()
+        expect(page.get_by_role("heading", name="G", exact=True)).to_be_visible()
+
+
+def test_the_queue_says_why_and_moves_what_one_asks(browser: Browser) -> None:
+    denied = error("AccessDeniedException", 403)
+    with fake_ses(denied, denied, denied) as ses:
+        settings = through(
+            ses,
+            RELAY_QUEUE__ENGINE="sqlite",
+            RELAY_TEMPLATES=TEMPLATE,
+            RELAY_WEB__USER="ann",
+            RELAY_WEB__PASSWORD_HASH=hashed("pass"),
+        )
+        with sending_site(settings) as site:
+            for name in ("one", "two", "three"):
+                site.submit(templated("314159", f"{name}@example.com"))
+            context = browser.new_context(
+                http_credentials={"username": "ann", "password": "pass"}
+            )
+            page = context.new_page()
+            page.goto(f"{site.url}/queue")
+            expect(page.locator("tbody tr")).to_have_count(3)
+            first = page.locator("tbody tr").first
+            expect(first).to_contain_text("SES said: Access denied. Next try in")
+            expect(page.locator("#trouble")).to_contain_text(
+                "SES takes no mail: Access denied. 3 mails wait."
+            )
+            faultless(page)
+            first.get_by_role("button", name="Retry").click()
+            page.get_by_role("button", name="Retry 1 mail").click()
+            expect(page.locator("tbody tr")).to_have_count(2)
+            page.get_by_role("button", name="Drop all shown").click()
+            expect(page.get_by_role("dialog")).to_contain_text("Drop 2 mails?")
+            page.get_by_role("button", name="Cancel").click()
+            expect(page.locator("tbody tr")).to_have_count(2)
+            page.get_by_role("button", name="Drop all shown").click()
+            page.get_by_role("button", name="Drop 2 mails").click()
+            expect(page.get_by_text("Nothing waits")).to_be_visible()
+            page.get_by_role("link", name="Mails").click()
+            expect(page.locator(".list li").first).to_contain_text("Dropped")
+            assert "314159" not in page.content()
+            page.locator(".list li").last.locator("a").click()
+            expect(page.locator(".story")).to_contain_text("Message id")
+            assert "314159" not in page.content()
+            expect(page.locator("#mode")).to_have_text("sends through SES eu-west-1")
+            context.close()
+
+
+def test_now_draws_the_last_hour(page: Page, site: Site) -> None:
+    site.submit(mail())
+    until(lambda: len(site.get("/api/v1/figures").json["points"]) >= 2)
+    page.goto(f"{site.url}/now")
+    expect(page.locator("canvas")).to_have_count(3)
+    expect(page.locator(".figures")).to_contain_text("mails in the last minute")
+    faultless(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_at_360_pixels_nothing_is_lost(
+    browser: Browser, site: Site, scheme: str
+) -> None:
+    long = "An exceedingly long subject " * 20
+    site.submit(mail("a" * 60 + "@" + "long." * 30 + "example", long))
+    context = browser.new_context(
+        viewport={"width": 360, "height": 740},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    page = context.new_page()
+    for path in ("/mails", "/now", "/templates", "/queue"):
+        page.goto(site.url + path)
+        page.locator("main > *").first.wait_for()
+        wide = page.evaluate("() => document.documentElement.scrollWidth")
+        assert wide <= 360, path
+        faultless(page)
+    page.goto(site.url)
+    page.locator(".list a").first.click()
+    expect(page.locator(".story")).to_be_visible()
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
+    faultless(page)
+    page.get_by_role("link", name="← All mails").click()
+    expect(page.locator(".list")).to_be_visible()
+    context.close()
+
+
+def test_the_page_says_when_the_relay_is_gone(page: Page) -> None:
+    with running_site() as site:
+        page.goto(site.url)
+        expect(page.locator("#health-text")).to_have_text("All is well")
+        site.relay.stop()
+        expect(page.locator("#health-text")).to_contain_text("The relay is gone")
+
+
+def test_the_page_loads_nothing_from_elsewhere() -> None:
+    static = Path(__file__).parents[2] / "relay" / "web" / "static"
+    total = 0
+    for file in static.iterdir():
+        total += file.stat().st_size
+        if file.suffix in (".html", ".css", ".js") and file.name != "uplot.js":
+            text = file.read_text("utf-8")
+            assert "://" not in text.replace("http://www.w3.org/2000/svg", "")
+    assert total < 120_000
