@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from relay.delivery.direct import DirectDelivery
 from relay.delivery.queued import QueuedDelivery
 from relay.delivery.worker import Worker
 from relay.dsn import Reporter
-from relay.events import Events
+from relay.events import Event, Events
 from relay.gate import Gate
 from relay.heartbeat import Heartbeat
 from relay.inbox import Captured, Inbox
@@ -56,6 +57,13 @@ BYTES_PER_SECOND = 100_000
 WORKED_ON = 0.4
 # The part of it that mail may have which the queue sends at the same time.
 SENT_AT_ONCE = 0.5
+
+
+# Where traces go, in OpenTelemetry's own words; one of them turns them on.
+OTLP_ENDPOINTS = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+)
 
 
 class Unusable(Exception):  # noqa: N818 - a statement, meant for the operator
@@ -95,6 +103,7 @@ async def serve(
             [
                 MailLog(masked=settings.log.addresses == "masked", captures=captures),
                 *watch.observers,
+                *_traces(stack),
             ]
         )
         pace, services = _pace(settings, opening)
@@ -435,3 +444,25 @@ def _bind(address: str, name: str, stack: AsyncExitStack) -> list[socket.socket]
         stack.callback(one.close)
         log.line(logging.INFO, "listening", listener=name, address=sockets.shown(one))
     return bound
+
+
+def _traces(stack: AsyncExitStack) -> list[Callable[[Event], None]]:
+    """An observer that traces mail, where OpenTelemetry's environment asks for it."""
+    asked = [name for name in OTLP_ENDPOINTS if os.environ.get(name)]
+    if not asked:
+        return []
+    try:
+        from relay.traces import Traces, wanted
+    except ImportError:
+        log.line(
+            logging.WARNING,
+            "no traces",
+            detail=f"{asked[0]} is set, but the extra is not installed: "
+            "pip install 'ses-relay[otel]'",
+        )
+        return []
+    if not wanted():
+        return []
+    traces = Traces()
+    stack.push_async_callback(asyncio.to_thread, traces.close)
+    return [traces]

@@ -106,6 +106,8 @@ class Watch:
     ) -> None:
         """Serve the page and the probes from here on."""
         await asyncio.to_thread(import_module, "relay.web.site")
+        if stopping.is_set():
+            return
         from relay.web import health, site
         from relay.web.metrics import Metrics
 
@@ -164,7 +166,7 @@ class Watch:
                 transport=settings.transport,
                 queue=settings.queue.engine,
                 region=_region(settings),
-                listeners=[sockets.shown(one) for one in server.listening],
+                listeners=server.addresses,
                 usage_header=settings.usage_header,
                 usages=self._templates.usages,
             ),
@@ -208,6 +210,7 @@ class Server:
         self.accept = accept
         self.request = request
         self.listening = listening
+        self.addresses = [sockets.shown(one) for one in listening]
         self.queue = queue
         self.is_open = is_open
         self.stack = stack
