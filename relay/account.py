@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from random import uniform
 from typing import Protocol
 
@@ -19,15 +20,27 @@ class Unanswered(Exception):  # noqa: N818 - a statement about the question
     """SES did not say; the text is for the log."""
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What the account may send: recipients per second, and in 24 hours.
+
+    `used` are those of the last 24 hours; None: SES did not say.
+    """
+
+    rate: float
+    per_day: float | None = None
+    used: float | None = None
+
+
 class Account(Protocol):
     """Who knows the account's quota."""
 
-    async def max_send_rate(self) -> float:
-        """Recipients per second, as GetAccount says it. Raises Unanswered."""
+    async def quota(self) -> Quota:
+        """The quota, as GetAccount says it. Raises Unanswered."""
 
 
 class AccountPace:
-    """Keeps `pace` at `share` of the account's rate."""
+    """Keeps `pace` at `share` of the account's rate; `quota` is what SES said last."""
 
     name = "account"
 
@@ -36,6 +49,7 @@ class AccountPace:
         self._pace = pace
         self._share = share
         self._warned = False
+        self.quota: Quota | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Ask at once, and again every five minutes or a little later."""
@@ -57,7 +71,7 @@ class AccountPace:
 
     async def _ask(self) -> None:
         try:
-            rate = await self._account.max_send_rate()
+            self.quota = await self._account.quota()
         except Unanswered as error:
             if not self._warned:
                 log.line(
@@ -69,6 +83,7 @@ class AccountPace:
             self._warned = True
             return
         self._warned = False
+        rate = self.quota.rate
         if rate <= 0:  # SES' way to say that there is no limit
             self._pace.set_full(None)
             return

@@ -107,6 +107,7 @@ async def serve(
             ]
         )
         pace, services = _pace(settings, opening)
+        account = next((one for one in services if isinstance(one, AccountPace)), None)
         delivery: Delivery
         queue: SqliteQueue | None = None
         gate: Gate | None = None
@@ -135,7 +136,7 @@ async def serve(
         doorkeeper = _doorkeeper(settings)
         listeners, listening = _listeners(settings, relay, doorkeeper, stopping, stack)
         watch.bind(_bind, stack)
-        watch.stats.now = figures(doorkeeper, pace, queue, gate)
+        watch.stats.now = figures(doorkeeper, pace, account, queue, gate)
         if watch.serves:
             services.append(Heartbeat(watch.stats))
         server = watch.server(

@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from relay import config, password, sockets
+from relay.account import AccountPace
 from relay.awaited import Awaited
 from relay.events import Event
 from relay.gate import Gate
@@ -223,7 +224,11 @@ class Server:
 
 
 def figures(
-    doorkeeper: Doorkeeper, pace: Pace, queue: SqliteQueue | None, gate: Gate | None
+    doorkeeper: Doorkeeper,
+    pace: Pace,
+    account: AccountPace | None,
+    queue: SqliteQueue | None,
+    gate: Gate | None,
 ) -> Callable[[], Now]:
     """How things stand, asked of the parts that know."""
 
@@ -234,7 +239,12 @@ def figures(
             waiting, sending = found.waiting, found.sending
             if found.oldest is not None and waiting:
                 oldest = max(queue.now() - found.oldest, 0.0)
+        # SES says -1 where there is no limit.
+        quota = None if account is None else account.quota
+        per_day = quota.per_day if quota is not None else None
         return Now(
+            quota=per_day if per_day is None or per_day > 0 else None,
+            quota_used=quota.used if quota is not None else None,
             waiting=waiting,
             sending=sending,
             oldest=oldest,

@@ -6,7 +6,7 @@ import asyncio
 
 from botocore.exceptions import ClientError
 
-from relay.account import Unanswered
+from relay.account import Quota, Unanswered
 from relay.transport import outcomes
 from relay.transport.connection import Connection
 from relay.transport.credentials import CREDENTIAL_ERRORS
@@ -19,8 +19,8 @@ class SesAccount:
         self._client = connection.client
         self._timeout = timeout
 
-    async def max_send_rate(self) -> float:
-        """Recipients per second, as GetAccount says it. Raises Unanswered."""
+    async def quota(self) -> Quota:
+        """The quota, as GetAccount says it. Raises Unanswered."""
         try:
             async with asyncio.timeout(self._timeout):
                 answer = await self._client.get_account()
@@ -29,7 +29,16 @@ class SesAccount:
             raise Unanswered(f"{status} {code}: {text}") from error
         except CREDENTIAL_ERRORS as error:  # TimeoutError is an OSError
             raise Unanswered(outcomes.named(error)) from error
-        rate = answer.get("SendQuota", {}).get("MaxSendRate")
-        if not isinstance(rate, int | float):
+        said = answer.get("SendQuota", {})
+        rate = _number(said.get("MaxSendRate"))
+        if rate is None:
             raise Unanswered("an answer without SendQuota.MaxSendRate")
-        return float(rate)
+        return Quota(
+            rate,
+            _number(said.get("Max24HourSend")),
+            _number(said.get("SentLast24Hours")),
+        )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

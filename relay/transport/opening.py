@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from relay.account import Account
+from relay.account import Account, Quota
 from relay.model import Mail, MailId, Outcome
 from relay.transport import Transport
 
@@ -52,9 +52,9 @@ class Opening:
         way = self._way.result() if self._way.done() else await self._wait()
         return await way.transport.send(mail, mail_id)
 
-    async def max_send_rate(self) -> float:
-        """Recipients per second, as GetAccount says it. Raises Unanswered."""
-        return await (await self._wait()).account.max_send_rate()
+    async def quota(self) -> Quota:
+        """The account's quota, as GetAccount says it. Raises Unanswered."""
+        return await (await self._wait()).account.quota()
 
     async def _wait(self) -> Way:
         # Shielded: who gives up waiting must not end it for the others.

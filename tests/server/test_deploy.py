@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
 import re
 import subprocess
@@ -214,3 +215,32 @@ def test_the_image_runs_the_relay_itself_as_a_user_without_rights() -> None:
     assert settings.health.listen
     (volume,) = (line.split()[1] for line in lines if line.startswith("VOLUME "))
     assert str(config.spool_path(settings).parent) == volume
+
+
+def test_the_dashboard_and_the_alerts_ask_for_metrics_that_there_are() -> None:
+    from relay.stats import OUTCOMES, Now, Stats
+    from relay.web.metrics import Metrics
+
+    stats = Stats(
+        usages=(), now=lambda: Now(0, 0, 0.0, 1.0, 1.0, quota=1.0, quota_used=1.0)
+    )
+    stats.mails[OUTCOMES[0], "", ""] += 1
+    known = set(
+        re.findall(
+            r"^(relay_\w+)",
+            Metrics(stats, transport="ses", queue="sqlite").text().decode(),
+            re.MULTILINE,
+        )
+    )
+    known |= {"relay_recipients_total", "relay_ses_attempts_total"}
+    known |= {"relay_queue_ended_total"}
+    rules = _documents("prometheus-alerts.yaml")[0]["groups"][0]["rules"]
+    dashboard = json.loads((DEPLOY / "grafana-dashboard.json").read_text("utf-8"))
+    asked = [rule["expr"] for rule in rules]
+    asked += [one["expr"] for panel in dashboard["panels"] for one in panel["targets"]]
+    assert len(asked) > 25
+    for expression in asked:
+        for name in re.findall(r"\brelay_\w+", expression):
+            assert name in known, expression
+    for rule in rules:
+        assert rule["annotations"]["description"], rule["alert"]

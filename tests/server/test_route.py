@@ -259,11 +259,11 @@ async def test_the_accounts_rate_is_asked_of_ses_and_a_refusal_says_why() -> Non
         access = Access(region="eu-west-1", endpoint_url=fake.url, **KEYS)  # type: ignore[arg-type] # all are text
         async with open_ses(access, settings=RequestSettings()) as ses:
             fake.resources["/v2/email/account"] = known
-            assert await ses.account.max_send_rate() == 14.0
+            assert (await ses.account.quota()).rate == 14.0
             for answer, why in (
                 (error("AccessDeniedException", 403, "no"), "403 AccessDenied"),
                 (Answer(body=b"{}"), "without SendQuota.MaxSendRate"),
             ):
                 fake.resources["/v2/email/account"] = answer
                 with pytest.raises(Unanswered, match=why):
-                    await ses.account.max_send_rate()
+                    await ses.account.quota()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from prometheus_client.parser import text_string_to_metric_families as families
 
-from tests.fake_ses import error
+from tests.fake_ses import Answer, error
 from tests.server.relay_process import until
 from tests.server.test_life import through
 from tests.web.site import Site, fake_ses, mail, running_site, sending_site, templated
@@ -36,6 +38,7 @@ def test_mail_is_counted_by_what_its_client_heard() -> None:
         broken = mail()
         broken["X-Relay-Usage"] = "SignIn"
         site.submit(broken)
+        until(lambda: numbers(site)["relay_loop_lag_seconds_count",] > 0)
         found = numbers(site)
     count = "relay_mails_total"
     assert found[count, "locale=", "outcome=accepted", "usage="] == 1
@@ -48,7 +51,6 @@ def test_mail_is_counted_by_what_its_client_heard() -> None:
     assert found["relay_answer_seconds_count", "outcome=accepted"] == 3
     assert found["relay_ses_attempts_total", "answer=content"] == 1
     assert found["relay_ses_attempts_total", "answer=throttled"] >= 1
-    assert found["relay_loop_lag_seconds_count",] > 0
     assert found["relay_connections",] == 0
     assert found["relay_memory_in_hand_bytes",] == 0
     assert not any("Invented" in label for labels in found for label in labels)
@@ -70,3 +72,19 @@ def test_the_queue_and_the_pace_are_measured() -> None:
             [trouble] = site.get("/api/v1/status").json["troubles"]
             assert trouble["text"] == "SES takes no mail: Access denied. 1 mails wait."
             assert "ses:SendRawEmail" in trouble["cure"]
+
+
+def test_the_account_s_quota_is_measured() -> None:
+    quota = {"MaxSendRate": 14, "Max24HourSend": 50000, "SentLast24Hours": 1234}
+    with fake_ses() as ses:
+        ses.resources["/v2/email/account"] = Answer(
+            body=json.dumps({"SendQuota": quota}).encode()
+        )
+        settings = through(ses, RELAY_PACE__SHARE="0.5")
+        with sending_site(settings) as site:
+            until(lambda: ("relay_pace",) in numbers(site))
+            found = numbers(site)
+            assert found["relay_pace",] == 7
+            assert found["relay_quota_max",] == 50000
+            assert found["relay_quota_used",] == 1234
+            assert site.get("/api/v1/figures").json["now"]["quotaUsed"] == 1234
