@@ -15,7 +15,9 @@ TIMEOUT = 5
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     settings.add(parser)
-    parser.add_argument("--url", help="of /readyz; else made from health.listen")
+    parser.add_argument(
+        "--url", help="of /readyz; else of health.listen, else of web.listen"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -25,11 +27,11 @@ def run(options: argparse.Namespace) -> int:
         config = settings.load(options)
         if config is None:
             return 2
-        address = config.health.listen
+        address = config.health.listen or config.web.listen
         if not address:
             settings.complain(
                 "relay ready: nothing to ask: set health.listen "
-                '(such as "127.0.0.1:8026"), or give --url'
+                '(such as "127.0.0.1:8026") or web.listen, or give --url'
             )
             return 2
         url = f"http://{_reachable(address)}/readyz"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import Any
 
@@ -10,6 +11,7 @@ from aiohttp import web
 from relay.control import json_value
 
 MAX_BODY = 1_000_000
+READ_WITHIN = 30.0  # seconds
 MAX_WORD = 500
 
 
@@ -60,17 +62,22 @@ def number(
 
 
 async def body(request: web.Request) -> dict[str, Any]:
-    """The JSON object that is the body. Raises 400, 413 and 415."""
+    """The JSON object that is the body. Raises 400, 408, 413 and 415."""
     if request.content_type != "application/json":
         # A form of another site could send everything else without asking.
         raise web.HTTPUnsupportedMediaType(reason="Content-Type: application/json")
     if (request.content_length or 0) > MAX_BODY:
         raise web.HTTPRequestEntityTooLarge(MAX_BODY, request.content_length or 0)
     data = bytearray()
-    async for chunk in request.content.iter_any():
-        data += chunk
-        if len(data) > MAX_BODY:
-            raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(data))
+    try:
+        async with asyncio.timeout(READ_WITHIN):
+            async for chunk in request.content.iter_any():
+                data += chunk
+                if len(data) > MAX_BODY:
+                    raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(data))
+    except TimeoutError:
+        reason = "The body did not come in time"
+        raise web.HTTPRequestTimeout(reason=reason) from None
     try:
         value = json_value(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):

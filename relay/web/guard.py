@@ -85,11 +85,9 @@ class Guard:
 
         @web.middleware
         async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-            refusal = await self._refusal(request)
-            if refusal is not None:
-                return refusal
             try:
-                return await handler(request)
+                refusal = await self._refusal(request)
+                return await handler(request) if refusal is None else refusal
             except web.HTTPException as error:
                 if error.status < 400:
                     raise
@@ -154,6 +152,9 @@ class Guard:
             async with self._comparing:
                 # Compared for a wrong name too, so that time does not tell which.
                 right = await self._verify(password.decode("utf-8", "replace"))
+        except MemoryError:
+            reason = "No memory to compare the password now"
+            raise web.HTTPServiceUnavailable(reason=reason) from None
         finally:
             self._waiting -= 1
         if colon and right and hmac.compare_digest(name, self._user):

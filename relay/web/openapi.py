@@ -260,7 +260,7 @@ def _operation(
 ) -> Schema:
     wrong = {
         str(status): _answer(_WHAT[status], _ref("Problem"))
-        for status in (401, 403, *also)
+        for status in (401, 403, 503, *also)
     }
     operation: Schema = {
         "summary": summary,
@@ -403,7 +403,7 @@ def _templates() -> Schema:
             "post": _operation(
                 "What a template makes of variables; nothing is sent",
                 _ref("Rendered"),
-                also=(400, 413, 415, 422),
+                also=(400, 408, 413, 415, 422),
                 body=_object({**asked, "to": TEXT}, optional),
             )
         },
@@ -411,7 +411,7 @@ def _templates() -> Schema:
             "post": _operation(
                 "Send one through the relay",
                 _object({"id": TEXT, "reply": TEXT}),
-                also=(400, 413, 415, 422),
+                also=(400, 408, 413, 415, 422),
                 body=_object(
                     {**asked, "to": {"type": "string", "minLength": 1}},
                     ("locale", "variables"),
@@ -429,7 +429,7 @@ def _queue() -> Schema:
         "maxItems": 500,
     }
     change: dict[str, Any] = {
-        "also": (400, 409, 413, 415, 503),
+        "also": (400, 408, 409, 413, 415, 503),
         "body": _object({"ids": ids}),
     }
     return {

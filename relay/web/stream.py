@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from typing import Any
 
 from aiohttp import web
@@ -21,7 +23,9 @@ AT_MOST = 200  # mails of one bundle; of more the reader asks for the list
 BEHIND = 20  # bundles that a reader may be behind
 READERS = 50
 QUIET = 15.0  # seconds until a sign of life
-SLOW = 10.0  # seconds that one write may take
+SLOW = 5.0  # seconds that one write may take
+AT_ONCE = struct.pack("ii", 1, 0)
+SEND_BUFFER = 131_072  # bytes that the kernel keeps for a reader; by itself megabytes
 
 
 class Stream:
@@ -92,6 +96,11 @@ class Stream:
         reader: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._readers.add(reader)
         try:
+            if request.transport is not None:
+                line = request.transport.get_extra_info("socket")
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+                # Whoever is dropped is dropped at once, with what was not read.
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
             await response.prepare(request)
             await response.write(b"retry: 2000\n\n")
             while (data := await _next(reader)) is not None:

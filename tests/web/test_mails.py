@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import select
+import smtplib
+import socket
 import threading
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -242,3 +245,28 @@ def test_readers_that_left_are_forgotten(site: Site) -> None:
         until(lambda: site.get("/api/v1/status").status == 200)
         site.submit(mail())
     assert site.get("/api/v1/mails?limit=1").status == 200
+
+
+def test_a_reader_that_does_not_keep_up_is_dropped(site: Site) -> None:
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect(("127.0.0.1", site.port))
+        slow.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert slow.recv(12) == b"HTTP/1.1 200"
+        reader = Reader(site)  # one that keeps up is told all the same
+        with smtplib.SMTP("127.0.0.1", site.relay.port()) as client:
+            for _ in range(8):
+                for _ in range(120):
+                    client.sendmail(
+                        "a@b.example", "c@d.example", f"Subject: {'x' * 900}\r\n\r\n"
+                    )
+                reader.event("mails")
+        assert was_reset(slow)
+        reader.close()
+
+
+def was_reset(line: socket.socket) -> bool:
+    """Tell whether the other side gave up, before it was read to the end."""
+    ended = select.poll()
+    ended.register(line, select.POLLERR | select.POLLHUP)
+    return bool(ended.poll(WAIT * 1000))
