@@ -34,12 +34,14 @@ _REMOTE = re.compile(
 # base leads elsewhere; no mail needs them.
 _TAGS = re.compile(r"<(?:link|base|meta)\b[^>]*>?", re.IGNORECASE)
 _HREF = re.compile(
-    r"""<a\b[^>]{0,2000}?\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""",
+    r"""<a\b[^<>]{0,1000}?\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""",
     re.IGNORECASE,
 )
 _URL = re.compile(r"https?://[^\s<>\"')\]]+")
 _CODE = re.compile(
-    r"(?<![\w.,/#-])(\d{4,8}|\d{3}[ -]\d{3}|(?=[A-Z]*\d)[A-Z0-9]{6,8})(?![\w/#-])"
+    r"""(?:(?<![\w.,/#-])|(?<=\b[A-Z]-))  # a letter and a dash, as in G-123456
+        (\d{4,8}|\d{3}[ -]\d{3}|(?=[A-Z]*\d)[A-Z0-9]{6,8})(?![\w/#-])""",
+    re.VERBOSE,
 )
 _YEAR = re.compile(r"(?:19|20)\d\d")
 

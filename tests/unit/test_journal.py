@@ -1,0 +1,186 @@
+"""The stories of mails: complete, bounded, and without what must not be seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from relay.events import Answered, Attempted, Overtaken, Refused, Settled
+from relay.journal import MAX_ATTEMPTS, Call, Entry, Journal
+from relay.model import (
+    Accepted,
+    Choice,
+    Deferred,
+    Envelope,
+    Failed,
+    Job,
+    Mail,
+    MailId,
+    Outcome,
+    Queued,
+    Replaced,
+    Reply,
+    Sending,
+    Sent,
+    Submission,
+    Superseded,
+    When,
+)
+
+ID = MailId("k3v9")
+ENVELOPE = Envelope("app@acme.example", ("ann@example.com",))
+CHOICE = Choice("SignIn", "SignIn", "fr", variables=("code",))
+MAIL = Mail(ENVELOPE, b"Subject: secret 123456\r\n\r\n", choice=CHOICE)
+DENIED = Deferred(
+    Reply(554, "7.1", "Access denied"), When.SLOWLY, detail="403 AccessDenied: no"
+)
+
+
+def journal(max_count: int = 100, max_bytes: int = 10_000_000) -> Journal:
+    return Journal(
+        subject=lambda mail: "Your code is {{code}}",
+        max_count=max_count,
+        max_bytes=max_bytes,
+        now=lambda: 50.0,
+    )
+
+
+def submission(name: str = ID, *recipients: str) -> Submission:
+    to = recipients or ENVELOPE.recipients
+    envelope = Envelope("app@acme.example", to)
+    return Submission(MailId(name), envelope, b"x" * 9, "10.0.0.1", 42.0, "local")
+
+
+def attempted(outcome: Outcome, number: int = 0, attempt: int = 1) -> Attempted:
+    return Attempted(ID, number, MAIL, attempt, outcome, 0.2)
+
+
+def answered(reply: Reply, outcome: Outcome | None, *mails: Mail) -> Answered:
+    made = mails or (MAIL,)
+    return Answered(submission(), made, reply, outcome, 1, 0.3, ("careful",))
+
+
+def one(kept: Journal) -> Entry:
+    [entry] = kept.newest_first()
+    return entry
+
+
+OK = Reply(250, "0.0", "Ok m-1")
+QUEUED = Reply(250, "0.0", "queued as k3v9")
+
+
+def job(state: Sending | Queued, number: int = 0) -> Job:
+    return Job(ID, number, MAIL, 1.0, 99.0, state)
+
+
+def test_a_mail_that_ses_takes_at_once() -> None:
+    kept = journal()
+    kept(attempted(Accepted("m-1")))
+    kept(answered(OK, Accepted("m-1")))
+    entry = one(kept)
+    assert entry.state == "sent"
+    assert (entry.at, entry.peer, entry.listener) == (42.0, "10.0.0.1", "local")
+    assert (entry.usage, entry.template, entry.locale) == ("SignIn", "SignIn", "fr")
+    assert entry.variables == ("code",)
+    assert entry.warnings == ("careful",)
+    assert entry.calls == {0: Call("sent", "m-1")}
+    assert [(each.answer, each.at) for each in entry.attempts] == [("accepted", 49.8)]
+    assert entry.mails == (replace(MAIL, content=b""),)
+    assert "123456" not in repr(entry)
+
+
+def test_a_mail_that_waits_and_is_sent_later() -> None:
+    kept = journal()
+    kept(attempted(DENIED))
+    kept(answered(QUEUED, DENIED))
+    assert one(kept).state == "queued"
+    waits = Queued(1, 30.0, DENIED.reply)
+    kept(Settled(job(Sending(1)), waits, DENIED, wait=10.0))
+    call = one(kept).calls[0]
+    assert (call.state, call.due, call.reply) == ("queued", 60.0, str(DENIED.reply))
+    kept(attempted(Accepted("m-2"), attempt=2))
+    kept(Settled(job(Sending(2)), Sent(2, 5.0, "m-2"), Accepted("m-2")))
+    entry = one(kept)
+    assert (entry.state, entry.message_ids) == ("sent", ["m-2"])
+    assert [each.number for each in entry.attempts] == [1, 2]
+    assert entry.attempts[0].detail == "403 AccessDenied: no"
+
+
+def test_a_mail_of_several_calls_is_as_bad_as_its_worst() -> None:
+    kept = journal()
+    kept(attempted(Accepted("m-1"), 0))
+    kept(attempted(DENIED, 1))
+    kept(answered(QUEUED, None, MAIL, MAIL))
+    assert one(kept).state == "queued"
+    failed = Failed(2, 9.0, Reply(554, "4.7", "Delivery time expired"))
+    reports = ("app@acme.example",)
+    kept(Settled(job(Sending(2), 1), failed, None, reports=reports))
+    entry = one(kept)
+    assert (entry.state, entry.reports) == ("failed", reports)
+    assert entry.calls[0].state == "sent"
+
+
+def test_what_the_client_was_refused_is_not_kept_by_us() -> None:
+    kept = journal()
+    kept(attempted(DENIED))
+    kept(answered(DENIED.reply, DENIED))
+    assert one(kept).state == "refused"
+    kept(Refused(submission("other"), Reply(550, "6.0", "no"), 0.1))
+    assert [entry.state for entry in kept.newest_first()] == ["refused", "refused"]
+
+
+def test_mail_of_an_earlier_start_has_a_story_too() -> None:
+    kept = journal()
+    kept(Settled(job(Sending(7)), Sent(7, 5.0, "m-9"), Accepted("m-9")))
+    entry = one(kept)
+    assert (entry.recipients, entry.usage) == (ENVELOPE.recipients, "SignIn")
+    assert entry.state == "sent"
+
+
+def test_mail_that_newer_mail_overtook_names_it() -> None:
+    kept = journal()
+    kept(answered(QUEUED, None))
+    replaced = Replaced(ID, 0, "SignIn", ENVELOPE.recipients, Superseded(1, 5.0))
+    kept(Overtaken(replaced, by=MailId("newer")))
+    assert (one(kept).state, one(kept).overtaken_by) == ("superseded", "newer")
+
+
+def test_an_operators_move_is_told() -> None:
+    kept = journal()
+    kept(answered(QUEUED, None))
+    told: list[str] = []
+    kept.on_change(lambda entry: told.append(entry.state))
+    kept.moved(ID, 0, Call("dropped"))
+    kept.moved(MailId("unknown"), 0, Call("dropped"))
+    assert told == ["dropped"]
+
+
+def test_the_newest_are_kept() -> None:
+    kept = journal(max_count=3)
+    for number in range(5):
+        kept(Refused(submission(str(number)), OK, 0.1))
+    assert [entry.id for entry in kept.newest_first()] == ["4", "3", "2"]
+    assert [entry.seq for entry in kept.newest_first()] == [5, 4, 3]
+    assert kept.get("0") is None
+    kept.clear()
+    assert len(kept) == 0
+
+
+def test_bytes_are_bounded_by_what_recipients_take() -> None:
+    kept = journal(max_bytes=500_000)
+    many = [f"{number:0>60}@example.com" for number in range(1000)]
+    for number in range(20):
+        kept(Refused(submission(str(number), *many), OK, 0.1))
+    assert 1 < len(kept) < 10
+    for number in range(20, 60):
+        kept(Refused(submission(str(number)), OK, 0.1))
+    assert len(kept) > 40  # what went gave its bytes back
+
+
+def test_of_a_mail_that_is_tried_for_days_the_ends_are_kept() -> None:
+    kept = journal()
+    for attempt in range(1, 301):
+        kept(attempted(DENIED, attempt=attempt))
+    entry = one(kept)
+    assert len(entry.attempts) == MAX_ATTEMPTS
+    assert entry.attempts_left_out == 300 - MAX_ATTEMPTS
+    assert [entry.attempts[0].number, entry.attempts[-1].number] == [1, 300]
