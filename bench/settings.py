@@ -23,6 +23,9 @@ address = "127.0.0.1:{port}"
 [limits]
 connections = 10000
 
+[web]
+listen = ""
+
 [ses]
 accessKeyId = "{KEY_ID}"
 accessKeySecret = "{KEY_SECRET}"

@@ -19,7 +19,7 @@ from relay.web.figures import point_of
 from relay.web.mails import summary
 
 EVERY = 0.25  # seconds between two bundles
-AT_MOST = 200  # mails of one bundle; of more the reader asks for the list
+AT_MOST = 50  # mails of one bundle; of more the reader asks for the list
 BEHIND = 20  # bundles that a reader may be behind
 READERS = 50
 QUIET = 15.0  # seconds until a sign of life

@@ -31,6 +31,7 @@ export function open(main, [id], context) {
   let chosen = -1;
   let fresh = 0;
   let timer = 0;
+  let again = 0;
   let asked = 0;
 
   const items = h("ol", { role: "list", "aria-label": "Mails, newest first" });
@@ -80,21 +81,21 @@ export function open(main, [id], context) {
     if (next !== null && last > rows.length - 50) load();
   }
 
-  async function load(again = false) {
-    if (loading && !again) return;
+  async function load(anew = false) {
+    if (loading && !anew) return;
     loading = true;
     const mine = ++asked;
     const filter = query(wanted);
     if (states.value) filter.set("state", states.value);
     filter.set("limit", String(PAGE));
-    if (!again && next !== null) filter.set("before", String(next));
+    if (!anew && next !== null) filter.set("before", String(next));
     try {
       const found = await get(`/api/v1/mails?${filter}`);
       if (mine !== asked) return;
       problem.replaceChildren();
-      rows = again ? found.mails : [...rows, ...found.mails];
+      rows = anew ? found.mails : [...rows, ...found.mails];
       next = found.next;
-      if (again) { list.scrollTop = 0; fresh = 0; more.hidden = true; chosen = rows.findIndex((one) => one.id === current); }
+      if (anew) { list.scrollTop = 0; fresh = 0; more.hidden = true; chosen = rows.findIndex((one) => one.id === current); }
       draw();
       lesson(found.kept);
     } catch (trouble) {
@@ -121,8 +122,7 @@ export function open(main, [id], context) {
 
   function changed({ mails: some, more: tooMany }) {
     if (tooMany || wanted || states.value) {
-      clearTimeout(timer);
-      timer = setTimeout(() => (list.scrollTop < 2 ? load(true) : null), 500);
+      again ||= setTimeout(() => { again = 0; if (list.scrollTop < 2) load(true); }, 1000);
       return;
     }
     const bySeq = new Map(rows.map((one, index) => [one.seq, index]));
@@ -280,6 +280,6 @@ export function open(main, [id], context) {
       else return false;
       return true;
     },
-    close() { clearInterval(clock); clearTimeout(timer); resized.disconnect(); },
+    close() { clearInterval(clock); clearTimeout(timer); clearTimeout(again); resized.disconnect(); },
   };
 }
