@@ -28,7 +28,7 @@ bench: test-environment
 lint: test-environment
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m ruff check .
-	@.venv/bin/python -m mypy relay tests bench scripts/demo.py
+	@.venv/bin/python -m mypy relay tests bench scripts/demo.py scripts/screenshots.py
 
 format: test-environment
 	@.venv/bin/python -m ruff format .

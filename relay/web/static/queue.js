@@ -37,12 +37,12 @@ export function open(main, _, context) {
     count.textContent = rows.length ? `${rows.length}${next ? " or more" : ""} mails` : "";
     table.hidden = !rows.length;
     more.hidden = !next;
-    empty.replaceChildren(rows.length ? "" : h("div", { class: "lesson" }, h("h2", {}, context.status?.queue === "none" ? "There is no queue" : "Nothing waits"),
-      h("p", {}, context.status?.queue === "none" ? "With queue.engine = \"none\" SES' answer is the reply, and no mail is kept here." : "Mail that SES does not take at once is kept here and tried again.")));
+    empty.replaceChildren(...rows.length ? [] : [h("div", { class: "lesson" }, h("h2", {}, context.status?.queue === "none" ? "There is no queue" : "Nothing waits"),
+      h("p", {}, context.status?.queue === "none" ? "With queue.engine = \"none\" SES' answer is the reply, and no mail is kept here." : "Mail that SES does not take at once is kept here and tried again."))]);
     body.replaceChildren(...rows.map((one) => h("tr", {},
       h("td", { class: "tight" }, h("a", { href: `/mails/${one.id}` }, one.id), h("div", { class: "soft", title: one.acceptedAt }, one.usage || "–", " · ", bytes(one.size))),
       h("td", {}, one.recipients.slice(0, 3).join(", "), one.recipients.length > 3 ? ` +${one.recipients.length - 3}` : ""),
-      h("td", {}, reason(one), one.maybeSent ? h("div", { class: "state queued" }, "It may have been sent.") : "", h("div", { class: "soft" }, `${one.attempts} attempts, accepted ${exact(Date.parse(one.acceptedAt) / 1000)}`)),
+      h("td", {}, reason(one), one.maybeSent ? h("div", { class: "state queued" }, "It may have been sent.") : "", h("div", { class: "soft" }, `${one.attempts} ${one.attempts === 1 ? "attempt" : "attempts"}, accepted ${exact(Date.parse(one.acceptedAt) / 1000)}`)),
       h("td", { class: "tight" }, stateOf(one.state)),
       h("td", { class: "tight" }, one.state === "queued" || one.state === "failed" ? h("div", { class: "row" },
         h("button", { type: "button", disabled: !may, "aria-label": `Retry ${one.id}`, onclick: () => act("retry", [one.id]) }, "Retry"),
