@@ -385,7 +385,7 @@ class SqliteQueue:
             return
 
         def write(connection: sqlite3.Connection) -> None:
-            self._leave_room(0)
+            self._leave_room(connection, 0)
             self._write_clock(connection)
 
         await self._write(write)
