@@ -134,8 +134,13 @@ async def serve(
             room=Room(int(settings.limits.memory * WORKED_ON)),
         )
         doorkeeper = _doorkeeper(settings)
-        listeners, listening = _listeners(settings, relay, doorkeeper, stopping, stack)
-        watch.bind(_bind, stack)
+        try:
+            listeners, listening = _listeners(
+                settings, relay, doorkeeper, stopping, stack
+            )
+            watch.bind(_bind, stack)
+        except sockets.CannotListen as error:
+            raise Unusable(str(error)) from error
         watch.stats.now = figures(doorkeeper, pace, account, queue, gate)
         if watch.serves:
             services.append(Heartbeat(watch.stats))
@@ -440,7 +445,7 @@ def _bind(address: str, name: str, stack: AsyncExitStack) -> list[socket.socket]
     try:
         bound = sockets.bind(host, port)
     except sockets.CannotListen as error:
-        raise Unusable(f"listener {name}: {error}") from error
+        raise sockets.CannotListen(f"listener {name}: {error}") from error
     for one in bound:
         stack.callback(one.close)
         log.line(logging.INFO, "listening", listener=name, address=sockets.shown(one))

@@ -8,6 +8,7 @@ and a relay that serves neither page nor probes never imports it.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,7 +16,7 @@ from contextlib import AsyncExitStack
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from relay import config, password, sockets
+from relay import config, log, password, sockets
 from relay.account import AccountPace
 from relay.awaited import Awaited
 from relay.events import Event
@@ -77,9 +78,26 @@ class Watch:
         bind: Callable[[str, str, AsyncExitStack], list[socket.socket]],
         stack: AsyncExitStack,
     ) -> None:
-        """Take the ports, so that a taken one is known before the relay is ready."""
-        if self._settings.web.listen:
-            self._page = bind(self._settings.web.listen, "web", stack)
+        """Take the ports, so that a taken one is known before the relay is ready.
+
+        Raises CannotListen.
+
+        A page that nobody asked for is no reason to take no mail: where its default
+        port is taken, say by another relay, there is none.
+        """
+        web = self._settings.web
+        if web.listen:
+            try:
+                self._page = bind(web.listen, "web", stack)
+            except sockets.CannotListen as error:
+                if "listen" in web.model_fields_set:
+                    raise
+                log.line(
+                    logging.WARNING,
+                    "no page",
+                    detail=f"{error}; set web.listen to another address, "
+                    'or to "" for none',
+                )
         if self._settings.health.listen:
             self._health = bind(self._settings.health.listen, "health", stack)
 

@@ -43,6 +43,7 @@ class RelayProcess:
         self.process = process
         self.log: list[dict[str, Any]] = []
         self.stderr: list[str] = []
+        self._silent = False  # it has ended, and all that it said is here
         self._changed = threading.Condition()
         self._shown: queue.SimpleQueue[Shown] = queue.SimpleQueue()
         self._threads = [
@@ -64,6 +65,7 @@ class RelayProcess:
                 self._changed.notify_all()
         self.process.wait()
         with self._changed:
+            self._silent = True
             self._changed.notify_all()
 
     def _read_shown(self, stream: IO[str]) -> None:
@@ -80,13 +82,14 @@ class RelayProcess:
             for entry in self.log:
                 if entry["event"] == name and match(entry):
                     return entry
-            if self.process.poll() is not None:
-                return {}
             return None
 
         with self._changed:
-            entry = self._changed.wait_for(found, timeout=WAIT)
-        if not entry:
+            self._changed.wait_for(
+                lambda: found() is not None or self._silent, timeout=WAIT
+            )
+            entry = found()
+        if entry is None:
             raise AssertionError(f"no {name!r} among:\n{''.join(self.stderr)}")
         return entry
 
@@ -149,12 +152,12 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def running_relay(
-    *arguments: str, settings: Mapping[str, str] | None = None
+    *arguments: str, settings: Mapping[str, str | None] | None = None
 ) -> Iterator[RelayProcess]:
     """Run `relay serve` (default: `--capture --show`) until the context ends.
 
-    `settings` are RELAY_… variables; the listener is 127.0.0.1 on a free port
-    unless they say otherwise.
+    `settings` are RELAY_… variables, None for one that is not set; the listener is
+    127.0.0.1 on a free port, and there is no page, unless they say otherwise.
     """
     if not arguments:
         arguments = ("--capture", "--show")
@@ -171,7 +174,7 @@ def running_relay(
         process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "relay", "serve", *arguments],
             cwd=directory,
-            env=environment(chosen),
+            env=environment({k: v for k, v in chosen.items() if v is not None}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

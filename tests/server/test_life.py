@@ -291,7 +291,8 @@ def test_trap_13_ready_asks_the_health_listener(tmp_path: Path) -> None:
         assert relay_command("ready", "--url", url.replace("readyz", "livez")).stdout
     stopped = relay_command("ready", "--url", url)
     assert (stopped.returncode, "Traceback" in stopped.stderr) == (1, False)
-    unset = relay_command("ready", cwd=tmp_path)
+    nowhere = {"RELAY_WEB__LISTEN": ""}
+    unset = relay_command("ready", settings=nowhere, cwd=tmp_path)
     assert unset.returncode == 2
     assert "health.listen" in unset.stderr
 

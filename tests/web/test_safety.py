@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import smtplib
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from relay.password import hashed
+from tests.server.relay_process import running_relay
 from tests.server.test_life import through
 from tests.web.site import (
     TEMPLATE,
@@ -223,3 +226,16 @@ def test_a_taken_port_stops_the_start() -> None:
 def test_the_page_needs_a_password_off_loopback() -> None:
     said = refused_start({"RELAY_WEB__LISTEN": "0.0.0.0:0"})
     assert "reachable from outside" in said
+
+
+def test_a_taken_default_port_leaves_the_relay_without_a_page() -> None:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(socket.create_server(("127.0.0.1", 8025)))
+        except OSError:
+            pass  # another program has it, which will do
+        relay = stack.enter_context(running_relay(settings={"RELAY_WEB__LISTEN": None}))
+        assert "127.0.0.1:8025" in relay.event("no page")["detail"]
+        with smtplib.SMTP("127.0.0.1", relay.port(), timeout=20) as client:
+            client.sendmail("a@b.example", ["c@d.example"], "Subject: x\r\n\r\nx\r\n")
+        assert relay.next_captured().recipients == ["c@d.example"]
