@@ -209,7 +209,7 @@ class Journal:
         self._bytes += sum(map(len, entry.recipients))
         entry.size = len(submission.content)
         entry.peer, entry.listener = submission.peer, submission.listener
-        entry.user = getattr(submission, "user", "")
+        entry.user = submission.user
         entry.reply, entry.seconds = str(reply), seconds
 
     def _made(self, entry: Entry, number: int, mail: Mail) -> None:

@@ -88,7 +88,6 @@ class SqliteQueue:
         keep_failed: float,
     ) -> None:
         self._path = path
-        self.writable = True  # as far as the latest attempt to write tells
         self._wal = path.with_name(path.name + "-wal")
         self._keep_sent, self._keep_failed = keep_sent, keep_failed
         (self._last,) = connection.execute(
@@ -307,12 +306,9 @@ class SqliteQueue:
 
     async def _write(self, operation: Operation[T]) -> T:
         try:
-            result = await self._writer.do(operation)
+            return await self._writer.do(operation)
         except (sqlite3.Error, OSError) as error:
-            self.writable = False
             raise Unwritable(f"{self._path}: {error}") from error
-        self.writable = True
-        return result
 
     async def _outside(self, operation: Operation[T]) -> T:
         try:

@@ -120,15 +120,16 @@ class CapturedMails:
         )
 
     async def _code(self, request: web.Request) -> web.Response:
-        code = Preview(self._one(request).mail.content).code
+        content = self._one(request).mail.content
+        code = await asyncio.to_thread(lambda: Preview(content).code)
         if not code:
             raise web.HTTPNotFound(reason="No code is found in this mail")
         return web.json_response({"code": code})
 
     async def _view(self, request: web.Request) -> web.Response:
         captured = self._one(request)
-        preview = await asyncio.to_thread(Preview, captured.mail.content)
-        html = preview.html
+        content = captured.mail.content
+        html = await asyncio.to_thread(lambda: Preview(content).html)
         if html is None:
             raise web.HTTPNotFound(reason="This mail has no HTML")
         return as_frame(html, remote=request.query.get("remote") == "1")

@@ -101,7 +101,7 @@ class Guard:
     async def _refusal(self, request: web.Request) -> web.Response | None:
         if request.path in self._open:
             return None
-        if not self._is_ours(request.host):
+        if not self._is_ours(request.headers.get(hdrs.HOST, "")):
             # The name is the asker's own words: it is not said again.
             return problem(403, "This Host is not one of web.hosts in the settings")
         if not _is_same_site(request):
@@ -176,7 +176,8 @@ def _is_same_site(request: web.Request) -> bool:
     if origin is None or reads:
         return True
     try:
-        return urlsplit(origin).netloc.lower() == request.host.lower()
+        host = request.headers.get(hdrs.HOST, "")
+        return urlsplit(origin).netloc.lower() == host.lower()
     except ValueError:
         return False
 

@@ -11,6 +11,9 @@ from aiohttp import web
 
 from relay.web.metrics import CONTENT_TYPE, Metrics
 
+# At one time, on each server: a page needs two or three.
+MOST_CONNECTIONS = 500
+
 LIVEZ, READYZ, METRICS = "/livez", "/readyz", "/metrics"
 
 # Says what stands in the way of taking mail; "": nothing.
@@ -49,12 +52,35 @@ async def served(
 ) -> AsyncIterator[None]:
     """Answer with `app` on `bound` while the context lasts."""
     # A probe every second must not fill the log.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    # Who gave up waiting for a mail must not hold the place of one who does.
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=1.0, handler_cancellation=True
+    )
     await runner.setup()
+    server = runner.server
+    loop = asyncio.get_running_loop()
+
+    def protocol() -> asyncio.Protocol:
+        if server is None or len(server.connections) >= MOST_CONNECTIONS:
+            return _Full()
+        return server()
+
+    # So many are accepted before the first of them is counted.
+    accepting = [
+        await loop.create_server(protocol, sock=one, backlog=50) for one in bound
+    ]
     try:
-        for one in bound:
-            await web.SockSite(runner, one).start()
         yield
     finally:
+        for one in accepting:
+            one.close()
         async with asyncio.timeout(5):
             await runner.cleanup()
+
+
+class _Full(asyncio.Protocol):
+    """What a connection too many gets: nothing."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            transport.abort()

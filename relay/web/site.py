@@ -146,7 +146,8 @@ def _troubles(stats: Stats) -> list[dict[str, str]]:
         troubles.append(
             {"text": f"Sending is paused: {now.paused}.{waits}", "cure": ""}
         )
-    if (alarm := stats.alarm) is not None:
+    alarm = stats.alarm
+    if alarm is not None and alarm.reply.text != now.paused:
         text = f"SES takes no mail: {alarm.reply.text}.{waits}"
         troubles.append({"text": text, "cure": alarm.detail})
     return troubles

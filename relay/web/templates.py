@@ -64,37 +64,15 @@ class TemplatePages:
             variables.setdefault("locale", locale)
         try:
             template = self._templates.choose(usage, locale)
-            content = await asyncio.to_thread(
-                template.apply, parse(b""), Envelope("app@localhost", (to,)), variables
-            )
+            # In a thread: a text of a megabyte takes its time.
+            found = await asyncio.to_thread(_rendered, template, to, variables)
         except Refused as refused:
             raise web.HTTPUnprocessableEntity(reason=refused.reply.text) from None
-        preview = Preview(content)
-        html = preview.html
+        html = found["html"]
         view = None
         if html is not None and len(html) <= LARGEST:
             view = f"/view/rendered/{self._keep(html)}"
-        fields = {name.lower(): value for name, value in reversed(preview.fields)}
-        return web.json_response(
-            {
-                "usage": template.usage,
-                "locale": template.locale,
-                "subject": preview.subject,
-                # Without one of its own it has the From of the app's mail.
-                "from": fields.get("from", "") if template.names_sender else "",
-                "to": fields.get("to", ""),
-                "replyTo": fields.get("reply-to", ""),
-                "text": preview.text,
-                "html": html,
-                "view": view,
-                "source": template.source.content,
-                "size": len(content),
-                "problems": [
-                    {"kind": one.kind, "text": one.text, "line": one.line}
-                    for one in problems(template, html)
-                ],
-            }
-        )
+        return web.json_response({**found, "view": view})
 
     async def _send(self, request: web.Request) -> web.Response:
         if self._accept is None:
@@ -148,6 +126,31 @@ class TemplatePages:
 READ_ONLY = (
     "Read-only: set web.user and web.passwordHash in the settings to change things here"
 )
+
+
+def _rendered(template: Template, to: str, variables: dict[str, Any]) -> dict[str, Any]:
+    """What the template makes of the variables, and what is wrong with it."""
+    envelope = Envelope("app@localhost", (to,))
+    content = template.apply(parse(b""), envelope, variables)
+    preview = Preview(content)
+    fields = {name.lower(): value for name, value in reversed(preview.fields)}
+    return {
+        "usage": template.usage,
+        "locale": template.locale,
+        "subject": preview.subject,
+        # Without one of its own it has the From of the app's mail.
+        "from": fields.get("from", "") if template.names_sender else "",
+        "to": fields.get("to", ""),
+        "replyTo": fields.get("reply-to", ""),
+        "text": preview.text,
+        "html": preview.html,
+        "source": template.source.content,
+        "size": len(content),
+        "problems": [
+            {"kind": one.kind, "text": one.text, "line": one.line}
+            for one in problems(template, preview.html)
+        ],
+    }
 
 
 def _described(one: Template) -> dict[str, Any]:

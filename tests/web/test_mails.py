@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from email.message import EmailMessage
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 
 import pytest
 
@@ -270,3 +270,45 @@ def was_reset(line: socket.socket) -> bool:
     ended = select.poll()
     ended.register(line, select.POLLERR | select.POLLHUP)
     return bool(ended.poll(WAIT * 1000))
+
+
+def test_who_gives_up_waiting_leaves_the_place_to_another(site: Site) -> None:
+    lines = []
+    for _ in range(100):  # all that may wait at a time
+        line = socket.create_connection(("127.0.0.1", site.port), timeout=WAIT)
+        line.sendall(
+            b"GET /api/v1/wait?timeout=300 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
+        lines.append(line)
+    until(lambda: site.get("/api/v1/wait?timeout=0").status == 503)
+    for line in lines:
+        line.close()
+    until(lambda: site.get("/api/v1/wait?timeout=0").status == 404)
+
+
+def test_a_request_without_a_host_is_refused_without_a_question_to_the_dns(
+    site: Site,
+) -> None:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=WAIT) as line:
+        line.sendall(b"GET /api/v1/status HTTP/1.0\r\n\r\n")
+        assert line.recv(12) == b"HTTP/1.0 403"
+
+
+def test_connections_have_a_limit_and_the_page_outlives_those_above_it(
+    site: Site,
+) -> None:
+    lines = [
+        socket.create_connection(("127.0.0.1", site.port), timeout=WAIT)
+        for _ in range(600)
+    ]
+    assert lines[-1].recv(1) == b""
+    for line in lines:
+        line.close()
+    until(lambda: answers(site))
+
+
+def answers(site: Site) -> bool:
+    try:
+        return site.get("/api/v1/status").status == 200
+    except (OSError, HTTPException):
+        return False
