@@ -239,3 +239,19 @@ def test_a_taken_default_port_leaves_the_relay_without_a_page() -> None:
         with smtplib.SMTP("127.0.0.1", relay.port(), timeout=20) as client:
             client.sendmail("a@b.example", ["c@d.example"], "Subject: x\r\n\r\nx\r\n")
         assert relay.next_captured().recipients == ["c@d.example"]
+
+
+def test_a_taken_default_port_stops_a_relay_that_takes_mail_there() -> None:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(socket.create_server(("127.0.0.1", 8025)))
+        except OSError:
+            pass  # another program has it, which will do
+        said = refused_start(
+            {
+                "RELAY_INTAKE__TOKEN": "hush",
+                "RELAY_SES__EMAIL_ADDRESS": "noreply@acme.example",
+                "RELAY_LISTENERS": '[{"address": "127.0.0.1:0"}]',
+            }
+        )
+    assert "listener web: 127.0.0.1:8025: Address already in use" in said
