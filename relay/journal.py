@@ -16,12 +16,15 @@ from typing import NamedTuple
 from relay.events import Answered, Attempted, Event, Overtaken, Refused, Settled
 from relay.model import (
     Accepted,
+    Choice,
     Deferred,
+    Envelope,
     Failed,
     Mail,
     MailId,
     Queued,
     Reply,
+    SendOptions,
     Sent,
     Submission,
     Superseded,
@@ -105,6 +108,33 @@ class Entry:
         return [call.message_id for call in self.calls.values() if call.message_id]
 
 
+class _Taken(NamedTuple):
+    """The story of nearly every mail, which SES took at once; not yet an `Entry`.
+
+    Made in a sixth of the time, and one object for the garbage collector, not seven:
+    at a thousand mails a second that is half of what the journal costs.
+    """
+
+    seq: int
+    id: MailId
+    at: float
+    size: int
+    envelope: Envelope
+    peer: str
+    listener: str
+    user: str
+    sent: Envelope
+    options: SendOptions
+    choice: Choice
+    subject: str
+    reply: Reply
+    seconds: float
+    warnings: tuple[str, ...]
+    attempted_at: float
+    attempt_seconds: float
+    message_id: str
+
+
 class Journal:
     """Keeps the newest entries; the oldest make room."""
 
@@ -123,54 +153,60 @@ class Journal:
         self._now = now
         # In the order of their coming. Of a plain dict the first is found slowly
         # where those before it were removed: 6 us a mail (measured).
-        self._entries: OrderedDict[MailId, Entry] = OrderedDict()
+        self._entries: OrderedDict[MailId, Entry | _Taken] = OrderedDict()
+        # First attempts that SES took; the answer to their clients follows at once.
+        self._early: dict[MailId, tuple[Attempted, float]] = {}
         self._bytes = 0
         self._last = 0
-        self._watching: list[Callable[[Entry], None]] = []
+        self._watching: list[Callable[[MailId], None]] = []
 
-    def on_change(self, told: Callable[[Entry], None]) -> None:
-        """Have `told` called with each entry that is new or changed."""
+    def on_change(self, told: Callable[[MailId], None]) -> None:
+        """Have `told` called with the id of each entry that is new or changed."""
         self._watching.append(told)
 
     def newest_first(self) -> Iterator[Entry]:
         """All entries; those that come meanwhile are not among them."""
-        return iter(list(reversed(self._entries.values())))
+        return map(self._whole, list(reversed(self._entries.values())))
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def get(self, mail_id: str) -> Entry | None:
         """The entry of this id, if it is still kept."""
-        return self._entries.get(MailId(mail_id))
+        found = self._entries.get(MailId(mail_id))
+        return None if found is None else self._whole(found)
 
     def moved(self, mail_id: MailId, number: int, call: Call) -> None:
         """An operator moved one call of a mail."""
-        entry = self._entries.get(mail_id)
-        if entry is None:
-            return
-        entry.calls[number] = call
-        for told in self._watching:
-            told(entry)
+        if mail_id in self._entries:
+            self._entry(mail_id).calls[number] = call
+            self._tell(mail_id)
 
     def clear(self) -> None:
         """Forget all."""
         self._entries.clear()
+        self._early.clear()
         self._bytes = 0
 
     # What happens.
 
     def __call__(self, event: Event) -> None:
         match event:
+            case Attempted(number=0, attempt=1, outcome=Accepted()) if (
+                event.id not in self._entries
+            ):
+                self._early[event.id] = event, self._now()
+                return
             case Attempted():
-                entry = self._attempted(event)
+                self._attempted(self._entry(event.id), event, self._now())
             case Answered():
-                entry = self._answered(event)
+                self._answered(event)
             case Refused(submission, reply, seconds):
                 entry = self._entry(submission.id)
                 self._received(entry, submission, reply, seconds)
                 entry.refused = True
             case Settled():
-                entry = self._settled(event)
+                self._settled(event)
             case Overtaken(replaced, by):
                 entry = self._entry(replaced.id)
                 if not entry.recipients:
@@ -179,25 +215,78 @@ class Journal:
                 call = Call("superseded", maybe_sent=maybe_sent)
                 entry.calls[replaced.number] = call
                 entry.overtaken_by = by
+        self._tell(event.id)
+
+    def _tell(self, mail_id: MailId) -> None:
         for told in self._watching:
-            told(entry)
+            told(mail_id)
 
     def _entry(self, mail_id: MailId) -> Entry:
-        entry = self._entries.get(mail_id)
-        if entry is None:
-            self._last += 1
-            entry = Entry(self._last, mail_id, self._now())
+        """The entry to write to; a new one where there is none."""
+        found = self._entries.get(mail_id)
+        if isinstance(found, Entry):
+            return found
+        if found is not None:
+            entry = self._whole(found)
             self._entries[mail_id] = entry
-            self._bytes += ENTRY_BYTES
-            self._make_room()
+            return entry
+        entry = Entry(self._next(), mail_id, self._now())
+        self._entries[mail_id] = entry
+        self._bytes += ENTRY_BYTES
+        self._make_room()
+        if (early := self._early.pop(mail_id, None)) is not None:
+            self._attempted(entry, *early)
         return entry
+
+    def _next(self) -> int:
+        self._last += 1
+        return self._last
+
+    def _whole(self, kept: Entry | _Taken) -> Entry:
+        """The story in full."""
+        if isinstance(kept, Entry):
+            return kept
+        choice = kept.choice
+        return Entry(
+            kept.seq,
+            kept.id,
+            kept.at,
+            kept.envelope.sender,
+            kept.envelope.recipients,
+            kept.size,
+            kept.peer,
+            kept.listener,
+            kept.user,
+            choice.usage,
+            choice.template,
+            choice.locale,
+            choice.variables,
+            kept.subject,
+            (Mail(kept.sent, b"", kept.options, choice),),
+            str(kept.reply),
+            kept.seconds,
+            kept.warnings,
+            [
+                Attempt(
+                    *(1, 1, kept.attempted_at, kept.attempt_seconds),
+                    *("accepted", "", "", False),
+                )
+            ],
+            0,
+            {0: Call(self._taken, kept.message_id)},
+        )
 
     def _make_room(self) -> None:
         while (
             len(self._entries) > self._max_count or self._bytes > self._max_bytes
         ) and len(self._entries) > 1:
             _, oldest = self._entries.popitem(last=False)
-            self._bytes -= ENTRY_BYTES + sum(map(len, oldest.recipients))
+            recipients = (
+                oldest.recipients
+                if isinstance(oldest, Entry)
+                else oldest.envelope.recipients
+            )
+            self._bytes -= ENTRY_BYTES + sum(map(len, recipients))
 
     def _received(
         self, entry: Entry, submission: Submission, reply: Reply, seconds: float
@@ -229,8 +318,7 @@ class Journal:
             entry.size = len(mail.content)
             self._bytes += sum(map(len, entry.recipients))
 
-    def _attempted(self, event: Attempted) -> Entry:
-        entry = self._entry(event.id)
+    def _attempted(self, entry: Entry, event: Attempted, ended: float) -> None:
         self._made(entry, event.number, event.mail)
         outcome = event.outcome
         if len(entry.attempts) >= MAX_ATTEMPTS:
@@ -241,7 +329,7 @@ class Journal:
             Attempt(
                 event.number + 1,
                 event.attempt,
-                self._now() - event.seconds,
+                ended - event.seconds,
                 event.seconds,
                 answer_class(outcome),
                 "" if isinstance(outcome, Accepted) else str(outcome.reply),
@@ -253,9 +341,12 @@ class Journal:
             entry.calls[event.number] = Call(self._taken, outcome.message_id)
         elif event.number not in entry.calls:
             entry.calls[event.number] = Call("sending", reply=str(outcome.reply))
-        return entry
 
-    def _answered(self, event: Answered) -> Entry:
+    def _answered(self, event: Answered) -> None:
+        early = self._early.get(event.id)
+        if early is not None and len(event.mails) == 1 and event.reply.code == 250:
+            self._taken_at_once(event, *early)
+            return
         entry = self._entry(event.id)
         for number, mail in enumerate(event.mails):
             self._made(entry, number, mail)
@@ -263,16 +354,45 @@ class Journal:
         entry.warnings = event.warnings
         if event.reply.code != 250:  # the client knows, and nothing is kept
             entry.refused = True
-            return entry
+            return
         for number in range(len(event.mails)):
             known = entry.calls.get(number)
             if known is None or known.state == "sending":
                 reply = known.reply if known else ""
                 entry.calls[number] = Call("queued", reply=reply)
-        return entry
 
-    def _settled(self, event: Settled) -> Entry:
+    def _taken_at_once(self, event: Answered, first: Attempted, ended: float) -> None:
+        submission, mail, outcome = event.submission, event.mails[0], first.outcome
+        if not isinstance(outcome, Accepted):  # never: no other attempt is early
+            return
+        del self._early[event.id]
+        self._entries[event.id] = _Taken(
+            self._next(),
+            event.id,
+            submission.received_at or ended,
+            len(submission.content),
+            submission.envelope,
+            submission.peer,
+            submission.listener,
+            submission.user,
+            mail.envelope,
+            mail.options,
+            mail.choice,
+            self._subject(mail),
+            event.reply,
+            event.seconds,
+            event.warnings,
+            ended - first.seconds,
+            first.seconds,
+            outcome.message_id,
+        )
+        self._bytes += ENTRY_BYTES + sum(map(len, submission.envelope.recipients))
+        self._make_room()
+
+    def _settled(self, event: Settled) -> None:
         job = event.job
+        if event.told and isinstance(event.state, Sent):
+            return  # its client hears the same, and that is told of
         entry = self._entry(job.id)
         self._made(entry, job.number, job.mail)
         match event.state:
@@ -287,7 +407,6 @@ class Journal:
             case Superseded(maybe_sent=maybe_sent):
                 call = Call("superseded", maybe_sent=maybe_sent)
         entry.calls[job.number] = call
-        return entry
 
 
 def _text(reply: Reply | None) -> str:

@@ -83,7 +83,7 @@ class Traces:
             case Answered():
                 self._answered(event)
             case Refused(submission=submission, reply=reply, seconds=seconds):
-                span = self._mail(submission, seconds)
+                span = self._mail(submission, seconds, before=time.time())
                 span.set_attribute("relay.reply", f"{reply.code}")
                 span.set_status(Status(StatusCode.ERROR, "refused"))
                 span.end()
@@ -93,7 +93,12 @@ class Traces:
                 self._open.pop(replaced.id, None)
 
     def _answered(self, event: Answered) -> None:
-        span = self._mail(event.submission, event.seconds)
+        calls = self._early.pop(event.id, ())
+        # Two clocks were read: no call may begin before its mail by a microsecond.
+        began = min(
+            (call.ended - call.event.seconds for call in calls), default=time.time()
+        )
+        span = self._mail(event.submission, event.seconds, before=began)
         choice = event.mails[0].choice
         span.set_attributes(
             {
@@ -107,7 +112,7 @@ class Traces:
         if event.reply.code != 250:
             span.set_status(Status(StatusCode.ERROR, "not accepted"))
         context = set_span_in_context(span)
-        for call in self._early.pop(event.id, ()):
+        for call in calls:
             self._call(call, context)
         span.end()
         if event.reply.code == 250 and not isinstance(event.outcome, Accepted):
@@ -129,12 +134,12 @@ class Traces:
         if not isinstance(event.state, Queued):
             self._open.pop(event.id, None)
 
-    def _mail(self, submission: Submission, seconds: float) -> Span:
+    def _mail(self, submission: Submission, seconds: float, *, before: float) -> Span:
         return self._tracer.start_span(
             "mail",
             context=self._parent(submission),
             kind=SpanKind.SERVER,
-            start_time=_ns(time.time() - seconds),
+            start_time=_ns(min(time.time() - seconds, before)),
             attributes={
                 "relay.id": submission.id,
                 "relay.listener": submission.listener,

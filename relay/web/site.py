@@ -73,7 +73,7 @@ def site(
         middlewares=[guard.middleware], client_max_size=asked.MAX_BODY
     )
     app.on_response_prepare.append(with_headers)
-    stream = Stream()
+    stream = Stream(parts.journal)
     parts.journal.on_change(stream.changed)
     parts.stats.on_point(stream.point)
 

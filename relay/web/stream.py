@@ -13,7 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
-from relay.journal import Entry
+from relay.journal import Journal
+from relay.model import MailId
 from relay.stats import Point
 from relay.web.figures import point_of
 from relay.web.mails import summary
@@ -31,21 +32,22 @@ SEND_BUFFER = 131_072  # bytes that the kernel keeps for a reader; by itself meg
 class Stream:
     """Tells all readers of mails and points."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         self._readers: set[asyncio.Queue[bytes | None]] = set()
-        self._changed: dict[int, Entry] = {}
+        self._changed: dict[MailId, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/api/v1/events", self._events)]
 
-    def changed(self, entry: Entry) -> None:
+    def changed(self, mail_id: MailId) -> None:
         """Tell of an entry, a moment later and with others."""
         if not self._readers:
             return
         if len(self._changed) <= AT_MOST:
-            self._changed[entry.seq] = entry
+            self._changed[mail_id] = None
         if self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(EVERY, self._bundle)
@@ -69,7 +71,8 @@ class Stream:
     def _bundle(self) -> None:
         self._timer = None
         changed, self._changed = self._changed, {}
-        mails = [summary(entry) for _, entry in sorted(changed.items())]
+        found = [self._journal.get(mail_id) for mail_id in changed]
+        mails = [summary(entry) for entry in found if entry is not None]
         self._tell("mails", {"mails": mails[:AT_MOST], "more": len(mails) > AT_MOST})
 
     def _tell(self, event: str, value: dict[str, Any]) -> None:

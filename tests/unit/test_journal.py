@@ -148,10 +148,11 @@ def test_an_operators_move_is_told() -> None:
     kept = journal()
     kept(answered(QUEUED, None))
     told: list[str] = []
-    kept.on_change(lambda entry: told.append(entry.state))
+    kept.on_change(told.append)
     kept.moved(ID, 0, Call("dropped"))
     kept.moved(MailId("unknown"), 0, Call("dropped"))
-    assert told == ["dropped"]
+    assert told == [ID]
+    assert one(kept).state == "dropped"
 
 
 def test_the_newest_are_kept() -> None:
