@@ -335,9 +335,9 @@ class SqliteQueue:
 
     def _insert(self, connection: sqlite3.Connection, jobs: Sequence[Job]) -> list[int]:
         """Enter jobs; those of one submission share its content."""
-        # A place is never used twice while this relay runs: a claim names it. Nobody
-        # else enters jobs.
-        seq = self._last
+        (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM job").fetchone()
+        # A place is never used twice while this relay runs: a claim names it.
+        seq = max(last, self._last)
         contents: dict[tuple[str, int], int] = {}
         places = []
         for job in jobs:

@@ -105,7 +105,7 @@ async def test_a_clock_that_is_set_ahead_and_back_holds_no_mail_and_ends_none(
                 step = relay.event("clock was set")
                 assert step["seconds"] == pytest.approx(DAY, abs=5)
                 until(lambda: states(tmp_path) == ["sent"])
-                assert 0.7 < time.monotonic() - began < SOON
+                assert 0.3 < time.monotonic() - began < SOON
                 # And back, with the next mail under way.
                 began = deferred(ses, relay)
                 clock.set(0)
@@ -121,6 +121,7 @@ async def test_a_clock_that_was_set_while_the_relay_ran_ends_no_mail_after_a_res
 ) -> None:
     async with FakeSes() as ses:
         settings = settings_of(ses, tmp_path, clock)
+        settings["RELAY_QUEUE__RETRY_DELAYS"] = "[4]"  # longer than all up to the stop
 
         def work() -> None:
             with running_relay("-c", os.devnull, settings=settings) as relay:

@@ -214,6 +214,7 @@ def test_new_mail_does_not_move_what_one_reads(page: Page, site: Site) -> None:
     listed = page.locator(".list")
     listed.evaluate("one => { one.scrollTop = 400; }")
     row = page.locator(".list li", has_text="r45@")
+    row.wait_for()  # drawn after the scrolling
     before = row.bounding_box()
     site.submit(mail("new@example.com"))
     page.get_by_role("button", name="1 new").wait_for()
