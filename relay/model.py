@@ -349,9 +349,9 @@ def revive(state: Failed, *, now: float) -> Queued:
     return Queued(state.attempts, now, state.reply, state.maybe_sent)
 
 
-def recover(state: Sending, *, now: float) -> Queued:
-    """Take back, at start, a mail whose attempt nobody ended."""
-    return Queued(state.attempts, due=now, last=state.last, maybe_sent=True)
+def release(state: Sending, *, now: float) -> Queued:
+    """Take back a claim before anything was attempted."""
+    return Queued(state.attempts - 1, now, state.last, state.maybe_sent)
 
 
 def expired(last: Reply | None) -> Reply:

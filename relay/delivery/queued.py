@@ -34,6 +34,7 @@ from relay.model import (
     Sent,
     Submission,
     expire,
+    release,
     settle,
 )
 from relay.queue import Claim, Queue, Unwritable
@@ -139,6 +140,11 @@ class QueuedDelivery:
             return NOT_KEPT
         for older in replaced:
             self._events.emit(Overtaken(older, by=submission.id))
+        if closed is None and self._gate.stopping:
+            # The signal came while the mail was being kept.
+            closed = self._gate.closed(0)
+            for claim, one in zip(claims, passes, strict=True):
+                await self._put_back(claim, one)
         if closed is not None:
             waits: Sequence[_Wait] = ()
             reply = _queued(submission.id, closed.reason)
@@ -246,6 +252,9 @@ class QueuedDelivery:
         self._begin(self._later(claim, one))
 
     async def _later(self, claim: Claim, one: Pass) -> None:
+        if self._gate.stopping:
+            await self._put_back(claim, one)
+            return
         claim, outcome = await self._attempt(claim, one)
         await self._end(claim, outcome)
 
@@ -278,6 +287,14 @@ class QueuedDelivery:
         if not task.cancelled() and (error := task.exception()) is not None:
             # A job whose end is not recorded is taken back at the next start.
             log.broken("attempt not recorded", error)
+
+    async def _put_back(self, claim: Claim, one: Pass) -> None:
+        """Leave a claimed job as it was: no attempt may begin any more."""
+        self._gate.leave(one, None)
+        state = claim.job.state
+        if isinstance(state, Sending):
+            waiting = release(state, now=self._queue.now())
+            await self._queue.settle(claim, waiting)
 
     async def _attempt(self, claim: Claim, one: Pass) -> tuple[Claim, Outcome]:
         outcome: Outcome | None = None

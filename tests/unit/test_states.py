@@ -18,7 +18,7 @@ from relay.model import (
     When,
     claim,
     expire,
-    recover,
+    release,
     settle,
 )
 
@@ -86,8 +86,9 @@ def test_what_reaches_its_end_while_it_waits_has_failed() -> None:
     assert expire(Queued(0, 60), now=1000).reply.text == "Delivery time expired"
 
 
-def test_what_a_crash_left_may_have_been_sent_and_is_due() -> None:
-    assert recover(Sending(2, last=BUSY), now=70) == Queued(2, 70, BUSY, True)
+def test_a_claim_that_came_to_nothing_is_no_attempt() -> None:
+    waiting = Queued(2, 60, BUSY, maybe_sent=True)
+    assert release(claim(waiting), now=70) == Queued(2, 70, BUSY, maybe_sent=True)
 
 
 def test_jitter_stays_within_a_fifth_and_differs() -> None:
