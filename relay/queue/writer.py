@@ -86,6 +86,12 @@ class Writer:
         self, operations: list[Operation[Any]]
     ) -> tuple[list[Any], Any]:  # on the thread
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            # None of them is at fault, say where somebody else holds the file; to
+            # wait for each would keep the last for minutes.
+            return [_Failure(error)] * len(operations), None
+        try:
             return self._transaction(operations)
         except Exception as error:  # noqa: BLE001 - belongs to those who wait
             if len(operations) == 1:
@@ -100,7 +106,6 @@ class Writer:
 
     def _transaction(self, operations: list[Operation[Any]]) -> tuple[list[Any], Any]:
         connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
         try:
             results = [operation(connection) for operation in operations]
             seen = self._look(connection)

@@ -8,6 +8,7 @@ import shutil
 import signal
 import sqlite3
 import stat
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -420,3 +421,18 @@ async def test_a_copy_of_the_file_that_a_crash_left_is_complete(tmp_path: Path) 
     async with open_spool(left / "spool.db", keep_sent=KEEP, keep_failed=KEEP) as queue:
         claims = await queue.claim(99, size=10_000)
     assert [one.job.mail.content for one in claims] == [b"%d" % n for n in range(50)]
+
+
+async def test_a_reader_holds_up_no_stop(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    async with open_spool(path, keep_sent=1, keep_failed=1) as queue:
+        await queue.put([job(queue, Queued(0, queue.now()))])
+        reader = sqlite3.connect(path, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM job").fetchone()
+        await queue.put([job(queue, Queued(0, queue.now()))])
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 5  # a wait for the reader takes 10 s
+    reader.close()
+    async with open_spool(path, keep_sent=1, keep_failed=1) as queue:
+        assert queue.figures().waiting == 2
