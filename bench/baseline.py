@@ -22,7 +22,7 @@ class Handler:
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
         try:
-            answer = await self._client.send_email(  # type: ignore[attr-defined]
+            answer = await self._client.send_email(  # type: ignore[attr-defined] # the SDK has no types
                 Destination={"ToAddresses": envelope.rcpt_tos},
                 Content={"Raw": {"Data": envelope.content}},
             )

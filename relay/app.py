@@ -106,8 +106,8 @@ async def serve(
                 *_traces(stack),
             ]
         )
-        pace, services = _pace(settings, opening)
-        account = next((one for one in services if isinstance(one, AccountPace)), None)
+        pace, account = _pace(settings, opening)
+        services: list[lifecycle.Service] = [account] if account is not None else []
         delivery: Delivery
         queue: SqliteQueue | None = None
         gate: Gate | None = None
@@ -224,15 +224,15 @@ def _accepted_as(settings: config.Config) -> str:
 
 def _pace(
     settings: config.Config, account: Account | None
-) -> tuple[Pace, list[lifecycle.Service]]:
+) -> tuple[Pace, AccountPace | None]:
     """The pace, and who keeps it where the account says it."""
     rate = settings.pace.rate
     if rate != "auto":
-        return Pace(rate), []
+        return Pace(rate), None
     pace = Pace()
     if account is None:
-        return pace, []
-    return pace, [AccountPace(account, pace, share=settings.pace.share)]
+        return pace, None
+    return pace, AccountPace(account, pace, share=settings.pace.share)
 
 
 def _gate(settings: config.Config, pace: Pace) -> Gate:

@@ -80,10 +80,8 @@ class Watch:
     ) -> None:
         """Take the ports, so that a taken one is known before the relay is ready.
 
-        Raises CannotListen.
-
         A page that nobody asked for is no reason to take no mail: where its default
-        port is taken, say by another relay, there is none.
+        port is taken, say by another relay, there is none. Raises CannotListen.
         """
         web = self._settings.web
         if web.listen:

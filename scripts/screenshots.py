@@ -171,7 +171,7 @@ def _window(
     context = browser.new_context(
         viewport={"width": width, "height": height},
         color_scheme="dark" if scheme == "dark" else "light",
-        **more,  # type: ignore[arg-type]
+        **more,  # type: ignore[arg-type] # one argument or none, of its type
     )
     yield context.new_page()
     context.close()

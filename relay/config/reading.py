@@ -99,10 +99,6 @@ def load(
     return config
 
 
-def _is_secret(location: Location) -> bool:
-    return not _SECRETS.isdisjoint(location)
-
-
 def _has_more(location: Location, items: Sequence[Any]) -> bool:
     return any(
         item["loc"][: len(location)] == location and item["loc"] != location

@@ -28,8 +28,6 @@ STATES = {
     "all": (),
 }
 
-Act = Callable[[Selection], list[Change]]
-
 
 class QueuePages:
     """Answers about the spool at `path`; None: there is no queue."""

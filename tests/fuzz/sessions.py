@@ -129,6 +129,7 @@ class Sessions:
         try:
             said = await reading
         except ConnectionError:
+            # What came before the reset; the stream gives it to nobody any more.
             said = bytes(reader._buffer)  # type: ignore[attr-defined]
         writer.close()
         try:
