@@ -21,7 +21,7 @@ async def test_a_relay_that_is_killed_loses_nothing_and_repeats_only_what_nobody
     assert verdict.figures["killed"] > 0
 
 
-async def test_a_mail_survives_a_kill_before_each_step_that_it_takes(
+async def test_trap_33_a_mail_survives_a_kill_before_each_step_that_it_takes(
     tmp_path: Path,
 ) -> None:
     need("strace")

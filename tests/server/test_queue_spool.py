@@ -111,7 +111,9 @@ async def test_only_the_relays_user_may_read_what_the_spool_writes(
     }
 
 
-def test_a_second_relay_is_refused_with_the_name_of_the_first(tmp_path: Path) -> None:
+def test_trap_10_a_second_relay_is_refused_with_the_name_of_the_first(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "spool.db"
     settings = spooled(path)
     with running_relay("-c", os.devnull, settings=settings) as relay:

@@ -62,7 +62,7 @@ def test_each_body_is_the_sdks_whole_and_in_pieces(
     assert b"".join(payload.pieces(content, request)) == expected
 
 
-def test_a_large_content_is_the_same_in_pieces_and_no_piece_is_large() -> None:
+def test_trap_31_a_large_content_is_the_same_in_pieces_and_no_piece_is_large() -> None:
     content = bytes(range(256)) * 5000 + b"\r\n"
     mail = Mail(Envelope(None, ("b@b.example",)), content)
     request = request_for(mail, RequestSettings())

@@ -137,7 +137,7 @@ def test_a_mail_has_an_address_for_a_colleague(page: Page, site: Site) -> None:
     expect(page.get_by_text("No such mail, or it is no longer kept")).to_be_visible()
 
 
-def test_a_hostile_mail_runs_nothing_and_fetches_nothing(
+def test_trap_20_a_hostile_mail_runs_nothing_and_fetches_nothing(
     page: Page, site: Site
 ) -> None:
     with elsewhere() as (away, connections):

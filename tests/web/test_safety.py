@@ -46,7 +46,9 @@ def basic(name: str, password: str) -> dict[str, str]:
         ("", 403),
     ],
 )
-def test_a_name_that_is_not_ours_is_refused(site: Site, host: str, status: int) -> None:
+def test_trap_20_a_name_that_is_not_ours_is_refused(
+    site: Site, host: str, status: int
+) -> None:
     assert site.get("/", {"Host": host}).status == status
     assert site.get("/api/v1/status", {"Host": host}).status == status
     assert site.get("/metrics", {"Host": host}).status == status
@@ -79,7 +81,7 @@ def test_names_in_the_settings_may_ask() -> None:
         ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 403),
     ],
 )
-def test_other_sites_change_nothing(
+def test_trap_20_other_sites_change_nothing(
     site: Site, headers: dict[str, str], status: int
 ) -> None:
     sent = {name: value.format(port=site.port) for name, value in headers.items()}

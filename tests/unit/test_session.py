@@ -1,0 +1,31 @@
+"""What a session pays for before it says anything."""
+
+from __future__ import annotations
+
+import asyncio
+
+from relay.delivery import INTERNAL
+from relay.model import Reply
+from relay.smtp.access import Doorkeeper, Limits
+from relay.smtp.service import Service
+from relay.smtp.session import Session
+from relay.smtp.wire import Memory
+
+
+async def test_trap_29_the_library_finds_nothing_to_look_at_in_a_session() -> None:
+    async def accept(*_: object) -> Reply:
+        return INTERNAL
+
+    service = Service(
+        name="local",
+        hostname="relay.example",
+        accept=accept,
+        limits=Limits(message_size=1, recipients=1, line_length=1000, timeout=1),
+        allow=(),
+        doorkeeper=Doorkeeper(1, Memory(1)),
+        stopping=asyncio.Event(),
+    )
+    session = Session(service, set(), loop=asyncio.get_running_loop())
+    # Each attribute that it saw would be looked at for each connection.
+    assert dir(session) == []
+    assert session._smtp_methods == session._auth_methods == {}
