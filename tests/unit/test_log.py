@@ -15,9 +15,11 @@ from relay import log
 @pytest.fixture(autouse=True)
 def _root_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers, root.level
+    both = (root, log.logger)
+    before = [(one.handlers, one.level, one.propagate) for one in both]
     yield
-    root.handlers, root.level = handlers, level
+    for one, (handlers, level, propagate) in zip(both, before, strict=True):
+        one.handlers, one.level, one.propagate = handlers, level, propagate
 
 
 def test_a_json_line_holds_the_event_and_its_fields() -> None:
