@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 
 from relay.delivery import Delivery
 from relay.events import Events, Refused
-from relay.intake import Intake, Prepared
+from relay.intake import Intake
 from relay.model import Refused as RefusedMail
 from relay.model import Reply, Submission
 from relay.room import Room
@@ -50,28 +50,31 @@ class Relay:
         `left` tells whether the client closed its side meanwhile.
         """
         started = time.monotonic()
-        size = len(submission.content)
+        try:
+            if len(submission.content) > LARGE:
+                return await self._accept_large(submission, left, started)
+            prepared = self._intake.prepare(submission)
+        except RefusedMail as refused:
+            return self._refused(submission, refused.reply, started)
+        return await self._delivery.deliver(
+            submission, prepared, started=started, left=left
+        )
+
+    async def _accept_large(
+        self, submission: Submission, left: Callable[[], bool], started: float
+    ) -> Reply:
         async with AsyncExitStack() as stack:
-            if size > LARGE:
-                deadline = asyncio.get_running_loop().time() + self._answer_within
-                try:
-                    await stack.enter_async_context(
-                        self._room.entered(size, before=deadline)
-                    )
-                except TimeoutError:
-                    return self._refused(submission, NO_ROOM, started)
+            deadline = asyncio.get_running_loop().time() + self._answer_within
             try:
-                prepared = await self._prepared(submission)
-            except RefusedMail as refused:
-                return self._refused(submission, refused.reply, started)
+                await stack.enter_async_context(
+                    self._room.entered(len(submission.content), before=deadline)
+                )
+            except TimeoutError:
+                return self._refused(submission, NO_ROOM, started)
+            prepared = await asyncio.to_thread(self._intake.prepare, submission)
             return await self._delivery.deliver(
                 submission, prepared, started=started, left=left
             )
-
-    async def _prepared(self, submission: Submission) -> Prepared:
-        if len(submission.content) > LARGE:
-            return await asyncio.to_thread(self._intake.prepare, submission)
-        return self._intake.prepare(submission)
 
     def _refused(self, submission: Submission, reply: Reply, started: float) -> Reply:
         self._events.emit(Refused(submission, reply, time.monotonic() - started))

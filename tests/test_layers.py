@@ -17,8 +17,8 @@ LAYERS = (  # a module may import its own package and anything on an earlier lin
     | {"transport.access"},
     {"account", "gate", "awaited", "reencode", "queue"},
     {"mime", "transport.request", "transport.answers", "transport.line"}
-    | {"transport.payload", "transport.signature"},
-    {"placeholder"},
+    | {"transport.signature"},
+    {"placeholder", "transport.payload"},
     {"template", "dsn", "inbox", "maillog", "stats", "preview"},
     {"samples", "intake", "journal", "heartbeat", "traces"},
     {"lint"},

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any
 
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ParamValidationError
@@ -20,10 +20,11 @@ from botocore.parsers import create_parser
 from botocore.validate import ParamValidator
 
 from relay.model import Deferred, Mail, MailId, Outcome, Rejected
-from relay.transport import answers, outcomes, payload
+from relay.transport import answers, outcomes
 from relay.transport.connection import Connection
 from relay.transport.credentials import CREDENTIAL_ERRORS
 from relay.transport.line import Answer, Broken
+from relay.transport.payload import Payload
 from relay.transport.pool import Pool, Unsent
 from relay.transport.request import RequestSettings, request_for
 from relay.transport.signature import Keys, Signer, Target
@@ -32,6 +33,8 @@ from relay.transport.signature import Keys, Signer, Target
 LARGE = 500_000
 # Up to here one buffer, and so one record of TLS, is cheaper than no copy (measured).
 _JOINED = 16_000
+# What SES answers; a third of the price of reading it as JSON (measured).
+_PLAIN_ANSWER = re.compile(rb'\{"MessageId": ?"([0-9A-Za-z-]{1,200})"\}')
 
 
 class DirectTransport:
@@ -52,7 +55,10 @@ class DirectTransport:
         self._output = model.output_shape
         self._parser = create_parser(model.service_model.resolved_protocol)
         self._credentials = connection.credentials
+        self._used: ReadOnlyCredentials | None = None
+        self._keys: Keys
         self._signer = Signer(target)
+        self._payload = Payload(settings)
         self._pool = pool
         self._settings = settings
         self._attempt_timeout = attempt_timeout
@@ -60,10 +66,8 @@ class DirectTransport:
 
     async def send(self, mail: Mail, mail_id: MailId) -> Outcome:
         """Make one HTTP request; no answer in time is an outcome too."""
-        parameters = request_for(mail, self._settings)
-        content = parameters.pop("Content")
-        if not _only_text(parameters):
-            whole = {"Content": content, **parameters}
+        if not self._payload.is_plain(mail):
+            whole = request_for(mail, self._settings)
             report = ParamValidator().validate(whole, self._parameters)
             if report.has_errors():
                 error = ParamValidationError(report=report.generate_report())
@@ -76,15 +80,14 @@ class DirectTransport:
             if used is None:
                 async with asyncio.timeout_at(deadline):
                     used = await self._credentials.get_frozen_credentials()
-            keys = Keys(used.access_key, used.secret_key, used.token)
-            keys.check()
+            keys = self._keys_of(used)
         except CREDENTIAL_ERRORS as error:  # TimeoutError is an OSError
             return outcomes.no_credentials(error)
         try:
             if len(mail.content) > LARGE:
-                answer = await self._in_pieces(mail.content, parameters, keys, deadline)
+                answer = await self._in_pieces(mail, keys, deadline)
             else:
-                answer = await self._at_once(mail.content, parameters, keys, deadline)
+                answer = await self._at_once(mail, keys, deadline)
         except Unsent as error:
             outcome = answers.NO_TLS if error.tls else answers.UNREACHABLE
             return replace(outcome, detail=str(error))
@@ -94,10 +97,16 @@ class DirectTransport:
             return outcomes.accepted(_message_id(answer.body))
         return self._refused(answer, mail, used)
 
-    async def _at_once(
-        self, content: bytes, parameters: Mapping[str, Any], keys: Keys, deadline: float
-    ) -> Answer:
-        before, encoded, after = payload.parts(content, parameters)
+    def _keys_of(self, used: ReadOnlyCredentials) -> Keys:
+        """The same keys, and so a signer's same day, until there are others."""
+        if used is not self._used:
+            keys = Keys(used.access_key, used.secret_key, used.token)
+            keys.check()
+            self._used, self._keys = used, keys
+        return self._keys
+
+    async def _at_once(self, mail: Mail, keys: Keys, deadline: float) -> Answer:
+        before, encoded, after = self._payload.parts(mail)
         digest = sha256(before)
         digest.update(encoded)
         digest.update(after)
@@ -109,9 +118,7 @@ class DirectTransport:
             request = [head + before, encoded, after]
         return await self._pool.exchange(request, deadline=deadline)
 
-    async def _in_pieces(
-        self, content: bytes, parameters: Mapping[str, Any], keys: Keys, deadline: float
-    ) -> Answer:
+    async def _in_pieces(self, mail: Mail, keys: Keys, deadline: float) -> Answer:
         """Encode twice, to hash and to send, and so never hold the whole body.
 
         Measured with 40 MB: 2 ms more of work and 53 MB less of memory than with a
@@ -121,14 +128,14 @@ class DirectTransport:
         size = 0
         try:
             async with asyncio.timeout_at(deadline):
-                for piece in payload.pieces(content, parameters):
+                for piece in self._payload.pieces(mail):
                     digest.update(piece)
                     size += len(piece)
                     await asyncio.sleep(0)
         except TimeoutError:
             raise Unsent("no time left to send in") from None
         head = self._signer.head(keys, digest.hexdigest(), size, now=self._now())
-        pieces = payload.pieces(content, parameters)
+        pieces = self._payload.pieces(mail)
         return await self._pool.exchange([head], pieces, deadline=deadline)
 
     def _refused(
@@ -155,20 +162,10 @@ class DirectTransport:
 
 
 def _message_id(body: bytes) -> object:
+    if plain := _PLAIN_ANSWER.fullmatch(body):
+        return plain[1].decode()
     try:
         found = json.loads(body.decode())
     except ValueError:
         return None
     return found.get("MessageId") if isinstance(found, dict) else None
-
-
-def _only_text(value: object) -> bool:
-    """Tell whether there is nothing that the SDK's model could refuse.
-
-    Its own look takes 16 us for each mail (measured), this one 2.
-    """
-    if isinstance(value, dict):
-        return all(map(_only_text, value.values()))
-    if isinstance(value, list):
-        return all(map(_only_text, value))
-    return type(value) is str and value != ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from relay.model import Mail
+from relay.model import Mail, SendOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,36 +26,43 @@ def request_for(mail: Mail, settings: RequestSettings) -> dict[str, Any]:
     Never FromEmailAddress: it replaces the From header, display name and all.
     Nothing empty: the SDK refuses some empty values, SES others.
     """
-    options = mail.options
-    request: dict[str, Any] = {
+    return {
         "Content": {"Raw": {"Data": mail.content}},
         # The envelope, whatever the headers say: all in one list, since SES shows
         # a recipient nothing of it.
         "Destination": {"ToAddresses": list(mail.envelope.recipients)},
+        **rest(mail.options, feedback_address(mail, settings), settings),
     }
+
+
+def rest(
+    options: SendOptions, feedback_address: str, settings: RequestSettings
+) -> dict[str, Any]:
+    """Make the arguments that say neither what goes nor to whom."""
     named = {
         "FromEmailAddressIdentityArn": options.from_arn or settings.from_arn,
-        "FeedbackForwardingEmailAddress": _feedback_address(mail, settings),
+        "FeedbackForwardingEmailAddress": feedback_address,
         "FeedbackForwardingEmailAddressIdentityArn": (
             options.feedback_arn or settings.feedback_arn
         ),
         "ConfigurationSetName": options.configuration_set or settings.configuration_set,
         "TenantName": options.tenant or settings.tenant,
     }
-    request.update({name: value for name, value in named.items() if value})
+    made: dict[str, Any] = {name: value for name, value in named.items() if value}
     if options.tags:
-        request["EmailTags"] = [
+        made["EmailTags"] = [
             {"Name": name, "Value": value} for name, value in options.tags
         ]
     if options.list_management is not None:
         chosen = {"ContactListName": options.list_management.contact_list}
         if options.list_management.topic:
             chosen["TopicName"] = options.list_management.topic
-        request["ListManagementOptions"] = chosen
-    return request
+        made["ListManagementOptions"] = chosen
+    return made
 
 
-def _feedback_address(mail: Mail, settings: RequestSettings) -> str:
+def feedback_address(mail: Mail, settings: RequestSettings) -> str:
+    """Where SES sends what comes back; empty: where it does by itself."""
     if settings.feedback_address or not settings.feedback_to_sender:
         return settings.feedback_address
     # Legacy apps say `MAIL FROM:<root>`; SES would refuse the whole mail for it.

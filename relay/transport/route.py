@@ -18,9 +18,9 @@ from botocore.httpsession import (
 from botocore.utils import get_environ_proxies
 
 from relay.model import Envelope, ListManagement, Mail, SendOptions
-from relay.transport import payload
 from relay.transport.connection import Connection
 from relay.transport.outcomes import UNREADABLE, named
+from relay.transport.payload import Payload
 from relay.transport.pool import Server
 from relay.transport.request import RequestSettings, request_for
 from relay.transport.signature import Target
@@ -155,9 +155,7 @@ async def _prepared(client: Any) -> _Prepared:  # noqa: ANN401 - the SDK has no 
 
 
 def _expected_body() -> bytes:
-    request = request_for(_SAMPLE, RequestSettings())
-    del request["Content"]
-    return b"".join(payload.parts(_SAMPLE.content, request))
+    return b"".join(Payload(RequestSettings()).parts(_SAMPLE))
 
 
 def _tls(connection: Connection) -> ssl.SSLContext:

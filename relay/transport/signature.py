@@ -79,7 +79,7 @@ class Signer:
             self._stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._second))
         stamp = self._stamp
         today = self._today
-        if today is None or today.day != stamp[:8] or today.keys != keys:
+        if today is None or today.day != stamp[:8] or today.keys is not keys:
             self._today = today = self._day(stamp[:8], keys)
         signed = "content-type;host;x-amz-date"
         token = token_field = ""
