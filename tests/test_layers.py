@@ -17,6 +17,7 @@ LAYERS = (  # a module may import its own package and anything on an earlier lin
     | {"transport.access"},
     {"account", "gate", "awaited", "reencode", "queue"},
     {"mime", "transport.request", "transport.answers", "transport.line"}
+    | {"transport.stream"}
     | {"transport.signature"},
     {"placeholder", "transport.payload"},
     {"template", "dsn", "inbox", "maillog", "stats", "preview"},

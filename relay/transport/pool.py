@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from aiohappyeyeballs import start_connection
 
 from relay.transport.line import Answer, Line
+from relay.transport.stream import Stream, secured
 
 # AWS closes what is idle for 20 s. The SDK keeps its connections for as long.
 IDLE_SECONDS = 12.0
@@ -135,14 +136,14 @@ class Pool:
                 addresses = await self._loop.getaddrinfo(
                     server.host, server.port, type=socket.SOCK_STREAM
                 )
-                _, line = await self._loop.create_connection(
-                    lambda: Line(self._made, self._gone),
-                    sock=await start_connection(
-                        addresses, happy_eyeballs_delay=_NEXT_ADDRESS
-                    ),
-                    ssl=server.tls,
-                    server_hostname=server.host if server.tls else None,
+                sock = await start_connection(
+                    addresses, happy_eyeballs_delay=_NEXT_ADDRESS
                 )
+                if server.tls is not None:
+                    sock = await secured(sock, server.tls, server.host)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                line = Line(self._made, self._gone)
+                Stream(sock, line)
                 return line
         except ssl.SSLError as error:
             raise Unsent(_said(error), tls=True) from error
