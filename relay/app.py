@@ -37,12 +37,12 @@ from relay.queue.sqlite import SqliteQueue, open_spool
 from relay.room import Room
 from relay.smtp.access import Doorkeeper, Limits
 from relay.smtp.certificate import BadCertificate, Certificate, SelfSigned
+from relay.smtp.data import Memory
 from relay.smtp.listener import Listener
 from relay.smtp.logins import Logins, User
 from relay.smtp.rate import Rate
 from relay.smtp.senders import Senders
 from relay.smtp.service import Service
-from relay.smtp.wire import Memory
 from relay.template import Templates
 from relay.transport import Transport
 from relay.transport.access import Access

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from relay.model import Reply
+from relay.smtp.data import Memory
 from relay.smtp.rate import Rate
-from relay.smtp.wire import Memory
 
 Network = IPv4Network | IPv6Network
 

@@ -17,9 +17,10 @@ from relay.delivery import SHUTTING_DOWN
 from relay.ids import new_id
 from relay.model import Envelope, Reply, Submission
 from relay.smtp import auth, path, replies
+from relay.smtp.data import Account, Data
 from relay.smtp.logins import User
 from relay.smtp.service import Service
-from relay.smtp.wire import Account, Data, Wire
+from relay.smtp.wire import Wire
 
 COMMAND_LENGTH = 2048
 REFUSED_COMMANDS = 20
@@ -71,6 +72,8 @@ class Dialog:
         self._closing = False
         self._refused = self._failed_logins = 0
         self._told: set[Reply] = set()
+        self._refusal: Reply | None = None  # of a command that was looked at at once
+        self._account: Account | None = None  # of the mail that is coming in
         self._forget_client()
 
     def _forget_client(self) -> None:
@@ -95,12 +98,45 @@ class Dialog:
         Raises what `Wire` raises.
         """
         await self._wire.reply(f"220 {self._service.hostname} ESMTP")
-        while not self._closing:
-            line = await self._wire.command(COMMAND_LENGTH)
-            reply = replies.TOO_LONG if line is None else await self._answer(line)
-            if reply is not None:
-                await self._push(reply)
+        try:
+            while not self._closing:
+                line = await self._wire.command(COMMAND_LENGTH, self._at_once)
+                reply = await self._next(line)
+                if reply is not None:
+                    await self._push(reply)
+        finally:
+            self._close_account()
         await self._wire.flush()
+
+    async def _next(self, line: bytes | None) -> Reply | None:
+        if self._wire.in_data:
+            return await self._take_mail()
+        if self._refusal is not None:
+            refusal, self._refusal = self._refusal, None
+            return refusal
+        return replies.TOO_LONG if line is None else await self._answer(line)
+
+    def _at_once(self, line: bytes) -> bool:
+        """Answer what needs no waiting; False: the session has to go on.
+
+        So a mail wakes its session when it is here, and not for each command.
+        """
+        verb, argument = _taken_apart(line)
+        reply: Reply | str
+        match verb:
+            case b"MAIL":
+                reply = self._mail(argument)
+            case b"RCPT":
+                reply = self._rcpt(argument)
+            case b"DATA":
+                reply = self._data(argument)
+            case _:
+                return False
+        if isinstance(reply, Reply) and reply.code >= 400:
+            self._refusal = reply  # which may end the session
+            return False
+        self._wire.say(str(reply))
+        return True
 
     async def _push(self, reply: Reply) -> None:
         if reply.code >= 400:
@@ -118,16 +154,8 @@ class Dialog:
 
     async def _answer(self, line: bytes) -> Reply | None:
         """Carry one command out; None when it has answered for itself."""
-        verb, _, rest = line.strip().partition(b" ")
-        # surrogateescape: what is not UTF-8 is no address, and is found there.
-        argument = rest.decode("utf-8", "surrogateescape").strip()
-        match verb.upper():
-            case b"MAIL":
-                return self._mail(argument)
-            case b"RCPT":
-                return self._rcpt(argument)
-            case b"DATA":
-                return await self._data(argument)
+        verb, argument = _taken_apart(line)
+        match verb:
             case b"EHLO":
                 return await self._ehlo(argument)
             case b"HELO":
@@ -363,7 +391,7 @@ class Dialog:
             self._recipients[key] = recipient
         return replies.RECIPIENT_OK
 
-    async def _data(self, argument: str) -> Reply | None:
+    def _data(self, argument: str) -> Reply | str:
         if argument:
             return replies.NO_ARGUMENT
         if self._sender is None:
@@ -373,22 +401,29 @@ class Dialog:
         memory = self._service.doorkeeper.memory
         if not memory.has_room(max(self._declared, 1)):
             return NO_ROOM
-        account = Account(memory)
+        limits = self._service.limits
+        self._account = Account(memory)
+        self._wire.begin_data(
+            self._account, size=limits.message_size, line_length=limits.line_length
+        )
+        return replies.START_DATA
+
+    async def _take_mail(self) -> Reply:
+        data = await self._wire.data()
         try:
-            await self._wire.reply(replies.START_DATA)
-            await self._wire.flush()
-            limits = self._service.limits
-            data = await self._wire.data(
-                account, size=limits.message_size, line_length=limits.line_length
-            )
             if (reply := _fault(data)) is None:
                 submission = self._submission(data.content)
                 del data  # the mail may be made anew; nobody holds the old one then
                 reply = await self._service.accept(submission, self._has_left)
         finally:
-            account.close()
+            self._close_account()
             self._start_over()
         return reply
+
+    def _close_account(self) -> None:
+        if self._account is not None:
+            self._account.close()
+            self._account = None
 
     def _submission(self, content: bytes) -> Submission:
         return Submission(
@@ -401,6 +436,13 @@ class Dialog:
             usage=(self._user and self._user.usage) or self._service.usage,
             user=self.user,
         )
+
+
+def _taken_apart(line: bytes) -> tuple[bytes, str]:
+    """The verb in upper case, and its argument."""
+    verb, _, rest = line.strip().partition(b" ")
+    # surrogateescape: what is not UTF-8 is no address, and is found there.
+    return verb.upper(), rest.decode("utf-8", "surrogateescape").strip()
 
 
 def _fault(data: Data) -> Reply | None:

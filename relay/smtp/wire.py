@@ -9,9 +9,9 @@ import asyncio
 import math
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar, cast
 
+from relay.smtp.data import Account, Collector, Data
 from relay.smtp.tls import Tls, TlsError
 
 T = TypeVar("T")
@@ -20,7 +20,6 @@ CHUNK = 65_536
 # Replies collect while further commands are here already (RFC 2920), up to this;
 # then the client has to read some before it is served on.
 REPLIES = 65_536
-END = b"\r\n.\r\n"
 # A handshake is a few kilobytes; who floods instead is cut off.
 HANDSHAKE = 262_144
 
@@ -29,53 +28,9 @@ class Silent(Exception):  # noqa: N818 - a statement about the client
     """The client let its time go by."""
 
 
-class Memory:
-    """An account of the content in hand, in bytes, over all sessions."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.used = 0
-
-    def has_room(self, size: int) -> bool:
-        return self.used + size <= self.limit
-
-    def take(self, size: int) -> bool:
-        """Enter `size` bytes, or nothing when they would not fit."""
-        if not self.has_room(size):
-            return False
-        self.used += size
-        return True
-
-    def give_back(self, size: int) -> None:
-        self.used -= size
-
-
-class Account:
-    """What one mail takes out of the shared `Memory`."""
-
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
-        self._taken = 0
-
-    def take(self, size: int) -> bool:
-        if not self._memory.take(size):
-            return False
-        self._taken += size
-        return True
-
-    def close(self) -> None:
-        self._memory.give_back(self._taken)
-        self._taken = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """What came between DATA and its final dot; `content` is empty with a fault."""
-
-    content: bytes
-    too_large: bool = False
-    line_too_long: bool = False
-    no_room: bool = False
+def _for_nobody(line: bytes) -> bool:
+    """Answers nothing at once."""
+    return False
 
 
 class Wire:
@@ -103,6 +58,17 @@ class Wire:
         self._waiter: asyncio.Future[None] | None = None
         self._in = bytearray()
         self._out = bytearray()
+        self._behind = False  # the client has not taken all of what was said
+        self._live = False  # what arrives is worked on as it does
+        self._enough = False  # what is waited for is here
+        self._limit = 0
+        self._at_once: Callable[[bytes], bool] = _for_nobody
+        self._line_until = math.inf
+        self._searched = 0  # so far there is no end of a line
+        self._overlong = False
+        self._found: bytes | None = None
+        self._collector: Collector | None = None
+        self._data_began = 0.0
         self._tls: Tls | None = None
         self.waiting = False  # for the client's next bytes, with nothing unanswered
         self.stuck = False  # the client does not read its replies
@@ -167,82 +133,113 @@ class Wire:
         self._take()
         return dropped
 
-    async def command(self, limit: int) -> bytes | None:
+    async def command(
+        self, limit: int, at_once: Callable[[bytes], bool] = _for_nobody
+    ) -> bytes | None:
         """The next line without its end; None when it is longer than `limit` bytes.
 
-        A bare LF ends a command too, as old clients send it.
+        A bare LF ends a command too, as old clients send it. `at_once` is asked
+        first, as soon as a line is here: where it is True, it has answered. When it
+        began the reading of mail data, `data` has to follow whatever is given here.
         """
-        searched = 0
-        overlong = False
-        # One deadline for the whole line: a drip of bytes is no complete command.
-        deadline = self._loop.time() + self._timeout
-        while (end := self._in.find(b"\n", searched)) < 0:
-            if len(self._in) > limit + 2:
-                overlong = True
-                self._in.clear()
-            searched = len(self._in)
-            await self._fill(deadline)
-        line = bytes(self._in[:end]).removesuffix(b"\r")
-        del self._in[: end + 1]
-        return None if overlong or len(line) > limit else line
+        self._limit, self._at_once = limit, at_once
+        self._new_line()
+        await self._gather()
+        line, self._found = self._found, None
+        return line
 
-    async def data(self, account: Account, *, size: int, line_length: int) -> Data:
-        """Mail data up to CRLF . CRLF, dots unstuffed (RFC 5321 section 4.5.2).
+    def begin_data(self, account: Account, *, size: int, line_length: int) -> None:
+        """Take what comes from here on as mail data."""
+        self._enough = False
+        self._data_began = self._loop.time()
+        self._collector = Collector(account, size=size, line_length=line_length)
 
-        A fault does not end the reading, only the keeping. The whole may take
-        `timeout` seconds plus one for each 50 kB that came.
+    @property
+    def in_data(self) -> bool:
+        """Mail data is being read, or was and is not taken yet."""
+        return self._collector is not None
+
+    async def data(self) -> Data:
+        """Mail data that was begun, up to its end.
+
+        The whole may take `timeout` seconds plus one for each 50 kB that came.
         """
-        began = self._loop.time()
-        chunks: list[bytes] = []
-        tail = b"\r\n"  # so that a dot on the first line is at the start of a line
-        received = kept = stuffed = line = 0
-        too_large = line_too_long = no_room = False
-        while True:
-            if not self._in:
-                await self._fill(began + self._timeout + received / 50_000)
+        if self._collector is None:
+            raise RuntimeError("no mail data was begun")
+        if not self._enough:
+            await self._gather()
+        if self._out:
+            await self.flush()  # the go-ahead, where the data came without it
+        taken = self._collector.taken()
+        self._collector = None
+        return taken
+
+    async def _gather(self) -> None:
+        """Work on what is here, and on all that comes, until there is enough."""
+        self._enough = False
+        self._work()
+        while not self._enough:
+            if len(self._out) > REPLIES:
+                await self.flush()
+            else:
+                await self._fill()
+            self._work()
+
+    def _work(self) -> None:
+        """Work on what is here: what can be done at once is done."""
+        while not self._enough and self._collector is None:
+            if len(self._out) > REPLIES:
+                return
+            end = self._in.find(b"\n", self._searched)
+            if end < 0:
+                if len(self._in) > self._limit + 2:
+                    self._overlong = True
+                    self._in.clear()
+                self._searched = len(self._in)
+                return
+            line = bytes(self._in[:end]).removesuffix(b"\r")
+            del self._in[: end + 1]
+            if self._overlong or len(line) > self._limit:
+                self._enough = True
+            elif not self._at_once(line):
+                self._found = line
+                self._enough = True
+            else:
+                self._new_line()
+        if self._in and self._collector is not None and not self._enough:
             chunk = bytes(self._in)
             self._in.clear()
-            window = tail + chunk
-            end = window.find(END)
-            if end >= 0:
-                cut = end + len(END) - len(tail)
-                self._in += chunk[cut:]
-                chunk = chunk[:cut]
-            received += len(chunk)
-            if not line_too_long:
-                line, line_too_long = _longest(chunk, line, line_length + 2)
-            # Stuffed dots do not count (RFC 1870 section 3). One may stand across
-            # two chunks, hence the 1; the exact size is checked at the end.
-            if not (too_large or line_too_long or no_room):
-                kept += len(chunk)
-                stuffed += chunk.count(b"\r\n.") + 1
-                too_large = kept - stuffed > size + len(END)
-                no_room = not too_large and not account.take(len(chunk))
-            if too_large or line_too_long or no_room:
-                chunks.clear()
-                account.close()
-            else:
-                chunks.append(chunk)
-            if end >= 0:
-                break
-            tail = window[-4:]
-        if too_large or line_too_long or no_room:
-            return Data(b"", too_large, line_too_long, no_room)
-        content = b"".join(chunks)
-        chunks.clear()
-        content = _unstuffed(content)
-        return Data(b"", True) if len(content) > size else Data(content)
+            left = self._collector.feed(chunk)
+            if left is not None:
+                self._enough = True
+                if left:
+                    self._in += chunk[-left:]
 
-    async def _fill(self, deadline: float) -> None:
-        if self._out:
+    def _new_line(self) -> None:
+        self._searched = 0
+        self._overlong = False
+        # One deadline for a whole line: a drip of bytes is no complete command.
+        self._line_until = self._loop.time() + self._timeout
+
+    def _deadline(self) -> float:
+        if self._collector is None:
+            return self._line_until
+        received = self._collector.received
+        return self._data_began + self._timeout + received / 50_000
+
+    async def _fill(self, deadline: float | None = None) -> None:
+        """Wait for more; without a `deadline` it is worked on as soon as it is here."""
+        if self._out or self._behind:
             await self.flush()
+        live = deadline is None and self._tls is None
+        if deadline is None:
+            deadline = self._deadline()
         if self._tls is not None:
             self._in += await self._decrypted(self._tls, deadline)
-            return
-        chunk = await self._read(deadline)
-        if not chunk:
+        elif chunk := await self._read(deadline, live=live):
+            self._in += chunk
+        elif self._ended and not self._enough:
             raise EOFError
-        self._in += chunk
 
     async def _decrypted(self, tls: Tls, deadline: float) -> bytes:
         """The next bytes that came in TLS; a record may come in many pieces."""
@@ -256,18 +253,22 @@ class Wire:
                 return clear
         raise EOFError
 
-    async def _read(self, deadline: float) -> bytes:
-        """What has arrived, as it came; b"" when no more will."""
+    async def _read(self, deadline: float, *, live: bool = False) -> bytes:
+        """What has arrived, as it came; b"" when no more will.
+
+        In a `live` wait it is worked on as it arrives, and b"" says no more than that
+        this cannot go on.
+        """
         if not self._arrived and not self._ended:
             self._until = deadline
             if self._clock is None or self._clock.when() > deadline:
                 self._set_clock()
-            self.waiting = True
+            self.waiting, self._live = True, live
             self._waiter = self._loop.create_future()
             try:
                 await self._waiter
             finally:
-                self.waiting = False
+                self.waiting = self._live = False
                 self._waiter = None
                 self._until = math.inf
         return self._take()
@@ -282,11 +283,33 @@ class Wire:
 
     def received(self, data: bytes) -> None:
         """Take in what the connection brings."""
-        self._arrived += data
-        if len(self._arrived) > CHUNK and not self._paused:
-            self._paused = True
-            self._line.pause_reading()
+        if self._live:
+            self._in += data
+            if self._go_on():
+                return
+        else:
+            self._arrived += data
+            if len(self._arrived) > CHUNK and not self._paused:
+                self._paused = True
+                self._line.pause_reading()
         self._wake()
+
+    def _go_on(self) -> bool:
+        """Work on what has come while the session waits; False: it has to go on.
+
+        For most commands it has not, which saves a mail four turns of the loop.
+        """
+        try:
+            self._work()
+        except Exception as error:  # noqa: BLE001 - the session's, as any other
+            self._break(error)
+            return True
+        if self._enough or len(self._out) > REPLIES:
+            return False
+        if self._out:
+            self._write_out()
+        self._until = self._deadline()
+        return not self._behind
 
     def ended(self) -> None:
         """Take in that the connection will bring no more."""
@@ -294,8 +317,14 @@ class Wire:
         self._wake()
 
     def _wake(self) -> None:
+        self._live = False
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _break(self, error: Exception) -> None:
+        self._live = False
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(error)
 
     # One clock for all waits, which looks again when it is too early: asyncio.timeout()
     # for each of them is a tenth of the processor time of a mail (measured).
@@ -311,8 +340,8 @@ class Wire:
             return  # nobody waits; the next wait sets it
         if self._loop.time() < self._until:
             self._set_clock()
-        elif self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(Silent())
+        else:
+            self._break(Silent())
 
     def end(self) -> None:
         """Let go of the connection: nothing is waited for any more."""
@@ -320,30 +349,39 @@ class Wire:
             self._clock.cancel()
 
     def _send(self, data: bytes) -> None:
-        if data and not self._writer.is_closing():
-            self._writer.write(data)
+        if data and not self._line.is_closing():
+            self._line.write(data)
+
+    def say(self, text: str) -> None:
+        """Answer with what is sent next."""
+        self._out += text.encode("ascii") + b"\r\n"
 
     async def reply(self, text: str) -> None:
         """Answer; sent at once unless the next command is here already."""
-        self._out += text.encode("ascii") + b"\r\n"
+        self.say(text)
         if not self._in or len(self._out) > REPLIES:
             await self.flush()
 
     async def flush(self) -> None:
         """Hand the replies over, and wait while the client does not read them."""
-        if self._writer.is_closing():
+        if self._line.is_closing():
             raise ConnectionResetError
-        data = bytes(self._out)
-        self._out.clear()
-        self._writer.write(self._tls.encrypted(data) if self._tls else data)
-        if not self._line.get_write_buffer_size():
-            return  # the kernel has it
+        self._write_out()
+        if not self._behind:
+            return
         try:
             async with asyncio.timeout(self._timeout):
                 await self._writer.drain()
         except TimeoutError:
             self.stuck = True
             raise Silent from None
+        self._behind = False
+
+    def _write_out(self) -> None:
+        data = bytes(self._out)
+        self._out.clear()
+        self._line.write(self._tls.encrypted(data) if self._tls else data)
+        self._behind = self._line.get_write_buffer_size() > 0  # else the kernel has it
 
     def farewell(self, text: str) -> None:
         """Say a last line without waiting, if the client waits for no answer."""
@@ -356,24 +394,3 @@ class Wire:
         if self._tls is not None:
             self._send(self._tls.closing())
         self._writer.close()
-
-
-def _longest(chunk: bytes, before: int, limit: int) -> tuple[int, bool]:
-    """Length of the line that `chunk` leaves open; whether one was over `limit`."""
-    first = chunk.find(b"\n")
-    if first < 0:
-        open_line = before + len(chunk)
-        return open_line, open_line > limit
-    over = before + first + 1 > limit
-    if not over and len(chunk) > limit:
-        over = any(len(line) + 1 > limit for line in chunk.split(b"\n"))
-    return len(chunk) - chunk.rfind(b"\n") - 1, over
-
-
-def _unstuffed(data: bytes) -> bytes:
-    """The content of `data`, which ends with the final dot's line."""
-    content = data[:-3]
-    if content.startswith(b"."):
-        content = content[1:]
-    # Only after CRLF: a dot after a bare LF or CR was not stuffed.
-    return content.replace(b"\r\n.", b"\r\n") if b"\r\n." in content else content

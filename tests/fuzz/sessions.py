@@ -12,9 +12,9 @@ from ipaddress import ip_network
 from relay import log
 from relay.model import Reply, Submission
 from relay.smtp.access import Doorkeeper, Limits
+from relay.smtp.data import Memory
 from relay.smtp.service import Service
 from relay.smtp.session import Session
-from relay.smtp.wire import Memory
 
 LOCAL = (ip_network("127.0.0.0/8"),)
 SECONDS = 20.0  # for one conversation; more is a session that hangs

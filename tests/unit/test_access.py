@@ -15,7 +15,7 @@ from relay.smtp.access import (
     allowed,
     plain,
 )
-from relay.smtp.wire import Memory
+from relay.smtp.data import Memory
 
 LOCAL = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
 

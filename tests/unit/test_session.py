@@ -7,9 +7,9 @@ import asyncio
 from relay.delivery import INTERNAL
 from relay.model import Reply
 from relay.smtp.access import Doorkeeper, Limits
+from relay.smtp.data import Memory
 from relay.smtp.service import Service
 from relay.smtp.session import Session
-from relay.smtp.wire import Memory
 
 
 async def test_trap_29_the_library_finds_nothing_to_look_at_in_a_session() -> None:

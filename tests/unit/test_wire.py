@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.smtp.wire import CHUNK, Account, Data, Memory, Silent, Wire
+from relay.smtp.data import Account, Data, Memory
+from relay.smtp.wire import CHUNK, Silent, Wire
 
 
 class Nowhere(asyncio.Transport):
@@ -59,7 +60,8 @@ async def read(
         one.ended()
 
     feeding = asyncio.create_task(feed())
-    data = await one.data(account, size=size, line_length=line_length)
+    one.begin_data(account, size=size, line_length=line_length)
+    data = await one.data()
     await feeding
     rest = bytes(one._in + one._arrived)
     account.close()
@@ -172,3 +174,135 @@ async def test_a_client_that_speaks_late_but_in_time_is_heard() -> None:
     assert await one.command(100) == b"QUIT"
     with pytest.raises(Silent):
         await one.command(100)
+
+
+class Taking(Nowhere):
+    """A transport whose client has taken all of `said`, or leaves `behind` bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said = b""
+        self.behind = 0
+        self.gone = False
+
+    def is_closing(self) -> bool:
+        return self.gone
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.said += data
+
+    def get_write_buffer_size(self) -> int:
+        return self.behind
+
+
+@pytest.fixture
+async def line() -> AsyncIterator[Taking]:
+    taking = Taking()
+    yield taking
+    taking.gone = True
+
+
+async def waiting(one: Wire, at_once: Callable[[bytes], bool]) -> asyncio.Task[object]:
+    task = asyncio.create_task(one.command(100, at_once))
+    await asyncio.sleep(0)
+    assert one.waiting
+    return task
+
+
+async def test_what_can_be_answered_at_once_is_answered_while_the_session_waits(
+    line: Taking,
+) -> None:
+    one = wire(line=line)
+    seen = []
+
+    def at_once(command: bytes) -> bool:
+        seen.append(command)
+        one.say("250 Ok")
+        return command != b"QUIT"
+
+    task = await waiting(one, at_once)
+    one.received(b"MAIL\r\nRC")
+    assert line.said == b"250 Ok\r\n"
+    one.received(b"PT\r\n")
+    assert line.said == b"250 Ok\r\n" * 2
+    assert one.waiting
+    one.received(b"QUIT\r\n")
+    assert await task == b"QUIT"
+    assert seen == [b"MAIL", b"RCPT", b"QUIT"]
+
+
+async def test_mail_data_that_begins_at_once_is_collected_while_the_session_waits(
+    line: Taking,
+) -> None:
+    one = wire(line=line)
+    account = Account(shared := Memory(1000))
+
+    def at_once(command: bytes) -> bool:
+        one.begin_data(account, size=100, line_length=100)
+        one.say("354 Go on")
+        return True
+
+    task = await waiting(one, at_once)
+    one.received(b"DATA\r\n")
+    assert line.said == b"354 Go on\r\n"
+    one.received(b"a\r\n")
+    assert shared.used == 3
+    assert not task.done()
+    one.received(b".\r\nNOOP\r\n")
+    await task
+    assert one.in_data
+    assert await one.data() == Data(b"a\r\n")
+    assert not one.in_data
+    assert await one.command(100) == b"NOOP"
+
+
+async def test_a_bug_in_what_is_done_at_once_is_the_sessions(line: Taking) -> None:
+    one = wire(line=line)
+
+    def at_once(command: bytes) -> bool:
+        raise KeyError(command)
+
+    task = await waiting(one, at_once)
+    one.received(b"MAIL\r\nRCPT\r\n")
+    with pytest.raises(KeyError, match="MAIL"):
+        await task
+
+
+async def test_what_the_client_has_not_read_yet_lets_no_more_be_answered_at_once(
+    line: Taking,
+) -> None:
+    one = wire(line=line, timeout=0.2)
+    count = 0
+
+    def at_once(command: bytes) -> bool:
+        nonlocal count
+        count += 1
+        one.say("x" * 998)
+        return True
+
+    task = await waiting(one, at_once)
+    line.behind = 1_000_000
+    one.received(b"NOOP\r\n" * 10_000)
+    assert count <= 70
+    task.cancel()
+
+
+async def test_mail_data_that_comes_in_drips_has_its_own_deadline(line: Taking) -> None:
+    one = wire(timeout=0.2, line=line)
+
+    def at_once(command: bytes) -> bool:
+        one.begin_data(Account(Memory(1000)), size=100, line_length=100)
+        return True
+
+    task = await waiting(one, at_once)
+    one.received(b"DATA\r\n")
+
+    async def drip() -> None:
+        while True:
+            one.received(b"x")
+            await asyncio.sleep(0.02)
+
+    dripping = asyncio.create_task(drip())
+    with pytest.raises(Silent):
+        await task
+    dripping.cancel()

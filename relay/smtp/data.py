@@ -1,0 +1,137 @@
+"""Mail data (RFC 5321 section 4.1.1.4): collected as it comes, bounded, unstuffed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+END = b"\r\n.\r\n"
+
+
+class Memory:
+    """An account of the content in hand, in bytes, over all sessions."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+
+    def has_room(self, size: int) -> bool:
+        return self.used + size <= self.limit
+
+    def take(self, size: int) -> bool:
+        """Enter `size` bytes, or nothing when they would not fit."""
+        if not self.has_room(size):
+            return False
+        self.used += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        self.used -= size
+
+
+class Account:
+    """What one mail takes out of the shared `Memory`."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._taken = 0
+
+    def take(self, size: int) -> bool:
+        if not self._memory.take(size):
+            return False
+        self._taken += size
+        return True
+
+    def close(self) -> None:
+        self._memory.give_back(self._taken)
+        self._taken = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What came between DATA and its final dot; `content` is empty with a fault."""
+
+    content: bytes
+    too_large: bool = False
+    line_too_long: bool = False
+    no_room: bool = False
+
+
+class Collector:
+    """Collects mail data up to CRLF . CRLF; dots are unstuffed (section 4.5.2).
+
+    A fault does not end the collecting, only the keeping.
+    """
+
+    def __init__(self, account: Account, *, size: int, line_length: int) -> None:
+        self._account = account
+        self._size = size
+        self._line_length = line_length
+        self._chunks: list[bytes] = []
+        self._tail = b"\r\n"  # so that a dot on the first line is at a line's start
+        self._kept = self._stuffed = self._line = 0
+        self._too_large = self._line_too_long = self._no_room = False
+        self.received = 0
+
+    def feed(self, chunk: bytes) -> int | None:
+        """Take in `chunk`; how much of it the data's end left, None before the end."""
+        tail = self._tail
+        window = tail + chunk
+        end = window.find(END)
+        left = None
+        if end >= 0:
+            cut = end + len(END) - len(tail)
+            left = len(chunk) - cut
+            chunk = chunk[:cut]
+        self.received += len(chunk)
+        if not self._line_too_long:
+            self._line, self._line_too_long = _longest(
+                chunk, self._line, self._line_length + 2
+            )
+        # Stuffed dots do not count (RFC 1870 section 3). One may stand across two
+        # chunks, hence the 1; the exact size is checked at the end.
+        if not self._faulty:
+            self._kept += len(chunk)
+            self._stuffed += chunk.count(b"\r\n.") + 1
+            self._too_large = self._kept - self._stuffed > self._size + len(END)
+            self._no_room = not self._too_large and not self._account.take(len(chunk))
+        if self._faulty:
+            self._chunks.clear()
+            self._account.close()
+        else:
+            self._chunks.append(chunk)
+        self._tail = window[-4:]
+        return left
+
+    @property
+    def _faulty(self) -> bool:
+        return self._too_large or self._line_too_long or self._no_room
+
+    def taken(self) -> Data:
+        """What was collected, once the end has come."""
+        if self._faulty:
+            return Data(b"", self._too_large, self._line_too_long, self._no_room)
+        content = b"".join(self._chunks)
+        self._chunks.clear()
+        content = _unstuffed(content)
+        return Data(b"", True) if len(content) > self._size else Data(content)
+
+
+def _longest(chunk: bytes, before: int, limit: int) -> tuple[int, bool]:
+    """Length of the line that `chunk` leaves open; whether one was over `limit`."""
+    first = chunk.find(b"\n")
+    if first < 0:
+        open_line = before + len(chunk)
+        return open_line, open_line > limit
+    over = before + first + 1 > limit
+    if not over and len(chunk) > limit:
+        over = any(len(line) + 1 > limit for line in chunk.split(b"\n"))
+    return len(chunk) - chunk.rfind(b"\n") - 1, over
+
+
+def _unstuffed(data: bytes) -> bytes:
+    """The content of `data`, which ends with the final dot's line."""
+    content = data[:-3]
+    if content.startswith(b"."):
+        content = content[1:]
+    # Only after CRLF: a dot after a bare LF or CR was not stuffed.
+    return content.replace(b"\r\n.", b"\r\n") if b"\r\n." in content else content
