@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
+from itertools import chain
 
 from relay import log
 from relay.events import Answered, Attempted, Event, Overtaken, Refused, Settled
 from relay.model import (
     Accepted,
     Deferred,
-    Envelope,
     Failed,
     Mail,
     Outcome,
@@ -34,7 +35,11 @@ class MailLog:
                 log.line(
                     logging.WARNING,
                     "refused",
-                    **self._who(submission, submission.envelope),
+                    **self._who(
+                        submission,
+                        submission.envelope.sender,
+                        submission.envelope.recipients,
+                    ),
                     size=len(submission.content),
                     attempts=0,
                     ms=_ms(seconds),
@@ -66,13 +71,11 @@ class MailLog:
                 name = self._accepted
             case Rejected() if event.reply.code != 250:
                 name = "rejected"
-        recipients = tuple(
-            address for one in event.mails for address in one.envelope.recipients
-        )
+        recipients = chain.from_iterable(one.envelope.recipients for one in event.mails)
         log.line(
             _level(event.outcome),
             name,
-            **self._who(event.submission, Envelope(mail.envelope.sender, recipients)),
+            **self._who(event.submission, mail.envelope.sender, recipients),
             **self._what(mail, event.outcome),
             calls=len(event.mails) if len(event.mails) > 1 else None,
             attempts=event.attempts,
@@ -132,14 +135,16 @@ class MailLog:
             "maybeSent": getattr(outcome, "maybe_sent", None) or None,
         }
 
-    def _who(self, submission: Submission, envelope: Envelope) -> dict[str, object]:
+    def _who(
+        self, submission: Submission, sender: str | None, recipients: Iterable[str]
+    ) -> dict[str, object]:
         return {
             "id": submission.id,
             "listener": submission.listener,
             "peer": submission.peer,
             "user": self._shown(submission.user),
-            "sender": self._shown(envelope.sender or "<>"),
-            "recipients": [self._shown(address) for address in envelope.recipients],
+            "sender": self._shown(sender or "<>"),
+            "recipients": list(map(self._shown, recipients)),
         }
 
 
