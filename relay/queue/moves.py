@@ -22,42 +22,45 @@ def settle(
     """Write where the job of `claim` stands now; False: it moved on meanwhile."""
     seq = claim.token
     before = "sending" if isinstance(claim.job.state, Sending) else "queued"
-    found = connection.execute(
-        "SELECT content FROM job WHERE seq = ? AND state = ?", (seq, before)
-    ).fetchone()
-    if found is None:
-        return False
+    if state is None or isinstance(state, Sent | Superseded):
+        # Of each statement the thread comes back to a busy interpreter, hence few.
+        connection.execute(
+            "DELETE FROM content WHERE id ="
+            " (SELECT content FROM job WHERE seq = ? AND state = ?) AND NOT EXISTS"
+            " (SELECT 1 FROM job WHERE id = ? AND content = content.id AND seq <> ?)",
+            (seq, before, claim.job.id, seq),
+        )
     match state:
         case None:
-            connection.execute("DELETE FROM job WHERE seq = ?", (seq,))
-        case Queued(attempts, due, last, maybe_sent):
-            connection.execute(
+            moved = connection.execute(
+                "DELETE FROM job WHERE seq = ? AND state = ?", (seq, before)
+            )
+        case Queued(attempts, due, last, maybe_sent):  # its content is still needed
+            moved = connection.execute(
                 "UPDATE job SET state = 'queued', attempts = ?, due = ?, reply = ?,"
-                " maybe_sent = ? WHERE seq = ?",
-                (attempts, due, rows.text(last), maybe_sent, seq),
+                " maybe_sent = ? WHERE seq = ? AND state = ?",
+                (attempts, due, rows.text(last), maybe_sent, seq, before),
             )
-            return True  # its content is still needed
-        case Failed(attempts, at, reply, maybe_sent):
-            connection.execute(
+        case Failed(attempts, at, reply, maybe_sent):  # and an operator may send it
+            moved = connection.execute(
                 "UPDATE job SET state = 'failed', due = NULL, attempts = ?,"
-                " ended_at = ?, reply = ?, maybe_sent = ? WHERE seq = ?",
-                (attempts, at, str(reply), maybe_sent, seq),
+                " ended_at = ?, reply = ?, maybe_sent = ? WHERE seq = ? AND state = ?",
+                (attempts, at, str(reply), maybe_sent, seq, before),
             )
-            return True  # and here, for an operator who sends it again
         case Sent(attempts, at, message_id):
-            connection.execute(
-                "UPDATE job SET state = 'sent', due = NULL, attempts = ?,"
-                " ended_at = ?, message_id = ?, content = NULL WHERE seq = ?",
-                (attempts, at, message_id, seq),
+            moved = connection.execute(
+                "UPDATE job SET state = 'sent', due = NULL, attempts = ?, ended_at = ?,"
+                " message_id = ?, content = NULL WHERE seq = ? AND state = ?",
+                (attempts, at, message_id, seq, before),
             )
         case Superseded(attempts, at, maybe_sent):
-            connection.execute(
+            moved = connection.execute(
                 "UPDATE job SET state = 'superseded', due = NULL, attempts = ?,"
-                " ended_at = ?, maybe_sent = ?, content = NULL WHERE seq = ?",
-                (attempts, at, maybe_sent, seq),
+                " ended_at = ?, maybe_sent = ?, content = NULL"
+                " WHERE seq = ? AND state = ?",
+                (attempts, at, maybe_sent, seq, before),
             )
-    release(connection, claim.job.id, found["content"])
-    return True
+    return moved.rowcount > 0
 
 
 def release(connection: sqlite3.Connection, mail_id: str, content: int | None) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import sqlite3
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -33,6 +34,7 @@ EXPIRED_AT_ONCE = 10_000_000  # bytes of content, which the reports need the hea
 # Free space that mail may not take: what is accepted must still be able to end.
 RESERVE = 4_000_000
 PLENTY = 1_000_000_000  # with so much free, nobody need look closer
+PLENTY_LASTS = 0.1  # seconds in which nobody writes so much
 RESERVE_PART = 0.05  # of a small file system
 
 
@@ -100,6 +102,8 @@ class SqliteQueue:
         self._clock = Clock(ahead=ahead, seen=max(seen, newest))
         self._promoted = 0.0  # up to here mail has the place of its age in the line
         self._writer = Writer(connection, look=_first_in_line, tell=self._heed)
+        self._placed_in = 0  # the transaction that knows the last place
+        self._plenty_until, self._plenty = float("-inf"), 0.0
         self._version: int | None = None
         self._checked = float("-inf")
         self._next_due: float | None = None
@@ -317,9 +321,16 @@ class SqliteQueue:
             raise Unwritable(f"{self._path}: {error}") from error
 
     def _leave_room(self, connection: sqlite3.Connection, size: int) -> None:
+        needs = 3 * size
+        now = time.monotonic()
+        if now < self._plenty_until and needs < self._plenty:
+            self._plenty -= needs
+            return
         found = os.statvfs(self._path.parent)
         free = found.f_bavail * found.f_frsize
-        if free > PLENTY + 3 * size:
+        if free > PLENTY + needs:
+            self._plenty_until = now + PLENTY_LASTS
+            self._plenty = free - PLENTY - needs
             return
         reserve = min(RESERVE, int(found.f_blocks * found.f_frsize * RESERVE_PART))
         try:
@@ -335,9 +346,14 @@ class SqliteQueue:
 
     def _insert(self, connection: sqlite3.Connection, jobs: Sequence[Job]) -> list[int]:
         """Enter jobs; those of one submission share its content."""
-        (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM job").fetchone()
-        # A place is never used twice while this relay runs: a claim names it.
-        seq = max(last, self._last)
+        if self._placed_in != self._writer.transaction:
+            (last,) = connection.execute(
+                "SELECT coalesce(max(seq), 0) FROM job"
+            ).fetchone()
+            # A place is never used twice while this relay runs: a claim names it.
+            self._last = max(last, self._last)
+            self._placed_in = self._writer.transaction
+        seq = self._last
         contents: dict[tuple[str, int], int] = {}
         places = []
         for job in jobs:

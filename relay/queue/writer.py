@@ -36,6 +36,7 @@ class Writer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._waiting: list[tuple[Operation[Any], asyncio.Future[Any]]] = []
         self._committer: asyncio.Task[None] | None = None
+        self.transaction = 0  # its number, for what one of them looks up once
 
     async def do(self, operation: Operation[T]) -> T:
         """Run `operation` in a transaction; raises what it raises.
@@ -87,6 +88,7 @@ class Writer:
     ) -> tuple[list[Any], Any]:  # on the thread
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+            self.transaction += 1
         except sqlite3.Error as error:
             # None of them is at fault, say where somebody else holds the file; to
             # wait for each would keep the last for minutes.
