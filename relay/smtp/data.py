@@ -118,10 +118,19 @@ class Collector:
         """What was collected, once the end has come."""
         if self._faulty:
             return Data(b"", self._too_large, self._line_too_long, self._no_room)
-        content = b"".join(self._chunks)
-        self._chunks.clear()
-        content = _unstuffed(content, dotted=self._dotted)
+        content = self._unstuffed()
         return Data(b"", True) if len(content) > self._size else Data(content)
+
+    def _unstuffed(self) -> bytes:
+        """The content, without the final dot's line."""
+        chunks, self._chunks = self._chunks, []
+        # Before they are joined: a copy of 40 MB holds up all others for 15 ms.
+        _cut_end(chunks, len(END) - 2)
+        if chunks and chunks[0].startswith(b"."):
+            chunks[0] = chunks[0][1:]
+        content = b"".join(chunks)
+        # Only after CRLF: a dot after a bare LF or CR was not stuffed.
+        return content.replace(DOT, b"\r\n") if self._dotted else content
 
 
 def _longest(chunk: bytes, before: int, limit: int) -> tuple[int, bool]:
@@ -136,10 +145,11 @@ def _longest(chunk: bytes, before: int, limit: int) -> tuple[int, bool]:
     return len(chunk) - chunk.rfind(b"\n") - 1, over
 
 
-def _unstuffed(data: bytes, *, dotted: bool) -> bytes:
-    """The content of `data`, which ends with the final dot's line."""
-    content = data[:-3]
-    if content.startswith(b"."):
-        content = content[1:]
-    # Only after CRLF: a dot after a bare LF or CR was not stuffed.
-    return content.replace(DOT, b"\r\n") if dotted else content
+def _cut_end(chunks: list[bytes], size: int) -> None:
+    """Take `size` bytes off the end, and chunks that are empty then."""
+    while size:
+        last = chunks.pop()
+        kept = last[:-size]
+        size -= len(last) - len(kept)
+        if kept:
+            chunks.append(kept)
