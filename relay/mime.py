@@ -14,7 +14,8 @@ from relay.fields import folded, unstructured
 from relay.message import Field, Message, decoded, text_of
 from relay.model import Envelope
 from relay.part import Part, structure
-from relay.reencode import encoded_body, safe_part, transfer_decoded
+from relay.reencode import safe_part
+from relay.transfer import encoded_body, transfer_decoded
 from relay.words import ascii_field
 
 # Headers that SES refuses to see twice (its guide's list); the first is kept.

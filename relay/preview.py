@@ -18,7 +18,7 @@ from relay.message import decoded, parse
 from relay.mime import Original
 from relay.model import Envelope, Refused
 from relay.part import Part
-from relay.reencode import transfer_decoded
+from relay.transfer import transfer_decoded
 
 # What links and codes are looked for in: characters of the text and of the HTML.
 MAX_SEARCHED = 1_000_000

@@ -12,19 +12,11 @@ from dataclasses import dataclass
 
 from relay.message import MAX_DEPTH, Field, Message, field
 from relay.part import Part, structure
+from relay.transfer import base64_lines, encoded_body, quoted_printable
 from relay.words import ascii_field
 
 MAX_LINE = 998  # RFC 5322 section 2.1.1, without CRLF
-LINE = 76  # where an encoded line ends, RFC 2045 section 6.7
 
-_NOT_PLAIN_TEXT = bytes(
-    byte for byte in range(256) if not (32 <= byte < 127 or byte in b"\t\r\n")
-)
-_NOT_BASE64 = bytes(
-    byte
-    for byte in range(256)
-    if not (chr(byte).isalnum() and byte < 128) and byte not in b"+/"
-)
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 
 
@@ -118,9 +110,9 @@ def _encoded(part: Part) -> tuple[tuple[Field, ...], bytes] | None:
     fields = part.fields
     if part.encoding == "base64":
         plain = data.replace(b"\r\n", b"")
-        return (fields, _lines(plain)) if _BASE64.fullmatch(plain) else None
+        return (fields, base64_lines(plain)) if _BASE64.fullmatch(plain) else None
     if part.encoding == "quoted-printable":
-        return fields, _quoted_printable(binascii.a2b_qp(data))
+        return fields, quoted_printable(binascii.a2b_qp(data))
     if part.encoding.startswith("x-"):
         return None
     if not part.value("content-type") and part.type == "text/plain":
@@ -129,30 +121,6 @@ def _encoded(part: Part) -> tuple[tuple[Field, ...], bytes] | None:
             fields = _with(fields, "Content-Type", f"text/plain; charset={charset}")
     encoding, body = encoded_body(data, text=part.type.startswith("text/"))
     return _with(fields, "Content-Transfer-Encoding", encoding), body
-
-
-def encoded_body(data: bytes, *, text: bool) -> tuple[str, bytes]:
-    """The better transfer encoding and what it makes of `data`; no line end after."""
-    unsafe = len(data) - len(data.translate(None, _NOT_PLAIN_TEXT))
-    # Readable as long as most of it is letters of ASCII; base64 is shorter for
-    # Cyrillic, Greek, Chinese.
-    if text and unsafe * 2 <= len(data):
-        return "quoted-printable", _quoted_printable(data)
-    return "base64", _base64(data)
-
-
-def transfer_decoded(part: Part) -> bytes:
-    """The bytes that a part's body stands for, as well as they can be had."""
-    body = part.body
-    match part.encoding:
-        case "quoted-printable":
-            return binascii.a2b_qp(body)
-        case "base64":
-            plain = body.translate(None, _NOT_BASE64)
-            # One character after a multiple of four holds no byte: it was cut off.
-            plain = plain[: len(plain) - (len(plain) % 4 == 1)]
-            return binascii.a2b_base64(plain + b"=" * (-len(plain) % 4))
-    return body
 
 
 def safe_part(part: Part) -> Message:
@@ -181,30 +149,3 @@ def _with(fields: tuple[Field, ...], name: str, value: str) -> tuple[Field, ...]
         elif stated not in kept:
             kept.append(stated)
     return tuple(kept) if stated in kept else (*kept, stated)
-
-
-def _quoted_printable(data: bytes) -> bytes:
-    made = binascii.b2a_qp(data, istext=True)
-    # It takes the style of its line ends from the data; without any it writes LF.
-    return made if b"\n" in data else made.replace(b"\n", b"\r\n")
-
-
-def _base64(data: bytes) -> bytes:
-    """Base64 in lines, block by block: the whole without its line ends is not kept."""
-    view, block = memoryview(data), 57 * 1000  # 57 bytes make a line of 76
-    return b"\r\n".join(
-        _lines(binascii.b2a_base64(view[start : start + block], newline=False))
-        for start in range(0, len(view), block)
-    )
-
-
-def _lines(encoded: bytes) -> bytes:
-    """Cut into lines, some thousand at a time: a list of all takes twice the memory."""
-    block = LINE * 1000
-    return b"\r\n".join(
-        b"\r\n".join(
-            encoded[start : start + LINE]
-            for start in range(first, min(first + block, len(encoded)), LINE)
-        )
-        for first in range(0, len(encoded), block)
-    )

@@ -15,6 +15,7 @@ LAYERS = (  # a module may import its own package and anything on an earlier lin
     {"words"},
     {"fields", "text", "part", "events", "pace", "transport", "control"}
     | {"transport.access"},
+    {"transfer"},
     {"account", "gate", "awaited", "reencode", "queue"},
     {"mime", "transport.request", "transport.answers", "transport.line"}
     | {"transport.stream"}
