@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from urllib.parse import quote
@@ -15,7 +14,7 @@ from relay.message import Field, Message, decoded, text_of
 from relay.model import Envelope
 from relay.part import Part, structure
 from relay.reencode import safe_part
-from relay.transfer import encoded_body, transfer_decoded
+from relay.transfer import transfer_decoded
 from relay.words import ascii_field
 
 # Headers that SES refuses to see twice (its guide's list); the first is kept.
@@ -101,10 +100,14 @@ class Original:
     def __init__(self, message: Message, envelope: Envelope) -> None:
         self.message = message
         self.envelope = envelope
+        self.fields = (*message.fields[:-1], *map(_ended, message.fields[-1:]))
+        self.keys = [one.name.lower() for one in self.fields]
+        # The first field of each name.
+        self.first = dict(zip(reversed(self.keys), reversed(self.fields), strict=True))
 
     def header(self, name: str) -> str:
-        """The decoded header, "" where there is none."""
-        one = self.message.first(name)
+        """The decoded header of this lower-case name, "" where there is none."""
+        one = self.first.get(name)
         return decoded(one.value) if one else ""
 
     @property
@@ -167,8 +170,24 @@ class Original:
         ]
 
     @property
+    def _one_text(self) -> bool:
+        """Whether its header says plainly that it has no parts and is no file.
+
+        Most that is templated is so, and is not taken apart: 2 µs instead of 14.
+        """
+        kind = self.first.get("content-type")
+        value = kind.value.lower() if kind else "text/plain"
+        return (
+            value.partition(";")[0] in ("text/plain", "text/html")
+            and "name" not in value
+            and "content-disposition" not in self.first
+        )
+
+    @property
     def attachments(self) -> Sequence[Part]:
         """What was attached to the mail, rather than part of its body."""
+        if self._one_text:
+            return ()
         body = ("text/plain", "text/html")
         return [
             part
@@ -194,58 +213,56 @@ def _content(part: Part) -> str:
     return text.replace("\r\n", "\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What a template rendered; html "" makes a single text part."""
+def compose(
+    original: Original,
+    *,
+    subject: str,
+    sender: str | None,
+    reply_to: str | None,
+    text: Sequence[bytes],
+    html: Sequence[bytes] | None,
+    attachments: Sequence[Part] = (),
+    related: Sequence[Part] = (),
+) -> bytes:
+    """The content to send: what a template rendered, around what stays.
 
-    text: str
-    html: str | None
-    attachments: Sequence[Part] = ()
-    related: Sequence[Part] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """The headers that a template decides; None: the original's stay."""
-
-    subject: str
-    sender: str  # as a From field has it
-    replaces_sender: bool
-    reply_to: str | None
-
-
-def compose(original: Original, heading: Heading, body: Body) -> bytes:
-    """The content to send."""
-    message = original.message
-    fields: list[Field] = []
-    if heading.replaces_sender or message.first("from") is None:
-        fields.append(folded("From", heading.sender))
+    `sender` and `reply_to` are as a field has them, None: the original's stay. `text`
+    and `html` are parts with their headers, in pieces.
+    """
+    first = original.first
+    if sender is not None:
+        fields = [folded("From", sender)]
+    elif "from" in first:
+        fields = [ascii_field(first["from"])]
     else:
-        fields += [ascii_field(one) for one in message.all("from")[:1]]
-    if heading.reply_to is not None:
-        fields.append(folded("Reply-To", heading.reply_to))
-    else:
-        fields += [ascii_field(one) for one in message.all("reply-to")[:1]]
+        fields = [folded("From", original.envelope.sender or "")]
+    if reply_to is not None:
+        fields.append(folded("Reply-To", reply_to))
+    elif "reply-to" in first:
+        fields.append(ascii_field(first["reply-to"]))
     fields += _recipients(original)
-    fields.append(unstructured("Subject", heading.subject))
-    fields += _kept(message, without_sender=heading.replaces_sender)
-    fields.append(Field("MIME-Version", b"MIME-Version: 1.0\r\n"))
-    return b"".join([*(_ended(one.raw) for one in fields), _entity(body, message)])
+    fields.append(unstructured("Subject", subject))
+    fields += _kept(original, without_sender=sender is not None)
+    entity = text
+    if html is not None:
+        if related:
+            html = _multipart(b"related", [html, *map(_raw, related)])
+        entity = _multipart(b"alternative", [text, html])
+    if attachments:
+        entity = _multipart(b"mixed", [entity, *map(_raw, attachments)])
+    header = [one.raw for one in fields]
+    return b"".join([*header, b"MIME-Version: 1.0\r\n", *entity])
 
 
-def _ended(raw: bytes) -> bytes:
-    """A header that ended with the content has no line end yet."""
-    return raw if raw.endswith(b"\r\n") else raw + b"\r\n"
+def _ended(one: Field) -> Field:
+    """The last field of a header that ended with the content has no line end yet."""
+    return one if one.raw.endswith(b"\r\n") else Field(one.name, one.raw + b"\r\n")
 
 
 def _recipients(original: Original) -> list[Field]:
-    message = original.message
-    fields = [
-        ascii_field(one)
-        for name in ("to", "cc")
-        for one in message.all(name)[:1]
-        if one.value  # an empty one says nothing, and SES refuses it
-    ]
+    found = [original.first.get("to"), original.first.get("cc")]
+    # An empty one says nothing, and SES refuses it.
+    fields = [ascii_field(one) for one in found if one and one.value]
     if fields:
         return fields
     recipients = original.envelope.recipients
@@ -253,60 +270,35 @@ def _recipients(original: Original) -> list[Field]:
     return [folded("To", to)]
 
 
-def _kept(message: Message, *, without_sender: bool) -> list[Field]:
+def _kept(original: Original, *, without_sender: bool) -> list[Field]:
     kept: list[Field] = []
-    seen: set[str] = set()
-    for one in message.fields:
-        key = one.key
+    for key, one in zip(original.keys, original.fields, strict=True):
         if not key or key in _GONE or key.startswith(_GONE_PREFIXES):
             continue
-        if (key == "sender" and without_sender) or (key in ONCE and key in seen):
+        if key in ONCE and original.first[key] is not one:
             continue
-        seen.add(key)
+        if key == "sender" and without_sender:
+            continue
         kept.append(ascii_field(one))
     return kept
 
 
-def _entity(body: Body, message: Message) -> bytes:
-    """The body with its own header fields: the text, beside or around the rest."""
-    entity = _text("plain", body.text)
-    if body.html is not None:
-        html = _text("html", body.html)
-        if body.related:
-            html = _multipart("related", [html, *(_raw(part) for part in body.related)])
-        entity = _multipart("alternative", [entity, html])
-    if body.attachments:
-        attached = [_raw(part) for part in body.attachments]
-        entity = _multipart("mixed", [entity, *attached])
-    return entity
-
-
-def _text(subtype: str, text: str) -> bytes:
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    data = lines.encode("utf-8", "replace").replace(b"\n", b"\r\n")
-    encoding, encoded = encoded_body(data, text=True)
-    head = (
-        f"Content-Type: text/{subtype}; charset=utf-8\r\n"
-        f"Content-Transfer-Encoding: {encoding}\r\n\r\n"
-    )
-    return head.encode("ascii") + encoded + b"\r\n"
-
-
-def _raw(part: Part) -> bytes:
+def _raw(part: Part) -> list[bytes]:
     """An attachment as it was, but for what SES would break."""
     safe = safe_part(part)
     fields = safe.fields
     if part.depth == 0:  # the mail is the attachment; its header is not
         fields = tuple(one for one in fields if one.key.startswith("content-"))
     # Not a line end more: the one before the delimiter is the delimiter's.
-    return b"".join([*(_ended(one.raw) for one in fields), b"\r\n", safe.body])
+    return [*(_ended(one).raw for one in fields), b"\r\n", safe.body]
 
 
-def _multipart(subtype: str, parts: Sequence[bytes]) -> bytes:
+def _multipart(subtype: bytes, parts: Sequence[Sequence[bytes]]) -> list[bytes]:
     # Random, so that no content can hold it: 96 bits.
     boundary = f"=_{secrets.token_hex(12)}".encode()
-    head = b"Content-Type: multipart/" + subtype.encode() + b';\r\n boundary="'
-    pieces = [head, boundary, b'"\r\n\r\n']
+    head = b'Content-Type: multipart/%b;\r\n boundary="%b"\r\n'
+    pieces = [head % (subtype, boundary)]
     for part in parts:
-        pieces += [b"--", boundary, b"\r\n", part, b"\r\n"]
-    return b"".join([*pieces, b"--", boundary, b"--\r\n"])
+        pieces += [b"\r\n--%b\r\n" % boundary, *part]
+    pieces.append(b"\r\n--%b--\r\n" % boundary)
+    return pieces

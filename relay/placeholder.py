@@ -17,6 +17,7 @@ from relay.mime import Original
 from relay.model import Refused, Reply
 
 BUILT_IN = ("from", "to", "subject", "text", "html")
+_MESSAGE = "message."
 
 _VARIABLE = re.compile(
     r"\{\{\{\s*([A-Za-z0-9_.]+)\s*\}\}\}|\{\{\s*([A-Za-z0-9_.]+)\s*\}\}", re.ASCII
@@ -27,21 +28,16 @@ _POSITION = re.compile(r"0|[1-9][0-9]{0,8}")
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A placeholder, by the path of its name."""
+    """A placeholder, by its name with the dots."""
 
-    path: tuple[str, ...]
+    name: str
     raw: bool
     whole: str  # as it stands in the template
 
     @property
-    def name(self) -> str:
-        """The whole name, with its dots."""
-        return ".".join(self.path)
-
-    @property
     def built_in(self) -> bool:
         """Whether it stands for something of the original mail."""
-        return len(self.path) > 1 and self.path[0] == "message"
+        return self.name.startswith(_MESSAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +45,29 @@ class Text:
     """A text in pieces: what stands there, and the variables between."""
 
     pieces: tuple[str | Variable, ...]
+    # The same for who fills it in: the pieces without the variables, and these with
+    # their places.
+    blank: tuple[str, ...] = field(init=False, repr=False)
+    places: tuple[tuple[int, Variable], ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        blank = (piece if isinstance(piece, str) else "" for piece in self.pieces)
+        places = (
+            (place, piece)
+            for place, piece in enumerate(self.pieces)
+            if isinstance(piece, Variable)
+        )
+        object.__setattr__(self, "blank", tuple(blank))
+        object.__setattr__(self, "places", tuple(places))
 
     @property
     def fixed(self) -> str:
         """What stands outside the placeholders."""
-        return "".join(piece for piece in self.pieces if isinstance(piece, str))
+        return "".join(self.blank)
 
     def uses(self, name: str) -> bool:
         """Tell whether the placeholder occurs."""
-        return any(isinstance(p, Variable) and p.name == name for p in self.pieces)
+        return any(variable.name == name for _, variable in self.places)
 
 
 @dataclass(slots=True)
@@ -74,13 +84,12 @@ def compile_text(text: str, name: str, problems: Problems) -> Text:
     pieces: list[str | Variable] = []
     end = 0
     for match in _VARIABLE.finditer(text):
-        path = tuple((match[1] or match[2]).split("."))
-        if not path[0]:
+        variable = Variable(match[1] or match[2], match[1] is not None, match[0])
+        if variable.name.startswith("."):
             continue  # `{{.code}}` stays as it is
         _look_at(text, end, match.start(), name, problems)
         pieces.append(text[end : match.start()])
-        variable = Variable(path, match[1] is not None, match[0])
-        if variable.built_in and (len(path) != 2 or path[1] not in BUILT_IN):
+        if variable.built_in and variable.name[len(_MESSAGE) :] not in BUILT_IN:
             problems.errors.append(
                 f"{problems.place}.{name}:{_spot(text, match.start())}: "
                 f"{match[0]}: unknown; there are "
@@ -135,24 +144,24 @@ class Values:
         self, compiled: Text, as_value: Filter, *, raw: Filter | None = None
     ) -> str:
         """The text with its values; `raw` is what `{{{name}}}` has instead."""
-        result = []
-        for piece in compiled.pieces:
-            if isinstance(piece, str):
-                result.append(piece)
-                continue
-            value = self._value(piece)
+        filled = list(compiled.blank)
+        for place, variable in compiled.places:
+            # Most stand for a text that is given, which takes a third of the time.
+            value = self._variables.get(variable.name)
+            if not isinstance(value, str) or "." in variable.name:
+                value = self._value(variable)
             if value is None:
-                result.append(piece.whole if self._missing == "keep" else "")
-            elif piece.built_in and piece.path[1] == "html" and raw is not None:
-                result.append(value)  # HTML in HTML
+                filled[place] = variable.whole if self._missing == "keep" else ""
+            elif raw is not None and (variable.raw or variable.name == "message.html"):
+                filled[place] = raw(value)  # HTML in HTML
             else:
-                result.append((raw if piece.raw and raw else as_value)(value))
-        return "".join(result)
+                filled[place] = as_value(value)
+        return "".join(filled)
 
     def _value(self, variable: Variable) -> str | None:
         if variable.built_in:
-            return self._built_in(variable.path[1])
-        root, *rest = variable.path
+            return self._built_in(variable.name[len(_MESSAGE) :])
+        root, *rest = variable.name.split(".")
         if root not in self._variables:
             if self._missing == "reject":
                 self.not_given[root] = None

@@ -14,9 +14,10 @@ from typing import Any
 from relay import text as plain
 from relay.fields import Mailbox, mailbox, one_line
 from relay.message import Message
-from relay.mime import Body, Heading, Original, compose
+from relay.mime import Original, compose
 from relay.model import Envelope, Refused, Reply, printable
 from relay.placeholder import Problems, Text, Values, Variable, compile_text
+from relay.stencil import Stencil
 
 STANDARD = ("Register", "SignIn", "ForgotPassword", "Generic")
 
@@ -77,7 +78,7 @@ def _text_of(html: Text) -> Text:
     # A noncharacter that the template does not hold: it stands for nothing else.
     spare = (chr(code) for code in range(0xFDD0, 0xFDF0))
     mark = next((one for one in spare if one not in html.fixed), "\ufdd0")
-    variables = [piece for piece in html.pieces if isinstance(piece, Variable)]
+    variables = [variable for _, variable in html.places]
     numbers = iter(range(len(variables)))
     marked = "".join(
         piece if isinstance(piece, str) else f"{mark}{next(numbers)}{mark}"
@@ -88,7 +89,7 @@ def _text_of(html: Text) -> Text:
         if index % 2 and part.isdecimal() and int(part) < len(variables):
             one = variables[int(part)]
             if one.name == "message.html":
-                one = Variable(("message", "text"), one.raw, one.whole)
+                one = Variable("message.text", one.raw, one.whole)
             pieces.append(one)
         else:
             pieces.append(part)
@@ -118,6 +119,7 @@ class Template:
         self._missing = missing
         self._attachments = source.attachments == "keep"
         self._email_address = _with_ascii_domain(mailbox(email_address))
+        self._from = str(self._email_address) if self._email_address.address else None
         if not self._email_address.address.isascii():
             problems.errors.append(
                 "ses.emailAddress: not an address in ASCII; SES takes no other"
@@ -135,6 +137,8 @@ class Template:
         else:
             # Made once, with the variables still in it: what they bring is text.
             self._text = _text_of(content)
+        self._text_part = Stencil(self._text, "plain")
+        self._html_part = None if self._html is None else Stencil(self._html, "html")
         self._wraps_html = self._html is not None and self._html.uses("message.html")
         self.errors, self.warnings = problems.errors, problems.warnings
 
@@ -149,11 +153,10 @@ class Template:
         texts = (self._subject, self._html, self._text, self._send_from, self._reply_to)
         return tuple(
             dict.fromkeys(
-                piece.name
+                variable.name
                 for text in texts
                 if text is not None
-                for piece in text.pieces
-                if isinstance(piece, Variable)
+                for _, variable in text.places
             )
         )
 
@@ -166,51 +169,45 @@ class Template:
         subject = values.fill(self._subject, one_line)
         send_from = values.fill(self._send_from, _clean)
         reply_to = values.fill(self._reply_to, _clean)
-        text = values.fill(self._text, _same)
+        text = self._text_part.fill(values, _same)
         html = None
-        if self._html is not None:
-            html = values.fill(self._html, escape, raw=_same)
+        if self._html_part is not None:
+            html = self._html_part.fill(values, escape, raw=_same)
         if values.not_given:
             names = printable(", ".join(values.not_given))[:300]
             raise Refused(Reply(550, "6.0", f"Variables not given: {names}"))
         sender = self._sender(one_line(send_from).strip(), original)
-        heading = Heading(
+        if sender is None and "from" not in original.first and not envelope.sender:
+            raise Refused(
+                Reply(550, "6.0", "No From header, and a null sender to make one of")
+            )
+        return compose(
+            original,
             subject=subject,
-            sender=str(sender) if sender else self._fallback(original),
-            replaces_sender=sender is not None,
+            sender=sender,
             reply_to=_checked(one_line(reply_to), "replyTo")
             if reply_to.strip()
             else None,
-        )
-        body = Body(
-            text,
-            html,
+            text=text,
+            html=html,
             attachments=original.attachments if self._attachments else (),
             related=original.related if self._wraps_html else (),
         )
-        return compose(original, heading, body)
 
-    def _sender(self, send_from: str, original: Original) -> Mailbox | None:
+    def _sender(self, send_from: str, original: Original) -> str | None:
         """From by `sendFrom`, else by `emailAddress`; None: the original's stays."""
-        ours = self._email_address
         if not send_from:
-            return ours if ours.address else None
+            return self._from
+        ours = self._email_address
         if self._has_address:
             found = _with_ascii_domain(mailbox(send_from))
             if not _ADDRESS.fullmatch(found.address):
                 raise Refused(_wrong("sendFrom"))
-            return found
+            return str(found)
         address = ours.address or _first_address(original)
         if not _ADDRESS.fullmatch(address):
             raise Refused(_wrong("sendFrom"))
-        return Mailbox(send_from, address)
-
-    def _fallback(self, original: Original) -> str:
-        if original.message.first("from") is None and not original.envelope.sender:
-            raise Refused(
-                Reply(550, "6.0", "No From header, and a null sender to make one of")
-            )
-        return original.envelope.sender or ""
+        return str(Mailbox(send_from, address))
 
 
 def _first_address(original: Original) -> str:

@@ -20,12 +20,22 @@ _NOT_BASE64 = bytes(
 
 def encoded_body(data: bytes, *, text: bool) -> tuple[str, bytes]:
     """The better transfer encoding and what it makes of `data`; no line end after."""
-    unsafe = len(data) - len(data.translate(None, _NOT_PLAIN_TEXT))
-    # Readable as long as most of it is letters of ASCII; base64 is shorter for
-    # Cyrillic, Greek, Chinese.
-    if text and unsafe * 2 <= len(data):
+    if text and readable(unsafe_bytes(data), len(data)):
         return "quoted-printable", quoted_printable(data)
-    return "base64", _base64(data)
+    return "base64", base64_body(data)
+
+
+def unsafe_bytes(data: bytes) -> int:
+    """How many bytes quoted-printable writes as three."""
+    return len(data) - len(data.translate(None, _NOT_PLAIN_TEXT))
+
+
+def readable(unsafe: int, size: int) -> bool:
+    """Whether quoted-printable leaves most of a text letters of ASCII.
+
+    Base64 is shorter for Cyrillic, Greek, Chinese.
+    """
+    return unsafe * 2 <= size
 
 
 def transfer_decoded(part: Part) -> bytes:
@@ -49,7 +59,7 @@ def quoted_printable(data: bytes) -> bytes:
     return made if b"\n" in data else made.replace(b"\n", b"\r\n")
 
 
-def _base64(data: bytes) -> bytes:
+def base64_body(data: bytes) -> bytes:
     """Base64 in lines, block by block: the whole without its line ends is not kept."""
     view, block = memoryview(data), 57 * 1000  # 57 bytes make a line of 76
     return b"\r\n".join(

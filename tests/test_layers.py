@@ -21,6 +21,7 @@ LAYERS = (  # a module may import its own package and anything on an earlier lin
     | {"transport.stream"}
     | {"transport.signature"},
     {"placeholder", "transport.payload"},
+    {"stencil"},
     {"template", "dsn", "inbox", "maillog", "stats", "preview"},
     {"samples", "intake", "journal", "heartbeat", "traces"},
     {"lint"},
