@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from relay.message import Field, Message, decoded
 from relay.model import ListManagement, Refused, Reply
 
-VARIABLES = "X-Relay-Variables"
-VARIABLE = "x-relay-variable-"
-LOCALE = "X-Relay-Locale"
+_VARIABLES = "x-relay-variables"
+_VARIABLE = "x-relay-variable-"
+_LOCALE = "x-relay-locale"
 _REMOVED = frozenset({"bcc", "resent-bcc", "return-path"})
 _REMOVED_PREFIXES = ("x-relay-", "x-ses-")
 _TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
@@ -41,6 +41,18 @@ class Controls:
     tenant: str = ""
     warnings: tuple[str, ...] = ()
 
+    @property
+    def about_ses(self) -> bool:
+        """Whether any of it is for the SES call."""
+        return bool(
+            self.configuration_set
+            or self.tags
+            or self.list_management
+            or self.from_arn
+            or self.feedback_arn
+            or self.tenant
+        )
+
 
 def mentions(lower: bytes, usage_header: str) -> bool:
     """Tell cheaply whether a lower-case header may hold what is read or removed here.
@@ -65,6 +77,20 @@ def removed(key: str, usage_header: str) -> bool:
     )
 
 
+def taken_out(
+    fields: Iterable[Field], usage_header: str
+) -> tuple[tuple[Field, ...], tuple[Field, ...]]:
+    """The fields that leave the relay, and those that do not: `read` wants these."""
+    name = usage_header.lower()
+    kept: list[Field] = []
+    out: list[Field] = []
+    for one in fields:
+        key = one.name.lower()
+        inner = key.startswith(_REMOVED_PREFIXES) or key in _REMOVED or key == name
+        (out if inner else kept).append(one)
+    return tuple(kept), tuple(out)
+
+
 def read(
     message: Message, *, usage_header: str, client_headers: Collection[str]
 ) -> Controls:
@@ -73,26 +99,39 @@ def read(
     `client_headers` are the X-SES-* headers that count; others are dropped unread,
     with a warning where SES would have understood them.
     """
-    usages = [one for one in message.all(usage_header) if _has_colon(one)]
+    fields = [(one.name.lower(), one) for one in message.fields]
+    name = usage_header.lower()
+    usages = [one for key, one in fields if key == name and _has_colon(one)]
     if len(usages) > 1:
         raise _bad(usage_header, "given more than once")
+    locales = [one for key, one in fields if key == _LOCALE]
+    controls = Controls(
+        usage=decoded(usages[0].value).strip() if usages else "",
+        variables=_variables(fields),
+        locale=decoded(locales[0].value).strip() if locales else "",
+    )
+    ses = [pair for pair in fields if pair[0].startswith("x-ses-")]
+    return _with_ses(controls, ses, client_headers) if ses else controls
+
+
+def _with_ses(
+    controls: Controls,
+    fields: Iterable[tuple[str, Field]],
+    client_headers: Collection[str],
+) -> Controls:
+    """Put in what the X-SES-* headers say."""
     listed = {name.lower() for name in client_headers}
     ses: dict[str, str] = {}
     warnings = []
-    for one in message.fields:
-        key = one.key
-        if not key.startswith("x-ses-"):
-            continue
+    for key, one in fields:
         if key in listed and _has_colon(one):
             # The first instance counts, and an empty one is none.
             if one.value and key not in ses:
                 ses[key] = one.value
         elif key in _SES_HEADERS:
             warnings.append(f"{_SES_HEADERS[key]} dropped: not in ses.clientHeaders")
-    return Controls(
-        usage=decoded(usages[0].value).strip() if usages else "",
-        variables=_variables(message),
-        locale=_locale(message),
+    return replace(
+        controls,
         configuration_set=_name(ses, "x-ses-configuration-set"),
         tags=_tags(ses.get("x-ses-message-tags", "")),
         list_management=_list(ses.get("x-ses-list-management-options", "")),
@@ -127,24 +166,19 @@ def _bad(header: str, what: str) -> Refused:
     return Refused(Reply(550, "6.0", f"{header}: {what}"))
 
 
-def _locale(message: Message) -> str:
-    first = message.first(LOCALE)
-    return decoded(first.value).strip() if first else ""
-
-
-def _variables(message: Message) -> dict[str, Any]:
+def _variables(fields: Sequence[tuple[str, Field]]) -> dict[str, Any]:
     variables: dict[str, Any] = {}
-    for one in message.all(VARIABLES):
-        if text := decoded(one.value).strip():
+    for key, one in fields:
+        if key == _VARIABLES and (text := decoded(one.value).strip()):
             variables |= _object(text)
-    for one in message.fields:
-        if not one.key.startswith(VARIABLE) or not _has_colon(one):
+    for key, one in fields:
+        if not key.startswith(_VARIABLE) or not _has_colon(one):
             continue
-        name = one.key.removeprefix(VARIABLE)
+        name = key.removeprefix(_VARIABLE)
         if not _VARIABLE_NAME.fullmatch(name):
             # What comes after "=" or a space may be a value.
             usable = _SHOWN.match(name)
-            shown = VARIABLE.title() + (usable[0][:60] if usable else "")
+            shown = _VARIABLE.title() + (usable[0][:60] if usable else "")
             raise _bad(
                 shown, "a variable's name has the characters A-Z a-z 0-9 _ - alone"
             )
@@ -156,19 +190,17 @@ def _object(text: str) -> dict[str, Any]:
     try:
         value = json_value(text)
     except RecursionError:
-        raise _bad(VARIABLES, "JSON that is nested too deeply") from None
+        raise _bad("X-Relay-Variables", "JSON that is nested too deeply") from None
     except ValueError:
-        raise _bad(VARIABLES, "not valid JSON") from None
+        raise _bad("X-Relay-Variables", "not valid JSON") from None
     if not isinstance(value, dict):
-        raise _bad(VARIABLES, "not a JSON object")
+        raise _bad("X-Relay-Variables", "not a JSON object")
     return value
 
 
 def json_value(text: str) -> Any:  # noqa: ANN401 - JSON is anything
     """What JSON says, as templates can take it. Raises ValueError, RecursionError."""
-    value = json.loads(
-        text, parse_constant=_no_constant, parse_int=_whole, parse_float=_finite
-    )
+    value = _JSON.decode(text)
     if _SURROGATE.search(text):
         # Half of a pair is no character, and no encoding takes it. Seen as text:
         # what json.dumps writes for it is the escape again.
@@ -192,6 +224,12 @@ def _finite(digits: str) -> float:
 
 def _no_constant(name: str) -> Any:  # noqa: ANN401 - it returns nothing, ever
     raise ValueError(f"{name} is not JSON")
+
+
+# Made once: json.loads makes a decoder for each text, in half of its time.
+_JSON = json.JSONDecoder(
+    parse_constant=_no_constant, parse_int=_whole, parse_float=_finite
+)
 
 
 def _plain(ses: Mapping[str, str], key: str) -> str:

@@ -7,7 +7,7 @@ at most 50 recipients a mail.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -19,6 +19,7 @@ from relay.message import (
     Field,
     Message,
     header_of,
+    limited_fields,
     normalise,
     parse,
 )
@@ -80,7 +81,11 @@ class Intake:
         self._usage_tag = usage_tag
         self._reencode = reencode
         self._split_at = split_at
-        self._plain = SendOptions(tags=self._merged_tags({}, ""))
+        # Of mail without X-SES-* headers: made once for each usage that is known.
+        self._usual = {
+            usage: SendOptions(tags=self._merged_tags({}, usage))
+            for usage in ("", *templates.usages)
+        }
 
     def prepare(self, submission: Submission) -> Prepared:
         """The mails to send. Raises Refused with what the client is to hear."""
@@ -94,27 +99,36 @@ class Intake:
         controls = NO_CONTROLS
         clean: Message | None = None  # the header alone, where it was taken apart
         if control.mentions(lower, self._usage_header):
-            seen = parse(header)
+            kept, out = control.taken_out(limited_fields(header), self._usage_header)
             controls = control.read(
-                seen,
+                Message(out, b""),
                 usage_header=self._usage_header,
                 client_headers=self._client_headers,
             )
-            clean = seen.without(lambda key: control.removed(key, self._usage_header))
+            clean = Message(kept, b"")
         usage = controls.usage or submission.usage or self._default_usage()
         choice = NO_CHOICE
         envelope = submission.envelope
         if usage:
-            clean = clean or parse(header)
-            message = Message(clean.fields, content[len(header) :])
-            check_structure(message)
+            fields = clean.fields if clean else limited_fields(header)
+            message = Message(fields, content[len(header) :])
+            if b"multipart/" in lower:
+                check_structure(message)
             content, choice = self._templated(message, envelope, controls, usage)
         elif not self._goes_as_it_is(content, header, lower, clean):
-            clean = clean or parse(header)
+            clean = clean or Message(limited_fields(header), b"")
             content = self._passed(clean, content, len(header), envelope)
         options = self._options(controls, usage)
         mails = tuple(
-            Mail(Envelope(envelope.sender, recipients), content, options, choice)
+            Mail(
+                # Nearly always it is the one that came, which is not made again.
+                envelope
+                if recipients is envelope.recipients
+                else Envelope(envelope.sender, recipients),
+                content,
+                options,
+                choice,
+            )
             for recipients in self._calls(envelope.recipients)
         )
         return Prepared(mails, controls.warnings)
@@ -205,8 +219,8 @@ class Intake:
         return b"".join([*(one.raw for one in fields), empty, view])
 
     def _options(self, controls: control.Controls, usage: str) -> SendOptions:
-        if controls is NO_CONTROLS and not usage:
-            return self._plain
+        if not controls.about_ses and usage in self._usual:
+            return self._usual[usage]
         return SendOptions(
             configuration_set=controls.configuration_set,
             from_arn=controls.from_arn,
@@ -225,8 +239,10 @@ class Intake:
             tags[self._usage_tag] = _NOT_IN_A_TAG.sub("_", usage)[:256]
         return tuple(tags.items())
 
-    def _calls(self, recipients: Sequence[str]) -> list[tuple[str, ...]]:
+    def _calls(self, recipients: tuple[str, ...]) -> list[tuple[str, ...]]:
         """The recipients in their order, without duplicates, shared out among calls."""
+        if len(recipients) == 1:
+            return [recipients]
         unique: dict[str, str] = {}
         for recipient in recipients:
             local, at, domain = recipient.rpartition("@")
@@ -240,7 +256,7 @@ class Intake:
 
 
 def _names(variables: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(name[:MAX_NAME] for name in islice(variables, MAX_NAMES))
+    return tuple([name[:MAX_NAME] for name in islice(variables, MAX_NAMES)])
 
 
 def _breaks(content: bytes) -> bool:
