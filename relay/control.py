@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from relay.message import Field, Message, decoded
 from relay.model import ListManagement, Refused, Reply
@@ -26,15 +26,17 @@ _LONE = re.compile("[\ud800-\udfff]")
 _MAX_DIGITS = 4000  # Python turns no longer text into an int, nor back
 
 
-@dataclass(frozen=True, slots=True)
-class Controls:
-    """What the client's headers ask for; empty: nothing. Warnings name headers only."""
+class Controls(NamedTuple):
+    """What the client's headers ask for; empty: nothing. Warnings name headers only.
+
+    A named tuple: a frozen dataclass of ten fields takes 2 µs to make instead of 0.4.
+    """
 
     usage: str = ""
-    variables: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = MappingProxyType({})
     locale: str = ""
     configuration_set: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = MappingProxyType({})
     list_management: ListManagement | None = None
     from_arn: str = ""
     feedback_arn: str = ""
@@ -57,14 +59,15 @@ class Controls:
 def mentions(lower: bytes, usage_header: str) -> bool:
     """Tell cheaply whether a lower-case header may hold what is read or removed here.
 
-    Most mail has nothing of it, and is not taken apart at all.
+    Most mail has nothing of it, and is not taken apart at all. `find`, because `in`
+    takes twice the time: before it looks, it makes and drops an exception.
     """
     return (
-        b"x-relay-" in lower
-        or b"x-ses-" in lower
-        or b"bcc" in lower
-        or b"return-path" in lower
-        or usage_header.lower().encode() in lower
+        lower.find(b"x-relay-") >= 0
+        or lower.find(b"x-ses-") >= 0
+        or lower.find(b"bcc") >= 0
+        or lower.find(b"return-path") >= 0
+        or lower.find(usage_header.lower().encode()) >= 0
     )
 
 
@@ -86,8 +89,11 @@ def taken_out(
     out: list[Field] = []
     for one in fields:
         key = one.name.lower()
-        inner = key.startswith(_REMOVED_PREFIXES) or key in _REMOVED or key == name
-        (out if inner else kept).append(one)
+        # As `removed` has it, which costs as much again to call for each.
+        if key.startswith(_REMOVED_PREFIXES) or key in _REMOVED or key == name:
+            out.append(one)
+        else:
+            kept.append(one)
     return tuple(kept), tuple(out)
 
 
@@ -99,18 +105,31 @@ def read(
     `client_headers` are the X-SES-* headers that count; others are dropped unread,
     with a warning where SES would have understood them.
     """
-    fields = [(one.name.lower(), one) for one in message.fields]
     name = usage_header.lower()
-    usages = [one for key, one in fields if key == name and _has_colon(one)]
+    usages: list[Field] = []
+    jsons: list[Field] = []
+    locales: list[Field] = []
+    single: list[tuple[str, Field]] = []
+    ses: list[tuple[str, Field]] = []
+    for one in message.fields:
+        key = one.name.lower()
+        if key == name and _has_colon(one):
+            usages.append(one)
+        if key == _VARIABLES:
+            jsons.append(one)
+        elif key == _LOCALE:
+            locales.append(one)
+        elif key.startswith(_VARIABLE):
+            single.append((key, one))
+        elif key.startswith("x-ses-"):
+            ses.append((key, one))
     if len(usages) > 1:
         raise _bad(usage_header, "given more than once")
-    locales = [one for key, one in fields if key == _LOCALE]
     controls = Controls(
-        usage=decoded(usages[0].value).strip() if usages else "",
-        variables=_variables(fields),
-        locale=decoded(locales[0].value).strip() if locales else "",
+        decoded(usages[0].value).strip() if usages else "",
+        _variables(jsons, single),
+        decoded(locales[0].value).strip() if locales else "",
     )
-    ses = [pair for pair in fields if pair[0].startswith("x-ses-")]
     return _with_ses(controls, ses, client_headers) if ses else controls
 
 
@@ -130,8 +149,7 @@ def _with_ses(
                 ses[key] = one.value
         elif key in _SES_HEADERS:
             warnings.append(f"{_SES_HEADERS[key]} dropped: not in ses.clientHeaders")
-    return replace(
-        controls,
+    return controls._replace(
         configuration_set=_name(ses, "x-ses-configuration-set"),
         tags=_tags(ses.get("x-ses-message-tags", "")),
         list_management=_list(ses.get("x-ses-list-management-options", "")),
@@ -159,20 +177,22 @@ _SES_HEADERS = {
 
 def _has_colon(one: Field) -> bool:
     """Without a colon it is no field: it is removed, and says nothing."""
-    return b":" in one.raw
+    return one.raw.find(b":") >= 0
 
 
 def _bad(header: str, what: str) -> Refused:
     return Refused(Reply(550, "6.0", f"{header}: {what}"))
 
 
-def _variables(fields: Sequence[tuple[str, Field]]) -> dict[str, Any]:
+def _variables(
+    jsons: Iterable[Field], single: Iterable[tuple[str, Field]]
+) -> dict[str, Any]:
     variables: dict[str, Any] = {}
-    for key, one in fields:
-        if key == _VARIABLES and (text := decoded(one.value).strip()):
+    for one in jsons:
+        if text := decoded(one.value).strip():
             variables |= _object(text)
-    for key, one in fields:
-        if not key.startswith(_VARIABLE) or not _has_colon(one):
+    for key, one in single:
+        if not _has_colon(one):
             continue
         name = key.removeprefix(_VARIABLE)
         if not _VARIABLE_NAME.fullmatch(name):
@@ -200,8 +220,11 @@ def _object(text: str) -> dict[str, Any]:
 
 def json_value(text: str) -> Any:  # noqa: ANN401 - JSON is anything
     """What JSON says, as templates can take it. Raises ValueError, RecursionError."""
-    value = _JSON.decode(text)
-    if _SURROGATE.search(text):
+    text = text.strip(" \t\r\n")
+    value, end = _JSON.raw_decode(text)
+    if end < len(text):
+        raise ValueError("more than one value")
+    if "\\u" in text and _SURROGATE.search(text):
         # Half of a pair is no character, and no encoding takes it. Seen as text:
         # what json.dumps writes for it is the escape again.
         value = json.loads(

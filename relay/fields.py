@@ -84,7 +84,7 @@ def folded(name: str, value: str) -> Field:
 def unstructured(name: str, value: str) -> Field:
     """A field of free text, such as Subject."""
     value = one_line(value)
-    if value.isascii() and "=?" not in value and len(value) <= LINE - 2:
+    if len(value) <= LINE - 2 and value.isascii() and "=?" not in value:
         return folded(name, value)  # as most are: nothing to encode
     words = value.split(" ")
     hard = [

@@ -97,7 +97,7 @@ class Intake:
         if lower.count(b"received") > MAX_RECEIVED:
             _refuse_loop(header)
         controls = NO_CONTROLS
-        clean: Message | None = None  # the header alone, where it was taken apart
+        kept: tuple[Field, ...] | None = None  # the header, where it was taken apart
         if control.mentions(lower, self._usage_header):
             kept, out = control.taken_out(limited_fields(header), self._usage_header)
             controls = control.read(
@@ -105,33 +105,23 @@ class Intake:
                 usage_header=self._usage_header,
                 client_headers=self._client_headers,
             )
-            clean = Message(kept, b"")
         usage = controls.usage or submission.usage or self._default_usage()
         choice = NO_CHOICE
         envelope = submission.envelope
         if usage:
-            fields = clean.fields if clean else limited_fields(header)
+            fields = limited_fields(header) if kept is None else kept
             message = Message(fields, content[len(header) :])
-            if b"multipart/" in lower:
+            if lower.find(b"multipart/") >= 0:
                 check_structure(message)
             content, choice = self._templated(message, envelope, controls, usage)
-        elif not self._goes_as_it_is(content, header, lower, clean):
-            clean = clean or Message(limited_fields(header), b"")
-            content = self._passed(clean, content, len(header), envelope)
+        elif kept is not None or not self._goes_as_it_is(content, header, lower):
+            fields = limited_fields(header) if kept is None else kept
+            content = self._passed(fields, content, len(header), envelope)
         options = self._options(controls, usage)
-        mails = tuple(
-            Mail(
-                # Nearly always it is the one that came, which is not made again.
-                envelope
-                if recipients is envelope.recipients
-                else Envelope(envelope.sender, recipients),
-                content,
-                options,
-                choice,
-            )
-            for recipients in self._calls(envelope.recipients)
-        )
-        return Prepared(mails, controls.warnings)
+        mails = [
+            Mail(one, content, options, choice) for one in self._envelopes(envelope)
+        ]
+        return Prepared(tuple(mails), controls.warnings)
 
     def _ordered(self, order: Order, envelope: Envelope) -> Prepared:
         """The mail of an order: the template alone, around no original."""
@@ -145,21 +135,18 @@ class Intake:
         options = self._options(controls, order.usage)
         return Prepared((Mail(envelope, content, options, choice),))
 
-    def _goes_as_it_is(
-        self, content: bytes, header: bytes, lower: bytes, clean: Message | None
-    ) -> bool:
+    def _goes_as_it_is(self, content: bytes, header: bytes, lower: bytes) -> bool:
         """Most mail: nothing to remove, to add, to encode, nor near a limit.
 
         What is looked for is in the bytes, because taking a header apart costs more
         than all of this.
         """
         return (
-            clean is None
-            and len(header) <= MAX_HEADER_BYTES
+            len(header) <= MAX_HEADER_BYTES
             and header.count(b"\r\n") <= MAX_FIELDS
-            and (lower.startswith(b"from:") or b"\r\nfrom:" in lower)
+            and (lower.startswith(b"from:") or lower.find(b"\r\nfrom:") >= 0)
             and not (self._reencode and _breaks(content))
-            and not (b"multipart/" in lower and may_exceed(content))
+            and not (lower.find(b"multipart/") >= 0 and may_exceed(content))
         )
 
     def _default_usage(self) -> str:
@@ -197,11 +184,14 @@ class Intake:
         )
 
     def _passed(
-        self, clean: Message, content: bytes, start: int, envelope: Envelope
+        self,
+        fields: tuple[Field, ...],
+        content: bytes,
+        start: int,
+        envelope: Envelope,
     ) -> bytes:
-        """Without a template: the fields of `clean`, the rest of `content`."""
-        fields = clean.fields
-        if clean.first("from") is None:
+        """Without a template: these fields, and the rest of `content`."""
+        if all(one.key != "from" for one in fields):
             if envelope.sender is None:
                 raise Refused(NO_FROM)
             fields = _with_from(fields, envelope.sender)
@@ -219,8 +209,9 @@ class Intake:
         return b"".join([*(one.raw for one in fields), empty, view])
 
     def _options(self, controls: control.Controls, usage: str) -> SendOptions:
-        if not controls.about_ses and usage in self._usual:
-            return self._usual[usage]
+        usual = self._usual.get(usage)
+        if usual is not None and not controls.about_ses:
+            return usual
         return SendOptions(
             configuration_set=controls.configuration_set,
             from_arn=controls.from_arn,
@@ -239,18 +230,18 @@ class Intake:
             tags[self._usage_tag] = _NOT_IN_A_TAG.sub("_", usage)[:256]
         return tuple(tags.items())
 
-    def _calls(self, recipients: tuple[str, ...]) -> list[tuple[str, ...]]:
+    def _envelopes(self, envelope: Envelope) -> list[Envelope]:
         """The recipients in their order, without duplicates, shared out among calls."""
-        if len(recipients) == 1:
-            return [recipients]
+        if len(envelope.recipients) == 1:
+            return [envelope]
         unique: dict[str, str] = {}
-        for recipient in recipients:
+        for recipient in envelope.recipients:
             local, at, domain = recipient.rpartition("@")
             key = f"{local}@{domain.lower()}" if at else recipient
             unique.setdefault(key, recipient)
         some = tuple(unique.values())
         return [
-            some[start : start + self._split_at]
+            Envelope(envelope.sender, some[start : start + self._split_at])
             for start in range(0, len(some), self._split_at)
         ]
 

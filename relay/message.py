@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import IncrementalNewlineDecoder
+from typing import NamedTuple
 
 from relay.model import Refused, Reply
 
@@ -50,11 +51,12 @@ _NO_CHARSETS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One header field; `raw` is all of it, folds and final CRLF included.
 
     A line that is no field, among others that are, has an empty name.
+    A named tuple, as a mail has a dozen: a frozen dataclass takes 0.43 µs to make
+    instead of 0.27.
     """
 
     name: str
@@ -169,10 +171,14 @@ def limited_fields(header: bytes) -> tuple[Field, ...]:
 def fields_of(header: bytes) -> tuple[Field, ...]:
     """Split a header section, without a look at its size."""
     # Measured with 11 fields: 8 µs by one pattern, 20 µs one by one.
-    found = _PLAIN_FIELD.findall(header)
-    if sum([len(raw) for raw, _ in found]) == len(header):
-        return tuple([Field(name.decode("ascii"), raw) for raw, name in found])
     fields: list[Field] = []
+    position = 0
+    for raw, name in _PLAIN_FIELD.findall(header):
+        fields.append(Field(name.decode("ascii"), raw))
+        position += len(raw)
+    if position == len(header):
+        return tuple(fields)
+    fields = []
     position = 0
     while position < len(header):
         end = _field_end(header, position)
@@ -207,7 +213,7 @@ def _field_end(header: bytes, start: int) -> int:
 def decoded(value: str) -> str:
     """Decode the RFC 2047 words in `value`, leniently; what is no UTF-8 is replaced."""
     if "=?" not in value:
-        return _without_surrogates(value)
+        return value if value.isascii() else _without_surrogates(value)
     pieces: list[str] = []
     data = b""
     charset = ""
@@ -246,8 +252,6 @@ def _word_bytes(encoding: str, text: str) -> bytes | None:
 
 
 def _without_surrogates(text: str) -> str:
-    if text.isascii():
-        return text
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from html import escape
@@ -85,6 +85,11 @@ _GONE = frozenset(
     }
 )
 _GONE_PREFIXES = ("content-", "resent-", "arc-")
+# How the type of a mail that is one text is nearly always written.
+_TEXT = tuple(
+    b"content-type: text/" + rest
+    for rest in (b"plain;", b"plain\r", b"html;", b"html\r")
+)
 _SIGNATURES = frozenset(
     {
         "application/pgp-signature",
@@ -100,10 +105,11 @@ class Original:
     def __init__(self, message: Message, envelope: Envelope) -> None:
         self.message = message
         self.envelope = envelope
-        self.fields = (*message.fields[:-1], *map(_ended, message.fields[-1:]))
-        self.keys = [one.name.lower() for one in self.fields]
-        # The first field of each name.
-        self.first = dict(zip(reversed(self.keys), reversed(self.fields), strict=True))
+        self.fields = message.fields
+        if self.fields and not self.fields[-1].raw.endswith(b"\r\n"):
+            self.fields = (*self.fields[:-1], _ended(self.fields[-1]))
+        # The first field of each lower-case name.
+        self.first = {one.name.lower(): one for one in reversed(self.fields)}
 
     def header(self, name: str) -> str:
         """The decoded header of this lower-case name, "" where there is none."""
@@ -175,13 +181,12 @@ class Original:
 
         Most that is templated is so, and is not taken apart: 2 µs instead of 14.
         """
-        kind = self.first.get("content-type")
-        value = kind.value.lower() if kind else "text/plain"
-        return (
-            value.partition(";")[0] in ("text/plain", "text/html")
-            and "name" not in value
-            and "content-disposition" not in self.first
-        )
+        if "content-disposition" in self.first:
+            return False
+        if (kind := self.first.get("content-type")) is None:
+            return True
+        raw = kind.raw.lower()
+        return raw.startswith(_TEXT) and b"name" not in raw
 
     @property
     def attachments(self) -> Sequence[Part]:
@@ -217,8 +222,8 @@ def compose(
     original: Original,
     *,
     subject: str,
-    sender: str | None,
-    reply_to: str | None,
+    sender: Field | None,
+    reply_to: Field | None,
     text: Sequence[bytes],
     html: Sequence[bytes] | None,
     attachments: Sequence[Part] = (),
@@ -226,23 +231,24 @@ def compose(
 ) -> bytes:
     """The content to send: what a template rendered, around what stays.
 
-    `sender` and `reply_to` are as a field has them, None: the original's stay. `text`
-    and `html` are parts with their headers, in pieces.
+    Without `sender` (From) and `reply_to` the original's stay. `text` and `html` are
+    parts with their headers, in pieces.
     """
     first = original.first
     if sender is not None:
-        fields = [folded("From", sender)]
+        pieces = [sender.raw]
     elif "from" in first:
-        fields = [ascii_field(first["from"])]
+        pieces = [ascii_field(first["from"]).raw]
     else:
-        fields = [folded("From", original.envelope.sender or "")]
+        pieces = [folded("From", original.envelope.sender or "").raw]
     if reply_to is not None:
-        fields.append(folded("Reply-To", reply_to))
+        pieces.append(reply_to.raw)
     elif "reply-to" in first:
-        fields.append(ascii_field(first["reply-to"]))
-    fields += _recipients(original)
-    fields.append(unstructured("Subject", subject))
-    fields += _kept(original, without_sender=sender is not None)
+        pieces.append(ascii_field(first["reply-to"]).raw)
+    pieces += _recipients(original)
+    pieces.append(unstructured("Subject", subject).raw)
+    pieces += _kept(original, without_sender=sender is not None)
+    pieces.append(b"MIME-Version: 1.0\r\n")
     entity = text
     if html is not None:
         if related:
@@ -250,8 +256,8 @@ def compose(
         entity = _multipart(b"alternative", [text, html])
     if attachments:
         entity = _multipart(b"mixed", [entity, *map(_raw, attachments)])
-    header = [one.raw for one in fields]
-    return b"".join([*header, b"MIME-Version: 1.0\r\n", *entity])
+    pieces += entity
+    return b"".join(pieces)
 
 
 def _ended(one: Field) -> Field:
@@ -259,27 +265,31 @@ def _ended(one: Field) -> Field:
     return one if one.raw.endswith(b"\r\n") else Field(one.name, one.raw + b"\r\n")
 
 
-def _recipients(original: Original) -> list[Field]:
-    found = [original.first.get("to"), original.first.get("cc")]
-    # An empty one says nothing, and SES refuses it.
-    fields = [ascii_field(one) for one in found if one and one.value]
-    if fields:
-        return fields
+def _recipients(original: Original) -> list[bytes]:
+    pieces = []
+    for name in ("to", "cc"):
+        one = original.first.get(name)
+        # An empty one says nothing, and SES refuses it.
+        if one and one.raw.partition(b":")[2].strip(b" \t\r\n"):
+            pieces.append(ascii_field(one).raw)
+    if pieces:
+        return pieces
     recipients = original.envelope.recipients
     to = recipients[0] if len(recipients) == 1 else "undisclosed-recipients:;"
-    return [folded("To", to)]
+    return [folded("To", to).raw]
 
 
-def _kept(original: Original, *, without_sender: bool) -> list[Field]:
-    kept: list[Field] = []
-    for key, one in zip(original.keys, original.fields, strict=True):
+def _kept(original: Original, *, without_sender: bool) -> list[bytes]:
+    kept: list[bytes] = []
+    for one in original.fields:
+        key = one.name.lower()
         if not key or key in _GONE or key.startswith(_GONE_PREFIXES):
             continue
         if key in ONCE and original.first[key] is not one:
             continue
         if key == "sender" and without_sender:
             continue
-        kept.append(ascii_field(one))
+        kept.append(one.raw if one.raw.isascii() else ascii_field(one).raw)
     return kept
 
 
@@ -295,10 +305,17 @@ def _raw(part: Part) -> list[bytes]:
 
 def _multipart(subtype: bytes, parts: Sequence[Sequence[bytes]]) -> list[bytes]:
     # Random, so that no content can hold it: 96 bits.
-    boundary = f"=_{secrets.token_hex(12)}".encode()
-    head = b'Content-Type: multipart/%b;\r\n boundary="%b"\r\n'
-    pieces = [head % (subtype, boundary)]
+    boundary = b"=_" + os.urandom(12).hex().encode()
+    head = (
+        b"Content-Type: multipart/",
+        subtype,
+        b';\r\n boundary="',
+        boundary,
+        b'"\r\n',
+    )
+    pieces = [*head]
     for part in parts:
-        pieces += [b"\r\n--%b\r\n" % boundary, *part]
-    pieces.append(b"\r\n--%b--\r\n" % boundary)
+        pieces += (b"\r\n--", boundary, b"\r\n")
+        pieces += part
+    pieces += (b"\r\n--", boundary, b"--\r\n")
     return pieces

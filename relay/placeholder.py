@@ -45,15 +45,15 @@ class Text:
     """A text in pieces: what stands there, and the variables between."""
 
     pieces: tuple[str | Variable, ...]
-    # The same for who fills it in: the pieces without the variables, and these with
-    # their places.
+    # The same for who fills it in: the pieces without the variables; these with their
+    # places, and with what most of them are: the key of a text that is given.
     blank: tuple[str, ...] = field(init=False, repr=False)
-    places: tuple[tuple[int, Variable], ...] = field(init=False, repr=False)
+    places: tuple[tuple[int, Variable, str | None], ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         blank = (piece if isinstance(piece, str) else "" for piece in self.pieces)
         places = (
-            (place, piece)
+            (place, piece, None if "." in piece.name else piece.name)
             for place, piece in enumerate(self.pieces)
             if isinstance(piece, Variable)
         )
@@ -67,7 +67,7 @@ class Text:
 
     def uses(self, name: str) -> bool:
         """Tell whether the placeholder occurs."""
-        return any(variable.name == name for _, variable in self.places)
+        return any(variable.name == name for _, variable, _ in self.places)
 
 
 @dataclass(slots=True)
@@ -144,11 +144,12 @@ class Values:
         self, compiled: Text, as_value: Filter, *, raw: Filter | None = None
     ) -> str:
         """The text with its values; `raw` is what `{{{name}}}` has instead."""
+        given = self._variables
         filled = list(compiled.blank)
-        for place, variable in compiled.places:
-            # Most stand for a text that is given, which takes a third of the time.
-            value = self._variables.get(variable.name)
-            if not isinstance(value, str) or "." in variable.name:
+        for place, variable, key in compiled.places:
+            # Measured: a text that is given takes a third of the time this way.
+            value = given.get(key) if key else None
+            if not isinstance(value, str):
                 value = self._value(variable)
             if value is None:
                 filled[place] = variable.whole if self._missing == "keep" else ""

@@ -18,36 +18,40 @@ class Stencil:
 
     def __init__(self, text: Text, subtype: str) -> None:
         runs = tuple(_runs(text))
-        self._places = [(place, run) for place, run in enumerate(runs) if run.places]
-        self._fixed = [b"" if run.places else _data(run.fixed) for run in runs]
-        self._quoted = [quoted_printable(data) for data in self._fixed]
-        self._size = sum(map(len, self._fixed))
-        self._unsafe = sum(map(unsafe_bytes, self._fixed))
-        self._quoted_head, self._base64_head = (
-            f"Content-Type: text/{subtype}; charset=utf-8\r\n"
-            f"Content-Transfer-Encoding: {encoding}\r\n\r\n".encode()
-            for encoding in ("quoted-printable", "base64")
-        )
+        fixed = [b"" if run.places else _data(run.fixed) for run in runs]
+        self._size = sum(map(len, fixed))
+        self._unsafe = sum(map(unsafe_bytes, fixed))
+        head = f"Content-Type: text/{subtype}; charset=utf-8\r\n".encode()
+        head += b"Content-Transfer-Encoding: "
+        self._base64_head = head + b"base64\r\n\r\n"
+        # The part with gaps where lines are to be filled, and its text with the same.
+        self._quoted = [head + b"quoted-printable\r\n\r\n"]
+        self._quoted += [*map(quoted_printable, fixed), b"\r\n"]
+        self._fixed = [b"", *fixed]
+        self._gaps = [(gap, run) for gap, run in enumerate(runs, 1) if run.places]
 
     def fill(
         self, values: Values, as_value: Filter, *, raw: Filter | None = None
     ) -> list[bytes]:
         """The part with its header, in pieces."""
-        size, unsafe = self._size, self._unsafe
         filled = []
-        for place, run in self._places:
+        varying = 0
+        for gap, run in self._gaps:
             data = _data(values.fill(run, as_value, raw=raw))
-            size += len(data)
-            unsafe += unsafe_bytes(data)
-            filled.append((place, data))
-        if readable(unsafe, size):
+            varying += len(data)
+            filled.append((gap, data))
+        size = self._size + varying
+        # Mostly what is fixed decides, whatever the values hold.
+        if readable(self._unsafe + varying, size) or readable(
+            self._unsafe + sum(unsafe_bytes(data) for _, data in filled), size
+        ):
             pieces = self._quoted.copy()
-            for place, data in filled:
-                pieces[place] = quoted_printable(data)
-            return [self._quoted_head, *pieces, b"\r\n"]
+            for gap, data in filled:
+                pieces[gap] = quoted_printable(data)
+            return pieces
         pieces = self._fixed.copy()
-        for place, data in filled:
-            pieces[place] = data
+        for gap, data in filled:
+            pieces[gap] = data
         return [self._base64_head, base64_body(b"".join(pieces)), b"\r\n"]
 
 

@@ -12,8 +12,8 @@ from html import escape
 from typing import Any
 
 from relay import text as plain
-from relay.fields import Mailbox, mailbox, one_line
-from relay.message import Message
+from relay.fields import Mailbox, folded, mailbox, one_line
+from relay.message import Field, Message
 from relay.mime import Original, compose
 from relay.model import Envelope, Refused, Reply, printable
 from relay.placeholder import Problems, Text, Values, Variable, compile_text
@@ -78,7 +78,7 @@ def _text_of(html: Text) -> Text:
     # A noncharacter that the template does not hold: it stands for nothing else.
     spare = (chr(code) for code in range(0xFDD0, 0xFDF0))
     mark = next((one for one in spare if one not in html.fixed), "\ufdd0")
-    variables = [variable for _, variable in html.places]
+    variables = [variable for _, variable, _ in html.places]
     numbers = iter(range(len(variables)))
     marked = "".join(
         piece if isinstance(piece, str) else f"{mark}{next(numbers)}{mark}"
@@ -100,6 +100,11 @@ def _same(text: str) -> str:
     return text
 
 
+def _escaped(text: str) -> str:
+    # Codes and most names hold nothing to escape: a quarter of the time then.
+    return text if text.isalnum() else escape(text)
+
+
 def _clean(text: str) -> str:
     """A value inside a mailbox: it ends neither the name nor the address."""
     return re.sub(r"[<>\"]", "", one_line(text))
@@ -119,8 +124,11 @@ class Template:
         self._missing = missing
         self._attachments = source.attachments == "keep"
         self._email_address = _with_ascii_domain(mailbox(email_address))
-        self._from = str(self._email_address) if self._email_address.address else None
-        if not self._email_address.address.isascii():
+        ours = self._email_address
+        self._from: Field | None = None
+        if ours.address and ours.address.isascii():
+            self._from = folded("From", str(ours))
+        elif ours.address:
             problems.errors.append(
                 "ses.emailAddress: not an address in ASCII; SES takes no other"
             )
@@ -156,7 +164,7 @@ class Template:
                 variable.name
                 for text in texts
                 if text is not None
-                for _, variable in text.places
+                for _, variable, _ in text.places
             )
         )
 
@@ -167,16 +175,19 @@ class Template:
         original = Original(message, envelope)
         values = Values(variables, original, self._missing)
         subject = values.fill(self._subject, one_line)
-        send_from = values.fill(self._send_from, _clean)
-        reply_to = values.fill(self._reply_to, _clean)
+        send_from = reply_to = ""
+        if self._send_from.pieces:
+            send_from = one_line(values.fill(self._send_from, _clean)).strip()
+        if self._reply_to.pieces:
+            reply_to = one_line(values.fill(self._reply_to, _clean)).strip()
         text = self._text_part.fill(values, _same)
         html = None
         if self._html_part is not None:
-            html = self._html_part.fill(values, escape, raw=_same)
+            html = self._html_part.fill(values, _escaped, raw=_same)
         if values.not_given:
             names = printable(", ".join(values.not_given))[:300]
             raise Refused(Reply(550, "6.0", f"Variables not given: {names}"))
-        sender = self._sender(one_line(send_from).strip(), original)
+        sender = self._sender(send_from, original)
         if sender is None and "from" not in original.first and not envelope.sender:
             raise Refused(
                 Reply(550, "6.0", "No From header, and a null sender to make one of")
@@ -185,16 +196,14 @@ class Template:
             original,
             subject=subject,
             sender=sender,
-            reply_to=_checked(one_line(reply_to), "replyTo")
-            if reply_to.strip()
-            else None,
+            reply_to=_reply_to(reply_to) if reply_to else None,
             text=text,
             html=html,
             attachments=original.attachments if self._attachments else (),
             related=original.related if self._wraps_html else (),
         )
 
-    def _sender(self, send_from: str, original: Original) -> str | None:
+    def _sender(self, send_from: str, original: Original) -> Field | None:
         """From by `sendFrom`, else by `emailAddress`; None: the original's stays."""
         if not send_from:
             return self._from
@@ -203,11 +212,11 @@ class Template:
             found = _with_ascii_domain(mailbox(send_from))
             if not _ADDRESS.fullmatch(found.address):
                 raise Refused(_wrong("sendFrom"))
-            return str(found)
+            return folded("From", str(found))
         address = ours.address or _first_address(original)
         if not _ADDRESS.fullmatch(address):
             raise Refused(_wrong("sendFrom"))
-        return str(Mailbox(send_from, address))
+        return folded("From", str(Mailbox(send_from, address)))
 
 
 def _first_address(original: Original) -> str:
@@ -230,11 +239,11 @@ def _with_ascii_domain(found: Mailbox) -> Mailbox:
         return found
 
 
-def _checked(text: str, setting: str) -> str:
+def _reply_to(text: str) -> Field:
     found = _with_ascii_domain(mailbox(text))
     if not _ADDRESS.fullmatch(found.address):
-        raise Refused(_wrong(setting))
-    return str(found)
+        raise Refused(_wrong("replyTo"))
+    return folded("Reply-To", str(found))
 
 
 def _wrong(setting: str) -> Reply:
@@ -302,6 +311,8 @@ class Templates:
         locales = self._by_usage.get(usage)
         if not locales:
             return None
+        if not locale:
+            return locales.get("")
         tag = _tag(locale)[:200]
         while tag:
             if tag in locales:
