@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from relay import control
 from relay.intake import Intake
-from relay.message import decoded, normalise, parse
+from relay.message import decoded, fields_of, normalise, parse
 from relay.model import Envelope, Mail, MailId, Refused, Submission
 from relay.reencode import has_long_line, reencode
 from relay.template import Source, Templates
@@ -120,6 +121,22 @@ def test_line_ends_are_whole_and_parsing_loses_no_byte(content: bytes) -> None:
     assert b"\r" not in normal.replace(b"\r\n", b"")
     assert b"\n" not in normal.replace(b"\r\n", b"")
     assert parse(normal).content == normal
+
+
+@given(st.lists(st.tuples(lines, ends), max_size=12))
+def test_a_field_is_its_name_and_whole_lines(pairs: list[tuple[bytes, bytes]]) -> None:
+    header = normalise(b"".join(line + end for line, end in pairs))
+    fields = fields_of(header)
+    assert b"".join(one.raw for one in fields) == header
+    for number, one in enumerate(fields):
+        first, *folds = one.raw.removesuffix(b"\r\n").split(b"\r\n")
+        assert all(line.startswith((b" ", b"\t")) for line in folds)
+        assert number == 0 or not first.startswith((b" ", b"\t"))
+        before, colon, _ = first.partition(b":")
+        if one.name:
+            assert before.strip(b" \t") == one.name.encode("latin-1")
+        elif not folds:  # a line that is no field has no name before its colon
+            assert not colon or re.search(rb"[^!-~]", before) or not before
 
 
 @given(mails)

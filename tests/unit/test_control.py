@@ -5,7 +5,7 @@ import json
 import pytest
 
 from relay import control
-from relay.control import Controls
+from relay.control import Controls, json_value
 from relay.message import parse
 from relay.model import ListManagement, Refused
 
@@ -49,6 +49,17 @@ def refusal(*lines: str) -> str:
 )
 def test_the_usage_is_read_however_it_is_written(line: str, usage: str) -> None:
     assert read("From: a@b.example", line).usage == usage
+
+
+@pytest.mark.parametrize("given", ["{} {}", "{},", "{}x", '{"a": 1}}'])
+def test_json_with_more_after_it_is_refused(given: str) -> None:
+    text = refusal(f"X-Relay-Variables: {given}")
+    assert text == "550 5.6.0 X-Relay-Variables: not valid JSON"
+
+
+@pytest.mark.parametrize("text", [" {} ", "\r\n{}\t\n", "{}"])
+def test_json_may_have_white_space_around_it(text: str) -> None:
+    assert json_value(text) == {}
 
 
 def test_two_usages_are_refused_even_when_one_is_empty() -> None:
