@@ -1,8 +1,8 @@
 """A text part of a template's mail: encoded at load, but for the lines with variables.
 
 Quoted-printable knows nothing of the line before, so whole lines make the same bytes
-apart as together. Measured with 2 kB of HTML and 4 variables: 11 µs for both parts of
-a mail, instead of 40.
+apart as together. Measured with 2 kB of HTML and 4 variables: 12 µs for both parts of
+a mail, instead of 60 for all lines.
 """
 
 from __future__ import annotations

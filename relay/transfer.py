@@ -53,7 +53,10 @@ def transfer_decoded(part: Part) -> bytes:
 
 
 def quoted_printable(data: bytes) -> bytes:
-    """Text in lines that end in CRLF; no encoded line has more than 76 characters."""
+    """Text in lines that end in CRLF, encoded in lines of 76.
+
+    Of 77, where Python's encoder finds a space at the end of a line that is full.
+    """
     made = binascii.b2a_qp(data, istext=True)
     # It takes the style of its line ends from the data; without any it writes LF.
     return made if b"\n" in data else made.replace(b"\n", b"\r\n")
