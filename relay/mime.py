@@ -186,7 +186,7 @@ class Original:
         if (kind := self.first.get("content-type")) is None:
             return True
         raw = kind.raw.lower()
-        return raw.startswith(_TEXT) and b"name" not in raw
+        return raw.startswith(_TEXT) and raw.find(b"name") < 0
 
     @property
     def attachments(self) -> Sequence[Part]:

@@ -59,7 +59,7 @@ def quoted_printable(data: bytes) -> bytes:
     """
     made = binascii.b2a_qp(data, istext=True)
     # It takes the style of its line ends from the data; without any it writes LF.
-    return made if b"\n" in data else made.replace(b"\n", b"\r\n")
+    return made if data.find(b"\n") >= 0 else made.replace(b"\n", b"\r\n")
 
 
 def base64_body(data: bytes) -> bytes:
