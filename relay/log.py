@@ -122,11 +122,12 @@ def _encoder() -> Any:  # noqa: ANN401 - a function that the library has no type
     That is half of what a line's JSON costs (measured).
     """
     plain = json.JSONEncoder(ensure_ascii=False, default=str)
-    make = getattr(encoder, "c_make_encoder", None)
-    if make is None:  # another Python than CPython
-        return lambda entry, _: plain.iterencode(entry)
     quoted = encoder.encode_basestring
-    return make(None, plain.default, quoted, None, ": ", ", ", False, False, True)
+    try:
+        made = getattr(encoder, "c_make_encoder")  # noqa: B009 - it has no type
+        return made(None, plain.default, quoted, None, ": ", ", ", False, False, True)
+    except (AttributeError, TypeError):  # another Python than those we know
+        return lambda entry, _: plain.iterencode(entry)
 
 
 def text_shape(at: float, level: str, event: str, fields: Mapping[str, object]) -> str:
