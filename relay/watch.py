@@ -90,7 +90,7 @@ class Watch:
             except sockets.CannotListen as error:
                 # Logto, which hands its mail over there, would find another relay.
                 takes_mail = bool(config.revealed(self._settings.intake.token))
-                if takes_mail or "listen" in web.model_fields_set:
+                if takes_mail or "listen" in web.given:
                     raise
                 log.line(
                     logging.WARNING,

@@ -8,10 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from relay import config
+from relay.config.described import plain
 from relay.config.models import Template, User
+from relay.config.table import Table
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 # What an entry cannot be without has an example, no default; nor has `validFor`.
@@ -23,9 +23,9 @@ def _uncommented() -> dict[str, Any]:
     return tomllib.loads(text)
 
 
-def _plain(value: BaseModel) -> dict[str, Any]:
+def _plain(value: Table) -> dict[str, Any]:
     """The settings as the file writes them."""
-    whole = value.model_dump(mode="json", by_alias=True)
+    whole: dict[str, Any] = plain(value)
     whole.pop("file", None)
     return whole
 
@@ -56,4 +56,4 @@ def test_each_setting_of_the_example_has_a_line_of_explanation() -> None:
 def test_a_copy_of_the_example_works_as_it_is() -> None:
     defaults = config.load(None, {})
     loaded = config.load(EXAMPLE, {})
-    assert loaded.model_copy(update={"file": None}) == defaults
+    assert loaded.replaced(file=None) == defaults

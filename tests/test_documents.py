@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from relay.config import Config
+from relay.config.described import plain
 
 ROOT = Path(__file__).parents[1]
 SECONDS = {"s": 1.0, "h": 3600.0, "days": 86_400.0}
@@ -13,7 +14,7 @@ SECONDS = {"s": 1.0, "h": 3600.0, "days": 86_400.0}
 
 def test_the_times_in_the_page_about_the_queue_are_the_defaults() -> None:
     text = (ROOT / "docs" / "queue.md").read_text("utf-8")
-    queue = Config().queue.model_dump(by_alias=True)
+    queue = plain(Config().queue)
     rows = re.findall(r"^\| `(\w+)` \| ([\d, ]+) (s|h|days) \|", text, re.MULTILINE)
 
     written = {
@@ -27,4 +28,4 @@ def test_the_times_in_the_page_about_the_queue_are_the_defaults() -> None:
     }
     for name, seconds in written.items():
         default = queue[name]
-        assert seconds == list(default if isinstance(default, tuple) else [default])
+        assert seconds == (default if isinstance(default, list) else [default])

@@ -2,7 +2,8 @@
 
 The only package that knows pydantic. `models` holds names, types and defaults,
 `values` what one value may be, `checks` what several say together, `later` what this
-release has not yet; `reading` brings file and environment together.
+release has not yet; `table` hands all that to pydantic's engine, and `reading` brings
+file and environment together.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ __all__ = [
 
 def schema() -> dict[str, Any]:
     """The JSON schema of a settings file."""
-    whole = Config.model_json_schema(by_alias=True)
+    from relay.config.described import json_schema
+
+    whole = json_schema(Config)
     whole["properties"].pop("file", None)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

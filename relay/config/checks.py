@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
-from pydantic.alias_generators import to_camel
-
 from relay import password
-from relay.config.explain import Location
+from relay.config.explain import Location, to_camel
 from relay.config.models import Config, Listener, revealed
 from relay.config.values import TAG, Network, is_loopback
 from relay.password import is_hash

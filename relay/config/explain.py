@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic.alias_generators import to_camel
-
 Location = tuple[str | int, ...]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -19,6 +17,12 @@ class Given(str):
     """A key as it stands in the file, since no setting has this name."""
 
     __slots__ = ()
+
+
+def to_camel(name: str) -> str:
+    """The file's name of a setting: `connect_timeout` is `connectTimeout`."""
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
 
 
 def dotted(location: Location) -> str:

@@ -1,27 +1,14 @@
 """The settings' names, types and defaults; camelCase in the file, or snake_case."""
 
-from __future__ import annotations
+# The annotations are read when a class is made, so they must not be texts: no
+# `from __future__ import annotations` here.
 
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic.alias_generators import to_camel
-
 from relay.config import values as v
-
-
-class Table(BaseModel):
-    """A table of the file."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-    )
+from relay.config.table import Secret, Table, limited
 
 
 class Listener(Table):
@@ -53,7 +40,7 @@ class User(Table):
     """A client that logs in."""
 
     name: v.Name
-    password_hash: SecretStr = SecretStr("")
+    password_hash: Secret = Secret("")
     password_hash_file: str = ""
     senders: tuple[str, ...] = ()
     usage: str = ""
@@ -75,9 +62,9 @@ class Limits(Table):
 class Ses(Table):
     """The connector's own names, and how SES is called."""
 
-    access_key_id: SecretStr = SecretStr("")
+    access_key_id: Secret = Secret("")
     access_key_id_file: str = ""
-    access_key_secret: SecretStr = SecretStr("")
+    access_key_secret: Secret = Secret("")
     access_key_secret_file: str = ""
     region: v.Region = ""
     email_address: v.Email = ""
@@ -87,7 +74,7 @@ class Ses(Table):
     configuration_set_name: v.SetName = ""
     role_arn: v.Arn = ""
     endpoint_url: v.Url = ""
-    tags: dict[str, str] = Field(default_factory=dict)
+    tags: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
     usage_tag: v.TagName = "usage"
     tenant_name: v.SetName = ""
     feedback_to_sender: v.Flag = False
@@ -105,7 +92,7 @@ class Pace(Table):
     share: v.Share = 0.9
 
 
-Delays = Annotated[tuple[v.Seconds, ...], Field(min_length=1)]
+Delays = Annotated[tuple[v.Seconds, ...], limited(min_length=1)]
 
 
 class Queue(Table):
@@ -146,7 +133,7 @@ class Web(Table):
 
     listen: v.HostPort = "127.0.0.1:8025"
     user: str = ""
-    password_hash: SecretStr = SecretStr("")
+    password_hash: Secret = Secret("")
     password_hash_file: str = ""
     hosts: tuple[str, ...] = ()
 
@@ -154,7 +141,7 @@ class Web(Table):
 class Intake(Table):
     """Mail by HTTP."""
 
-    token: SecretStr = SecretStr("")
+    token: Secret = Secret("")
     token_file: str = ""
 
 
@@ -180,7 +167,7 @@ class Config(Table):
     without_usage: v.Name = "pass"
     missing_variables: Literal["reject", "keep", "empty"] = "reject"
     grace: v.Seconds = 25
-    listeners: Annotated[tuple[Listener, ...], Field(min_length=1)] = (Listener(),)
+    listeners: Annotated[tuple[Listener, ...], limited(min_length=1)] = (Listener(),)
     tls: Tls = Tls()
     users: tuple[User, ...] = ()
     limits: Limits = Limits()
@@ -193,7 +180,7 @@ class Config(Table):
     health: Health = Health()
     log: Log = Log()
     # No setting: the file that they came from.
-    file: Annotated[Path | None, Field(exclude=True)] = None
+    file: Path | None = None
 
     @property
     def directory(self) -> Path:
@@ -201,6 +188,6 @@ class Config(Table):
         return self.file.parent if self.file else Path()
 
 
-def revealed(secret: SecretStr) -> str:
+def revealed(secret: Secret) -> str:
     """The secret itself, for the one who needs it."""
-    return secret.get_secret_value()
+    return secret.reveal()

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic_core import ValidationError
 
 from relay.config import environment
 from relay.config.checks import RECIPIENTS_OF_A_CALL, contradictions
 from relay.config.environment import Environment, Parse
-from relay.config.explain import Given, Location, at, dotted, explain
+from relay.config.explain import Given, Location, at, dotted, explain, to_camel
 from relay.config.later import not_yet
 from relay.config.models import Config
+from relay.config.table import Table
 
 _SECRETS = frozenset({"access_key_id", "access_key_secret", "password_hash", "token"})
 
@@ -76,7 +76,7 @@ def load(
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     try:
-        config = Config.model_validate({**table, "file": file})
+        config = Config(**table, file=file)
     except ValidationError as error:
         items = error.errors(include_url=False)
         lines = [
@@ -93,9 +93,8 @@ def load(
     if wrong:
         raise ConfigError("\n".join(where(*each) for each in wrong))
     if config.queue.engine == "none" and not given:
-        update = {"recipients": RECIPIENTS_OF_A_CALL}
-        limits = config.limits.model_copy(update=update)
-        config = config.model_copy(update={"limits": limits})
+        limits = config.limits.replaced(recipients=RECIPIENTS_OF_A_CALL)
+        config = config.replaced(limits=limits)
     return config
 
 
@@ -134,13 +133,12 @@ def _environment(environ: Mapping[str, str]) -> Environment:
     return environment.read(environ, dict(_leaves(Config, ())))
 
 
-def _leaves(model: type[BaseModel], path: Location) -> Iterator[tuple[Location, Parse]]:
+def _leaves(model: type[Table], path: Location) -> Iterator[tuple[Location, Parse]]:
     """Each setting's path, and how its text in the environment is read."""
-    for name, field in model.model_fields.items():
-        kind = field.annotation
+    for name, kind in model.kinds().items():
         if (*path, name) == ("file",):
             continue
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if isinstance(kind, type) and issubclass(kind, Table):
             yield from _leaves(kind, (*path, name))
         elif get_origin(kind) in (tuple, dict):
             yield (*path, name), environment.as_json
@@ -152,17 +150,18 @@ def _leaves(model: type[BaseModel], path: Location) -> Iterator[tuple[Location, 
             yield (*path, name), environment.as_text
 
 
-def _inner(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
+def _inner(annotation: Any) -> type[Table] | None:  # noqa: ANN401
     """The model in `tuple[Model, ...]`."""
     inner = get_args(annotation)[0] if get_origin(annotation) is tuple else None
-    return inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+    return inner if isinstance(inner, type) and issubclass(inner, Table) else None
 
 
 def _field_names(
-    model: type[BaseModel], table: Mapping[str, Any], path: Location
+    model: type[Table], table: Mapping[str, Any], path: Location
 ) -> tuple[dict[str, Any], list[tuple[Location, str]]]:
     """The table with the models' own names, and what is wrong with the given ones."""
-    fields = [name for name in model.model_fields if (*path, name) != ("file",)]
+    kinds = model.kinds()
+    fields = [name for name in kinds if (*path, name) != ("file",)]
     names = {to_camel(name): name for name in fields} | {name: name for name in fields}
     found: dict[str, Any] = {}
     wrong: list[tuple[Location, str]] = []
@@ -178,8 +177,7 @@ def _field_names(
             both = f"given as {to_camel(name)} and as {name}; keep one"
             wrong.append(((*path, name), both))
         else:
-            kind = model.model_fields[name].annotation
-            found[name], more = _inside(kind, value, (*path, name))
+            found[name], more = _inside(kinds[name], value, (*path, name))
             wrong += more
     return found, wrong
 
@@ -191,7 +189,7 @@ def _inside(
 ) -> tuple[Any, list[tuple[Location, str]]]:
     """A setting's value with the models' own names, where it holds tables of ours."""
     if isinstance(value, dict) and isinstance(kind, type):
-        if issubclass(kind, BaseModel):
+        if issubclass(kind, Table):
             return _field_names(kind, value, path)
     elif isinstance(value, list) and (inner := _inner(kind)) is not None:
         items = [_inside(inner, item, (*path, n)) for n, item in enumerate(value)]
@@ -203,8 +201,8 @@ def _renamed(location: Location, value: Any) -> tuple[Any, list[tuple[Location, 
     """The same for a value of the environment."""
     model: Any = Config
     for name in location[:-1]:
-        model = model.model_fields[str(name)].annotation
-    return _inside(model.model_fields[str(location[-1])].annotation, value, location)
+        model = model.kinds()[str(name)]
+    return _inside(model.kinds()[str(location[-1])], value, location)
 
 
 def _put(table: dict[str, Any], location: Location, value: Any) -> None:  # noqa: ANN401

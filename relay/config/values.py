@@ -6,9 +6,8 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
-
 from relay import address
+from relay.config.table import Narrow, checked, limited, shown_as
 from relay.fields import mailbox
 
 Network = IPv4Network | IPv6Network
@@ -126,7 +125,7 @@ def _rate(value: Any) -> Any:  # noqa: ANN401
     return float(value) if number else value
 
 
-def _pattern(regex: str, what: str) -> BeforeValidator:
+def _pattern(regex: str, what: str) -> Narrow:
     compiled = re.compile(regex)
 
     def check(value: Any) -> Any:  # noqa: ANN401
@@ -134,26 +133,37 @@ def _pattern(regex: str, what: str) -> BeforeValidator:
             raise ValueError(what)
         return value
 
-    return BeforeValidator(check)
+    return checked(check)
 
 
 # Strict, since a number in quotes is a mistake that shows; the environment, where
 # all is text, is read by type before.
-Flag = Annotated[bool, Field(strict=True)]
-Seconds = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
-SecondsOrNone = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]
-Share = Annotated[float, Field(gt=0, le=1, strict=True)]
-Count = Annotated[int, Field(ge=1, le=10**15, strict=True)]
-CountOrNone = Annotated[int, Field(ge=0, le=10**15, strict=True)]
-Recipients = Annotated[int, Field(ge=1, le=999_999, strict=True)]
-LineLength = Annotated[int, Field(ge=1000, le=10**15, strict=True)]
-Rate = Annotated[Literal["auto"] | float, BeforeValidator(_rate)]
-Name = Annotated[str, Field(min_length=1)]
-HostPort = Annotated[str, BeforeValidator(_host_port)]
-Email = Annotated[str, BeforeValidator(_email)]
-AllowedNetwork = Annotated[Network, BeforeValidator(_network)]
-HeaderName = Annotated[str, BeforeValidator(_header_name)]
-ClientHeader = Annotated[str, BeforeValidator(_client_header)]
+Flag = Annotated[bool, limited(strict=True)]
+Seconds = Annotated[float, limited(gt=0, strict=True, allow_inf_nan=False)]
+SecondsOrNone = Annotated[float, limited(ge=0, strict=True, allow_inf_nan=False)]
+Share = Annotated[float, limited(gt=0, le=1, strict=True)]
+Count = Annotated[int, limited(ge=1, le=10**15, strict=True)]
+CountOrNone = Annotated[int, limited(ge=0, le=10**15, strict=True)]
+Recipients = Annotated[int, limited(ge=1, le=999_999, strict=True)]
+LineLength = Annotated[int, limited(ge=1000, le=10**15, strict=True)]
+Rate = Annotated[Literal["auto"] | float, checked(_rate)]
+Name = Annotated[str, limited(min_length=1)]
+HostPort = Annotated[str, checked(_host_port)]
+Email = Annotated[str, checked(_email)]
+AllowedNetwork = Annotated[
+    Network,
+    checked(_network),
+    shown_as(
+        {
+            "anyOf": [
+                {"type": "string", "format": "ipv4network"},
+                {"type": "string", "format": "ipv6network"},
+            ]
+        }
+    ),
+]
+HeaderName = Annotated[str, checked(_header_name)]
+ClientHeader = Annotated[str, checked(_client_header)]
 Arn = Annotated[str, _pattern(r"arn:[!-~]+", "must begin with arn:")]
 Url = Annotated[
     str, _pattern(r"https?://[!-~]+", "must be a URL, http://… or https://…")
