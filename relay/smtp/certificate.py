@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import ssl
-import tempfile
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -177,6 +176,8 @@ def _made(hostname: str) -> tuple[ssl.SSLContext, str]:
         serialization.NoEncryption(),
     )
     context = _context()
+    import tempfile
+
     # Python's ssl takes a key from a file only; this one is readable by us alone,
     # and gone at once.
     try:
