@@ -15,9 +15,7 @@ from relay.events import Events, Refused
 from relay.intake import Intake
 from relay.model import Refused as RefusedMail
 from relay.model import Reply, Submission
-from relay.room import Room
-
-NO_ROOM = Reply(452, "3.1", "Too much mail in hand, try again later")
+from relay.room import NO_ROOM, Room
 
 # Preparing a mail costs a few microseconds a kilobyte: more than this goes to a
 # thread, so that one large mail does not hold up all the others.

@@ -13,6 +13,14 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+# Turns of the loop in which a client that waits at a listener is greeted: asyncio needs
+# one each to listen, to take it, to make its connection and to begin its session.
+TURNS = 10
+
+
+class Unusable(Exception):  # noqa: N818 - a statement, meant for the operator
+    """The relay cannot start as it is set up."""
+
 
 class Service(Protocol):
     """A part that runs until told to stop."""
@@ -24,15 +32,16 @@ class Service(Protocol):
 
 async def run_until_signal(
     services: Sequence[Service],
+    more: Callable[[], Sequence[Service]],
     *,
     stopping: asyncio.Event,
     grace: float,
-    on_start: Callable[[], None],
     on_stop: Callable[[], None],
 ) -> None:
     """Run all services until SIGTERM or SIGINT, then give them `grace` seconds.
 
-    `on_start` is called once a signal would be heard, `on_stop` at the first one.
+    `more` makes those that begin after the others have served whoever waited for
+    them; it may take its time. `on_stop` is called at the first signal.
     A second signal ends the grace at once. Raises TimeoutError when work had to be
     cut off, and an ExceptionGroup when a service broke.
     """
@@ -52,9 +61,12 @@ async def run_until_signal(
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_signal)
         try:
-            on_start()
             async with asyncio.TaskGroup() as group:
                 for service in services:
+                    group.create_task(_run(service, stopping), name=service.name)
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
+                for service in more():
                     group.create_task(_run(service, stopping), name=service.name)
         finally:
             over = True

@@ -8,7 +8,6 @@ and a relay that serves neither page nor probes never imports it.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,7 +15,7 @@ from contextlib import AsyncExitStack
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from relay import config, log, password, sockets
+from relay import config, password, sockets
 from relay.account import AccountPace
 from relay.awaited import Awaited
 from relay.events import Event
@@ -47,7 +46,13 @@ class Watch:
     name = "web"
 
     def __init__(
-        self, settings: config.Config, templates: Templates, *, inbox: Inbox | None
+        self,
+        settings: config.Config,
+        templates: Templates,
+        *,
+        inbox: Inbox | None,
+        page: Sequence[socket.socket],
+        health: Sequence[socket.socket],
     ) -> None:
         self._settings = settings
         self._templates = templates
@@ -58,8 +63,8 @@ class Watch:
             taken="captured" if inbox is not None else "sent",
         )
         self._awaited = Awaited()
-        self._page: list[socket.socket] = []
-        self._health: list[socket.socket] = []
+        self._page = page
+        self._health = health
 
     @property
     def serves(self) -> bool:
@@ -72,34 +77,6 @@ class Watch:
         if not self._settings.web.listen:
             return [self.stats] if self.serves else []
         return [self.stats, self._journal, self._awaited]
-
-    def bind(
-        self,
-        bind: Callable[[str, str, AsyncExitStack], list[socket.socket]],
-        stack: AsyncExitStack,
-    ) -> None:
-        """Take the ports, so that a taken one is known before the relay is ready.
-
-        A page that nobody asked for is no reason to take no mail: where its default
-        port is taken, say by another relay, there is none. Raises CannotListen.
-        """
-        web = self._settings.web
-        if web.listen:
-            try:
-                self._page = bind(web.listen, "web", stack)
-            except sockets.CannotListen as error:
-                # Logto, which hands its mail over there, would find another relay.
-                takes_mail = bool(config.revealed(self._settings.intake.token))
-                if takes_mail or "listen" in web.given:
-                    raise
-                log.line(
-                    logging.WARNING,
-                    "no page",
-                    detail=f"{error}; set web.listen to another address, "
-                    'or to "" for none',
-                )
-        if self._settings.health.listen:
-            self._health = bind(self._settings.health.listen, "health", stack)
 
     def server(
         self,

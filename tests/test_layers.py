@@ -34,6 +34,7 @@ LAYERS = (  # a module may import its own package and anything on an earlier lin
     {"online"},
     {"config", "connector"},
     {"watch"},
+    {"office"},
     {"app"},
     {"cli"},
     {"__main__"},

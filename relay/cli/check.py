@@ -9,10 +9,11 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from relay import app, config, mounts
+from relay import app, config, mounts, office
 from relay.cli import settings
 from relay.fields import mailbox
 from relay.finding import Finding
+from relay.lifecycle import Unusable
 from relay.queue import file
 from relay.queue.sqlite import RESERVE
 from relay.smtp.certificate import BadCertificate, Certificate
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
             missing=chosen.missing_variables,
         )
         certificate = app.certificate(chosen)
-    except (config.ConfigError, TemplateError, app.Unusable) as error:
+    except (config.ConfigError, TemplateError, Unusable) as error:
         settings.complain(str(error))
         return 2
     findings = [
@@ -147,7 +148,7 @@ async def _online(chosen: config.Config) -> list[Finding]:
     from relay import online
 
     return await online.checks(
-        app.ses_access(chosen),
+        office.ses_access(chosen),
         identities=_identities(chosen),
         identity_arn=chosen.ses.email_address_identity_arn,
         configuration_set=chosen.ses.configuration_set_name,

@@ -8,11 +8,15 @@ import json
 import logging
 import os
 import sys
+from typing import TYPE_CHECKING
 
-from relay import app, config, log, samples
+from relay import app, config, log
 from relay.cli import settings
-from relay.inbox import Captured
+from relay.lifecycle import Unusable
 from relay.template import TemplateError, Templates
+
+if TYPE_CHECKING:  # it comes after the first greeting
+    from relay.inbox import Captured
 
 NOTHING_SET = (
     "relay serve: no settings: give -c FILE, set RELAY_CONFIG or RELAY_… variables, "
@@ -57,14 +61,14 @@ def run(options: argparse.Namespace) -> int:
         asyncio.run(
             app.serve(chosen, templates, captured=_show if options.show else _tell)
         )
-    except (app.Unusable, TemplateError, config.ConfigError) as error:
+    except (Unusable, TemplateError, config.ConfigError) as error:
         settings.complain(str(error))
         return 2
     except TimeoutError:
         log.line(logging.ERROR, "stopped with work cut off")
         return 3
     except ExceptionGroup as group:
-        if (unusable := group.subgroup(app.Unusable)) is not None:
+        if (unusable := group.subgroup(Unusable)) is not None:
             settings.complain(str(unusable.exceptions[0]))
             return 2
         for broken in group.exceptions:
@@ -76,6 +80,8 @@ def run(options: argparse.Namespace) -> int:
 def _templates(chosen: config.Config, *, samples_too: bool) -> Templates:
     sources = config.sources(chosen)
     if samples_too and not sources:
+        from relay import samples
+
         sources = samples.sources()
     templates = Templates(
         sources,

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from relay import address
-from relay.core import NO_ROOM
 from relay.delivery import SHUTTING_DOWN
 from relay.ids import new_id
 from relay.model import Envelope, Reply, Submission
+from relay.room import NO_ROOM
 from relay.smtp import auth, path, replies
 from relay.smtp.data import Account, Data
 from relay.smtp.logins import User

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from relay.core import NO_ROOM, Relay
+from relay.core import Relay
 from relay.delivery import INTERNAL, SHUTTING_DOWN
 from relay.delivery.direct import TOO_FAST, TOO_MANY_CALLS, DirectDelivery
 from relay.events import Answered, Attempted, Event, Events, Refused
@@ -25,7 +25,7 @@ from relay.model import (
     When,
 )
 from relay.pace import Pace
-from relay.room import Room
+from relay.room import NO_ROOM, Room
 from relay.template import Templates
 
 CONTENT = b"From: a@b.example\r\nSubject: x\r\n\r\nhello\r\n"
