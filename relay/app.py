@@ -24,15 +24,14 @@ from relay.smtp.access import Doorkeeper, Limits
 from relay.smtp.certificate import BadCertificate, Certificate, SelfSigned
 from relay.smtp.data import Memory
 from relay.smtp.listener import Listener
-from relay.smtp.logins import Logins, User
 from relay.smtp.rate import Rate
-from relay.smtp.senders import Senders
 from relay.smtp.service import Accept, Service
 from relay.template import Templates
 
 if TYPE_CHECKING:  # what these bring with them comes after the first greeting
     from relay.inbox import Captured
     from relay.office import Office
+    from relay.smtp.logins import Logins
 
 
 async def serve(
@@ -205,6 +204,9 @@ def _logins(
 ) -> Logins | None:
     if not settings.users:
         return None
+    from relay.smtp.logins import Logins, User
+    from relay.smtp.senders import Senders
+
     users = [
         User(
             name=user.name,

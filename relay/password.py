@@ -7,7 +7,6 @@ meanwhile, so callers give it to a thread.
 from __future__ import annotations
 
 import base64
-import secrets
 
 # OWASP's least for argon2id. The library's own default, RFC 9106's second choice,
 # takes 64 MB for each login, too much for a small container.
@@ -86,4 +85,6 @@ def _decoded(text: str) -> bytes:
 
 
 def _random(length: int) -> str:
+    import secrets
+
     return base64.b64encode(secrets.token_bytes(length)).decode().rstrip("=")

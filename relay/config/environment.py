@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -40,6 +39,8 @@ def read(environ: Mapping[str, str], settings: Mapping[Location, Parse]) -> Envi
         path = known.get(name)
         if path is None:
             if "__" in name or not _KUBERNETES.fullmatch(name):
+                import difflib
+
                 close = difflib.get_close_matches(name, known, 1)
                 hint = f"; did you mean {close[0]}?" if close else ""
                 found.mistakes.append(f"{_shown(name)}: unknown setting{hint}")

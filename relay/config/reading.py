@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -168,6 +167,8 @@ def _field_names(
     for key, value in table.items():
         name = names.get(key)
         if name is None:
+            import difflib
+
             close = difflib.get_close_matches(key, names, 1)
             hint = ""
             if close:

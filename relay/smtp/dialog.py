@@ -9,7 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from relay import address
 from relay.delivery import SHUTTING_DOWN
@@ -18,9 +18,11 @@ from relay.model import Envelope, Reply, Submission
 from relay.room import NO_ROOM
 from relay.smtp import auth, path, replies
 from relay.smtp.data import Account, Data
-from relay.smtp.logins import User
 from relay.smtp.service import Service
 from relay.smtp.wire import Wire
+
+if TYPE_CHECKING:  # only listeners with users want it, and what it imports
+    from relay.smtp.logins import User
 
 COMMAND_LENGTH = 2048
 REFUSED_COMMANDS = 20

@@ -6,11 +6,13 @@ import asyncio
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from relay.model import Reply, Submission
 from relay.smtp.access import Doorkeeper, Limits, Network
-from relay.smtp.logins import Logins
+
+if TYPE_CHECKING:  # only listeners with users want it, and what it imports
+    from relay.smtp.logins import Logins
 
 # The second argument tells whether the client has left meanwhile.
 Accept = Callable[[Submission, Callable[[], bool]], Coroutine[Any, Any, Reply]]
