@@ -26,7 +26,7 @@ LAYERS = (  # a module may import its own package and anything on an earlier lin
     {"samples", "intake", "journal", "heartbeat", "traces"},
     {"lint"},
     {"delivery"},
-    {"core", "sockets", "transport.credentials", "transport.pool"},
+    {"core", "sockets", "transport.credentials", "transport.pool", "transport.lean"},
     {"transport.connection", "transport.outcomes"},
     {"transport.plain", "transport.route", "transport.direct", "transport.account"},
     {"smtp", "web", "transport.ses", "transport.capture", "transport.opening"}
@@ -46,6 +46,7 @@ DOORS = {  # each outside library has one door
     "botocore": {
         "transport.credentials",
         "transport.connection",
+        "transport.lean",
         "transport.outcomes",
         "transport.plain",
         "transport.account",

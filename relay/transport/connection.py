@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError
 
 from relay.transport.access import Access
 from relay.transport.credentials import Credentials, credentials_for
+from relay.transport.lean import LeanLoader
 
 
 class Unusable(Exception):  # noqa: N818 - a statement, meant for the operator
@@ -44,6 +45,7 @@ async def connect(access: Access, *, attempts: int = 1) -> AsyncIterator[Connect
     session = AioSession()
     async with AsyncExitStack() as stack:
         try:
+            session.get_component("data_loader").file_loader = LeanLoader()
             region = _region(session, access.region)
             authorities = _authorities(session)
             credentials = credentials_for(access, session, region=region)
