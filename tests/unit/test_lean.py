@@ -10,7 +10,7 @@ from botocore.loaders import create_loader
 from botocore.model import ServiceModel
 from botocore.regions import EndpointResolver
 
-from relay.transport.lean import SERVICES, LeanLoader
+from relay.transport.lean import OPERATIONS, SERVICES, LeanLoader
 
 
 def _loaders() -> tuple[Any, Any]:
@@ -39,7 +39,50 @@ def test_each_region_has_the_endpoints_that_the_sdk_gives_it() -> None:
         assert of_lean == of_whole, (region, service)
 
 
-@pytest.mark.parametrize("service", ["sesv2", "sts", "sso", "sso-oidc"])
+def test_of_ses_stays_what_the_relay_asks_whole() -> None:
+    whole, lean = (
+        loader.load_service_model("sesv2", "service-2") for loader in _loaders()
+    )
+    plain = _without_texts(whole)
+
+    assert set(lean["operations"]) == OPERATIONS
+    assert lean["operations"].items() <= plain["operations"].items()
+    for name, shape in lean["shapes"].items():
+        assert shape == plain["shapes"][name]
+    assert {**lean, "operations": {}, "shapes": {}} == {
+        **plain,
+        "operations": {},
+        "shapes": {},
+    }
+    model = ServiceModel(lean)
+    seen: set[str] = set()
+    for name in OPERATIONS:
+        operation = model.operation_model(name)
+        for shape in (
+            operation.input_shape,
+            operation.output_shape,
+            *operation.error_shapes,
+        ):
+            _walk(shape, seen)
+    assert seen == set(lean["shapes"])
+
+
+def _walk(shape: Any, seen: set[str]) -> None:  # noqa: ANN401 - the SDK has no types
+    """Look at all that a shape is made of; the SDK complains where one is missing."""
+    if shape.name in seen:
+        return
+    seen.add(shape.name)
+    inner = [*getattr(shape, "members", {}).values()]
+    inner += [
+        getattr(shape, name)
+        for name in ("member", "key", "value")
+        if hasattr(shape, name)
+    ]
+    for one in inner:
+        _walk(one, seen)
+
+
+@pytest.mark.parametrize("service", ["sts", "sso", "sso-oidc"])
 def test_a_model_lacks_its_texts_and_nothing_else(service: str) -> None:
     whole, lean = (
         loader.load_service_model(service, "service-2") for loader in _loaders()
