@@ -132,6 +132,10 @@ class Dialog:
                 reply = self._rcpt(argument)
             case b"DATA":
                 reply = self._data(argument)
+            case b"EHLO":
+                reply = self._ehlo(argument)
+            case b"HELO":
+                reply = self._helo(argument)
             case _:
                 return False
         if isinstance(reply, Reply) and reply.code >= 400:
@@ -158,10 +162,6 @@ class Dialog:
         """Carry one command out; None when it has answered for itself."""
         verb, argument = _taken_apart(line)
         match verb:
-            case b"EHLO":
-                return await self._ehlo(argument)
-            case b"HELO":
-                return await self._helo(argument)
             case b"RSET":
                 if argument:
                     return replies.NO_ARGUMENT
@@ -190,7 +190,7 @@ class Dialog:
             return replies.NOT_HTTP
         return replies.UNKNOWN
 
-    async def _ehlo(self, argument: str) -> Reply | None:
+    def _ehlo(self, argument: str) -> Reply | str:
         if not argument:
             return replies.NAME_YOURSELF
         self._start_over()
@@ -209,16 +209,14 @@ class Dialog:
         if self._may_log_in() and not self._logged_in:
             offers.append("AUTH PLAIN LOGIN")
         lines = [f"250-{offer}" for offer in offers[:-1]]
-        await self._wire.reply("\r\n".join([*lines, f"250 {offers[-1]}"]))
-        return None
+        return "\r\n".join([*lines, f"250 {offers[-1]}"])
 
-    async def _helo(self, argument: str) -> Reply | None:
+    def _helo(self, argument: str) -> Reply | str:
         if not argument:
             return replies.NAME_YOURSELF
         self._start_over()
         self._greeted, self._extended = True, False
-        await self._wire.reply(f"250 {self._service.hostname}")
-        return None
+        return f"250 {self._service.hostname}"
 
     async def _starttls(self, argument: str) -> Reply | None:
         context = self._service.starttls

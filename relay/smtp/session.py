@@ -29,8 +29,15 @@ FAREWELL_SECONDS = 5.0
 # Clients that shake hands only to hear that they are refused.
 REFUSED_HANDSHAKES = 100
 
-# Where the library looks for hooks, which we have none of.
-_NO_HOOKS = object()
+class _NoHooks:
+    """Where the library looks for hooks, which we have none of."""
+
+    def __dir__(self) -> list[str]:
+        """Nothing: else it looks at what any object has, 15 us (measured)."""
+        return []
+
+
+_NO_HOOKS = _NoHooks()
 
 
 class Session(SMTP):
