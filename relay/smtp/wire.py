@@ -209,11 +209,14 @@ class Wire:
         if self._in and self._collector is not None and not self._enough:
             chunk = bytes(self._in)
             self._in.clear()
-            left = self._collector.feed(chunk)
-            if left is not None:
-                self._enough = True
-                if left:
-                    self._in += chunk[-left:]
+            self._collect(self._collector, chunk)
+
+    def _collect(self, collector: Collector, chunk: bytes) -> None:
+        left = collector.feed(chunk)
+        if left is not None:
+            self._enough = True
+            if left:
+                self._in += chunk[-left:]
 
     def _new_line(self) -> None:
         self._searched = 0
@@ -284,8 +287,7 @@ class Wire:
     def received(self, data: bytes) -> None:
         """Take in what the connection brings."""
         if self._live:
-            self._in += data
-            if self._go_on():
+            if self._go_on(data):
                 return
         else:
             self._arrived += data
@@ -294,13 +296,17 @@ class Wire:
                 self._line.pause_reading()
         self._wake()
 
-    def _go_on(self) -> bool:
+    def _go_on(self, data: bytes) -> bool:
         """Work on what has come while the session waits; False: it has to go on.
 
         For most commands it has not, which saves a mail four turns of the loop.
         """
         try:
-            self._work()
+            if self._collector is not None and not self._in:
+                self._collect(self._collector, data)
+            else:
+                self._in += data
+                self._work()
         except Exception as error:  # noqa: BLE001 - the session's, as any other
             self._break(error)
             return True
