@@ -151,6 +151,7 @@ class Office:
 def say_ready(settings: config.Config, templates: Templates) -> None:
     """Tell whoever waits for it that mail is taken and goes out."""
     # What is here now lives as long as the process: no need to look at it again.
+    gc.enable()
     gc.collect()
     gc.freeze()
     _give_back_memory()
