@@ -29,6 +29,7 @@ FAREWELL_SECONDS = 5.0
 # Clients that shake hands only to hear that they are refused.
 REFUSED_HANDSHAKES = 100
 
+
 class _NoHooks:
     """Where the library looks for hooks, which we have none of."""
 
