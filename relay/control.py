@@ -71,25 +71,15 @@ def mentions(lower: bytes, usage_header: str) -> bool:
     )
 
 
-def removed(key: str, usage_header: str) -> bool:
-    """Tell whether a field of this lower-case name never leaves the relay."""
-    return (
-        key.startswith(_REMOVED_PREFIXES)
-        or key in _REMOVED
-        or key == usage_header.lower()
-    )
-
-
 def taken_out(
     fields: Iterable[Field], usage_header: str
 ) -> tuple[tuple[Field, ...], tuple[Field, ...]]:
-    """The fields that leave the relay, and those that do not: `read` wants these."""
+    """The fields that leave the relay, and those that never do: `read` wants these."""
     name = usage_header.lower()
     kept: list[Field] = []
     out: list[Field] = []
     for one in fields:
         key = one.name.lower()
-        # As `removed` has it, which costs as much again to call for each.
         if key.startswith(_REMOVED_PREFIXES) or key in _REMOVED or key == name:
             out.append(one)
         else:

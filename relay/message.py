@@ -9,7 +9,6 @@ from __future__ import annotations
 import binascii
 import codecs
 import re
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import IncrementalNewlineDecoder
 from typing import NamedTuple
@@ -109,13 +108,6 @@ class Message:
         """All fields of this name, in any case."""
         key = name.lower()
         return tuple([one for one in self.fields if one.name.lower() == key])
-
-    def without(self, unwanted: Callable[[str], bool] | Iterable[str]) -> Message:
-        """All but unwanted fields: given as names, or as a test of lower-case names."""
-        if not callable(unwanted):
-            unwanted = frozenset(name.lower() for name in unwanted).__contains__
-        kept = tuple([one for one in self.fields if not unwanted(one.name.lower())])
-        return self if len(kept) == len(self.fields) else Message(kept, self.rest)
 
 
 def normalise(content: bytes) -> bytes:
