@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING
 
 from relay import config, descriptors, lifecycle, log, sockets
 from relay.lifecycle import Unusable
-from relay.model import Reply, Submission
 from relay.queue import file
 from relay.queue.sqlite import SqliteQueue, open_spool
+from relay.reply import Reply
 from relay.smtp.access import Doorkeeper, Limits
 from relay.smtp.certificate import BadCertificate, Certificate, SelfSigned
 from relay.smtp.data import Memory
 from relay.smtp.listener import Listener
 from relay.smtp.rate import Rate
 from relay.smtp.service import Accept, Service
+from relay.submission import Submission
 from relay.template import Templates
 
 if TYPE_CHECKING:  # what these bring with them comes after the first greeting

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relay.events import Answered, Event, Refused
-from relay.model import MailId
+from relay.submission import MailId
 
 
 class Awaited:

@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from relay.mail import ListManagement
 from relay.message import Field, Message, decoded
-from relay.model import ListManagement, Refused, Reply
+from relay.reply import Refused, Reply
 
 _VARIABLES = "x-relay-variables"
 _VARIABLE = "x-relay-variable-"

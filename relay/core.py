@@ -13,9 +13,10 @@ from contextlib import AsyncExitStack
 from relay.delivery import Delivery
 from relay.events import Events, Refused
 from relay.intake import Intake
-from relay.model import Refused as RefusedMail
-from relay.model import Reply, Submission
+from relay.reply import Refused as RefusedMail
+from relay.reply import Reply
 from relay.room import NO_ROOM, Room
+from relay.submission import Submission
 
 # Preparing a mail costs a few microseconds a kilobyte: more than this goes to a
 # thread, so that one large mail does not hold up all the others.

@@ -13,8 +13,10 @@ from email.utils import formatdate
 
 from relay.fields import folded
 from relay.ids import new_id
+from relay.job import Failed, Job, Queued
+from relay.mail import Mail, SendOptions
 from relay.message import Field, fields_of, header_of
-from relay.model import Envelope, Failed, Job, Mail, Queued, SendOptions
+from relay.submission import Envelope
 
 # Of a templated mail these alone: the others may be made of variables.
 OF_A_TEMPLATE = frozenset({"date", "message-id", "to", "cc"})

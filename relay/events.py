@@ -7,19 +7,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from relay import log
-from relay.model import (
-    Failed,
-    Job,
-    Mail,
-    MailId,
-    Outcome,
-    Queued,
-    Replaced,
-    Reply,
-    Sent,
-    Submission,
-    Superseded,
-)
+from relay.job import Failed, Job, Queued, Replaced, Sent, Superseded
+from relay.mail import Mail
+from relay.outcome import Outcome
+from relay.reply import Reply
+from relay.submission import MailId, Submission
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import uniform
 
-from relay.model import Deferred, Effect, Outcome
+from relay.outcome import Deferred, Effect, Outcome
 from relay.pace import Pace
 
 JITTER = 0.2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 
-from relay.model import MailId
+from relay.submission import MailId
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from relay.model import Mail, MailId
+from relay.mail import Mail
+from relay.submission import MailId
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from relay import control
+from relay.mail import Choice, Mail, SendOptions
 from relay.message import (
     MAX_FIELDS,
     MAX_HEADER_BYTES,
@@ -23,17 +24,9 @@ from relay.message import (
     normalise,
     parse,
 )
-from relay.model import (
-    Choice,
-    Envelope,
-    Mail,
-    Order,
-    Refused,
-    Reply,
-    SendOptions,
-    Submission,
-)
 from relay.reencode import check_structure, has_long_line, may_exceed, reencode
+from relay.reply import Refused, Reply
+from relay.submission import Envelope, Order, Submission
 from relay.template import Templates
 
 RECIPIENTS_PER_CALL = 50  # SES' limit, over To, Cc and Bcc

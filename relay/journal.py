@@ -14,22 +14,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from relay.events import Answered, Attempted, Event, Overtaken, Refused, Settled
-from relay.model import (
-    Accepted,
-    Choice,
-    Deferred,
-    Envelope,
-    Failed,
-    Mail,
-    MailId,
-    Queued,
-    Reply,
-    SendOptions,
-    Sent,
-    Submission,
-    Superseded,
-)
+from relay.job import Failed, Queued, Sent, Superseded
+from relay.mail import Choice, Mail, SendOptions
+from relay.outcome import Accepted, Deferred
+from relay.reply import Reply
 from relay.stats import answer_class
+from relay.submission import Envelope, MailId, Submission
 
 MAX_ATTEMPTS = 50  # of one mail that are remembered
 MAX_RECIPIENTS = 1000

@@ -8,18 +8,10 @@ from itertools import chain
 
 from relay import log
 from relay.events import Answered, Attempted, Event, Overtaken, Refused, Settled
-from relay.model import (
-    Accepted,
-    Deferred,
-    Failed,
-    Mail,
-    Outcome,
-    Queued,
-    Rejected,
-    Sent,
-    Submission,
-    Superseded,
-)
+from relay.job import Failed, Queued, Sent, Superseded
+from relay.mail import Mail
+from relay.outcome import Accepted, Deferred, Outcome, Rejected
+from relay.submission import Submission
 
 
 class MailLog:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from io import IncrementalNewlineDecoder
 from typing import NamedTuple
 
-from relay.model import Refused, Reply
+from relay.reply import Refused, Reply
 
 MAX_FIELDS = 1000
 MAX_HEADER_BYTES = 256_000

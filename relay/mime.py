@@ -11,9 +11,9 @@ from urllib.parse import quote
 from relay import text as plain
 from relay.fields import folded, unstructured
 from relay.message import Field, Message, decoded, text_of
-from relay.model import Envelope
 from relay.part import Part, structure
 from relay.reencode import safe_part
+from relay.submission import Envelope
 from relay.transfer import transfer_decoded
 from relay.words import ascii_field
 

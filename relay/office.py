@@ -30,9 +30,11 @@ from relay.gate import Gate
 from relay.heartbeat import Heartbeat
 from relay.inbox import Captured, Inbox
 from relay.intake import Intake
+from relay.job import RetryPolicy
 from relay.lifecycle import Unusable
+from relay.mail import Mail, SendOptions
 from relay.maillog import MailLog
-from relay.model import Mail, RetryPolicy, SendOptions, When
+from relay.outcome import When
 from relay.pace import Pace
 from relay.queue.sqlite import SqliteQueue
 from relay.room import Room

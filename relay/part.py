@@ -19,7 +19,7 @@ from relay.message import (
     Message,
     fields_of,
 )
-from relay.model import Refused, Reply
+from relay.reply import Refused, Reply
 
 TOO_MANY_PARTS = Reply(554, "6.0", f"More than {MAX_PARTS} MIME parts")
 TOO_DEEP = Reply(554, "6.0", f"MIME parts nested deeper than {MAX_DEPTH}")

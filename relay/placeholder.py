@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from relay.mime import Original
-from relay.model import Refused, Reply
+from relay.reply import Refused, Reply
 
 BUILT_IN = ("from", "to", "subject", "text", "html")
 _MESSAGE = "message."

@@ -16,8 +16,9 @@ from urllib.parse import quote
 
 from relay.message import decoded, parse
 from relay.mime import Original
-from relay.model import Envelope, Refused
 from relay.part import Part
+from relay.reply import Refused
+from relay.submission import Envelope
 from relay.transfer import transfer_decoded
 
 # What links and codes are looked for in: characters of the text and of the HTML.

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from relay.model import Reply
+from relay.reply import Reply
 
 NO_ROOM = Reply(452, "3.1", "Too much mail in hand, try again later")
 

@@ -12,7 +12,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from relay.events import Answered, Attempted, Event, Overtaken, Refused, Settled
-from relay.model import Accepted, Deferred, Failed, Outcome, Queued, Reply, Sent
+from relay.job import Failed, Queued, Sent
+from relay.outcome import Accepted, Deferred, Outcome
+from relay.reply import Reply
 
 # What a submission came to, as its client heard it.
 OUTCOMES = ("accepted", "queued", "deferred", "rejected", "refused")

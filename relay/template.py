@@ -15,9 +15,10 @@ from relay import text as plain
 from relay.fields import Mailbox, folded, mailbox, one_line
 from relay.message import Field, Message
 from relay.mime import Original, compose
-from relay.model import Envelope, Refused, Reply, printable
 from relay.placeholder import Problems, Text, Values, Variable, compile_text
+from relay.reply import Refused, Reply, printable
 from relay.stencil import Stencil
+from relay.submission import Envelope
 
 STANDARD = ("Register", "SignIn", "ForgotPassword", "Generic")
 

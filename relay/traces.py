@@ -22,9 +22,12 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from relay import __version__
 from relay.events import Answered, Attempted, Event, Overtaken, Refused, Settled
+from relay.job import Queued
+from relay.mail import Mail
 from relay.message import header_of, normalise, parse
-from relay.model import Accepted, Mail, MailId, Queued, Submission
+from relay.outcome import Accepted
 from relay.stats import answer_class
+from relay.submission import MailId, Submission
 
 # Mails whose story goes on; the trace of an older one begins anew.
 MOST = 10_000

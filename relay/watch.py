@@ -22,13 +22,15 @@ from relay.events import Event
 from relay.gate import Gate
 from relay.inbox import Inbox
 from relay.journal import Journal
+from relay.mail import Mail
 from relay.message import decoded, header_of, parse
-from relay.model import Mail, Reply, Submission
 from relay.pace import Pace
 from relay.queue import Unwritable
 from relay.queue.sqlite import SqliteQueue
+from relay.reply import Reply
 from relay.smtp.access import Doorkeeper
 from relay.stats import Now, Stats
+from relay.submission import Submission
 from relay.template import Templates
 from relay.transport.request import RequestSettings, request_for
 

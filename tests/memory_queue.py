@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from relay.model import Job, Mail, Queued, Replaced, Sending, Sent, Superseded
-from relay.model import claim as begun
+from relay.job import Job, Queued, Replaced, Sending, Sent, Superseded
+from relay.job import claim as begun
+from relay.mail import Mail
 from relay.queue import Claim, End, Figures
 
 

@@ -10,7 +10,9 @@ import relay
 
 ROOT = Path(relay.__file__).parent
 LAYERS = (  # a module may import its own package and anything on an earlier line
-    {"", "model", "finding", "mounts", "pytest_plugin"},
+    {"", "reply", "submission", "finding", "mounts", "pytest_plugin"},
+    {"mail", "outcome"},
+    {"job"},
     {"message", "address", "log", "ids", "room", "password", "descriptors"},
     {"words"},
     {"fields", "text", "part", "events", "pace", "transport", "control"}

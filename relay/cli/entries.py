@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from relay.cli import duration
-from relay.model import Failed, Queued, Sending, Sent, State, Superseded
+from relay.job import Failed, Queued, Sending, Sent, State, Superseded
 from relay.queue.ledger import Entry
 
 Unix = Callable[[float], float]  # Unix time of a moment of the spool's clock

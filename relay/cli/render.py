@@ -13,7 +13,8 @@ from pathlib import Path
 from relay import config, samples
 from relay.cli import settings, variables
 from relay.message import parse
-from relay.model import Envelope, Refused
+from relay.reply import Refused
+from relay.submission import Envelope
 from relay.template import TemplateError, Templates
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from relay import log
-from relay.model import Deferred, Mail, MailId, Outcome, Reply, Submission, When
+from relay.intake import Prepared
+from relay.mail import Mail
+from relay.outcome import Deferred, Outcome, When
+from relay.reply import INTERNAL, Reply
+from relay.submission import MailId, Submission
 from relay.transport import Transport
-
-if TYPE_CHECKING:  # the listeners want no more than the replies, and want them early
-    from relay.intake import Prepared
-
-INTERNAL = Reply(451, "3.0", "Internal error, try again later")
-SHUTTING_DOWN = Reply(421, "3.2", "Shutting down, try again later")
 
 
 class Delivery(Protocol):

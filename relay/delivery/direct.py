@@ -9,21 +9,14 @@ from collections.abc import Callable
 from typing import assert_never
 
 from relay import log
-from relay.delivery import SHUTTING_DOWN, attempt, ok
+from relay.delivery import attempt, ok
 from relay.events import Answered, Attempted, Events
 from relay.intake import Prepared
-from relay.model import (
-    Accepted,
-    Deferred,
-    Effect,
-    Mail,
-    Outcome,
-    Rejected,
-    Reply,
-    Submission,
-    When,
-)
+from relay.mail import Mail
+from relay.outcome import Accepted, Deferred, Effect, Outcome, Rejected, When
 from relay.pace import Pace
+from relay.reply import SHUTTING_DOWN, Reply
+from relay.submission import Submission
 from relay.transport import Transport
 
 TOO_MANY_CALLS = Reply(451, "3.2", "Too many calls")

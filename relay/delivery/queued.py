@@ -18,26 +18,22 @@ from relay.dsn import Reporter
 from relay.events import Answered, Attempted, Events, Overtaken, Refused, Settled
 from relay.gate import Closed, Gate, Pass
 from relay.intake import Prepared
-from relay.model import (
-    Accepted,
-    Deferred,
+from relay.job import (
     Failed,
     Job,
-    Mail,
-    MailId,
-    Outcome,
     Queued,
-    Rejected,
-    Reply,
     RetryPolicy,
     Sending,
     Sent,
-    Submission,
     expire,
     release,
     settle,
 )
+from relay.mail import Mail
+from relay.outcome import Accepted, Deferred, Outcome, Rejected
 from relay.queue import Claim, Queue, Unwritable
+from relay.reply import Reply
+from relay.submission import MailId, Submission
 from relay.transport import Transport
 
 NOT_KEPT = Reply(451, "3.0", "The mail cannot be kept now, try again later")

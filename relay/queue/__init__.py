@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from relay.model import Failed, Job, Queued, Replaced, Sent, Superseded
+from relay.job import Failed, Job, Queued, Replaced, Sent, Superseded
 
 # How an attempt ended; None: the client heard the 5xx, and the job goes.
 End = Queued | Sent | Failed | None

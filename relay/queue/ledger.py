@@ -18,7 +18,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, assert_never
 
-from relay.model import (
+from relay.job import (
     Failed,
     Job,
     Queued,

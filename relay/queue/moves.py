@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from relay.model import Failed, Job, MailId, Queued, Replaced, Sending, Sent, Superseded
+from relay.job import Failed, Job, Queued, Replaced, Sending, Sent, Superseded
 from relay.queue import Claim, End, rows
+from relay.submission import MailId
 
 KEEPS_FREE = 64  # pages: what the next mails will need anyway
 GIVES_BACK = 512  # pages at once

@@ -8,22 +8,10 @@ import sqlite3
 from dataclasses import fields
 from typing import Any
 
-from relay.model import (
-    Choice,
-    Envelope,
-    Failed,
-    Job,
-    ListManagement,
-    Mail,
-    MailId,
-    Queued,
-    Reply,
-    Sending,
-    SendOptions,
-    Sent,
-    State,
-    Superseded,
-)
+from relay.job import Failed, Job, Queued, Sending, Sent, State, Superseded
+from relay.mail import Choice, ListManagement, Mail, SendOptions
+from relay.reply import Reply
+from relay.submission import Envelope, MailId
 
 INSERT = (
     "INSERT INTO job (seq, id, number, content, size, sender, recipients, options,"

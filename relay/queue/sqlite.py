@@ -19,8 +19,8 @@ from functools import partial
 from pathlib import Path
 
 from relay import log
-from relay.model import Job, Queued, Replaced, Sending, Superseded
-from relay.model import claim as begun
+from relay.job import Job, Queued, Replaced, Sending, Superseded
+from relay.job import claim as begun
 from relay.queue import Claim, End, Figures, Unwritable, file, moves, rows
 from relay.queue.clock import Clock
 from relay.queue.writer import Operation, T, Writer

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
-from relay.model import Reply
+from relay.reply import Reply
 from relay.smtp.data import Memory
 from relay.smtp.rate import Rate
 

@@ -10,7 +10,7 @@ import binascii
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from relay.model import Reply
+from relay.reply import Reply
 
 # RFC 4954 section 4: a response may be of this length.
 RESPONSE_LENGTH = 12_288

@@ -12,14 +12,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from relay import address
-from relay.delivery import SHUTTING_DOWN
 from relay.ids import new_id
-from relay.model import Envelope, Reply, Submission
+from relay.reply import SHUTTING_DOWN, Reply
 from relay.room import NO_ROOM
 from relay.smtp import auth, path, replies
 from relay.smtp.data import Account, Data
 from relay.smtp.service import Service
 from relay.smtp.wire import Wire
+from relay.submission import Envelope, Submission
 
 if TYPE_CHECKING:  # only listeners with users want it, and what it imports
     from relay.smtp.logins import User

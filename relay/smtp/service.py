@@ -8,8 +8,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from relay.model import Reply, Submission
+from relay.reply import Reply
 from relay.smtp.access import Doorkeeper, Limits, Network
+from relay.submission import Submission
 
 if TYPE_CHECKING:  # only listeners with users want it, and what it imports
     from relay.smtp.logins import Logins

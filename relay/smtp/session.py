@@ -14,8 +14,7 @@ import logging
 from aiosmtpd.smtp import SMTP
 
 from relay import log
-from relay.delivery import INTERNAL, SHUTTING_DOWN
-from relay.model import Reply
+from relay.reply import INTERNAL, SHUTTING_DOWN, Reply
 from relay.smtp import proxy
 from relay.smtp.access import Visit, allowed, plain
 from relay.smtp.dialog import HANDSHAKE_SECONDS, Dialog

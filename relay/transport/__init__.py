@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from relay.model import Mail, MailId, Outcome
+from relay.mail import Mail
+from relay.outcome import Outcome
+from relay.submission import MailId
 
 
 class Transport(Protocol):

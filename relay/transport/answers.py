@@ -11,15 +11,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from relay.model import (
-    Deferred,
-    Effect,
-    Rejected,
-    Reply,
-    SendOptions,
-    When,
-    printable,
-)
+from relay.mail import SendOptions
+from relay.outcome import Deferred, Effect, Rejected, When
+from relay.reply import Reply, printable
 
 MAX_TEXT = 400  # characters of SES' own text in a reply
 

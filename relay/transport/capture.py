@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from relay.inbox import Captured, Inbox
+from relay.mail import Mail
 from relay.message import decoded, parse
-from relay.model import Accepted, Deferred, Effect, Mail, MailId, Outcome, Rejected
+from relay.outcome import Accepted, Deferred, Effect, Outcome, Rejected
+from relay.submission import MailId
 from relay.transport import answers
 from relay.transport.request import RequestSettings, request_for
 

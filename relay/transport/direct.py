@@ -19,7 +19,9 @@ from botocore.exceptions import ParamValidationError
 from botocore.parsers import create_parser
 from botocore.validate import ParamValidator
 
-from relay.model import Deferred, Mail, MailId, Outcome, Rejected
+from relay.mail import Mail
+from relay.outcome import Deferred, Outcome, Rejected
+from relay.submission import MailId
 from relay.transport import answers, outcomes
 from relay.transport.connection import Connection
 from relay.transport.credentials import CREDENTIAL_ERRORS

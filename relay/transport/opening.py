@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from relay.account import Account, Quota
-from relay.model import Mail, MailId, Outcome
+from relay.mail import Mail
+from relay.outcome import Outcome
+from relay.submission import MailId
 from relay.transport import Transport
 
 

@@ -28,7 +28,8 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from relay.model import Accepted, Deferred, Mail, Rejected
+from relay.mail import Mail
+from relay.outcome import Accepted, Deferred, Rejected
 from relay.transport import answers
 from relay.transport.answers import Named
 from relay.transport.request import RequestSettings

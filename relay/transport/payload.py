@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pybase64 import b64encode
 
-from relay.model import Mail, SendOptions
+from relay.mail import Mail, SendOptions
 from relay.transport.request import RequestSettings, feedback_address, rest
 
 _BEFORE = b'{"Content": {"Raw": {"Data": "'

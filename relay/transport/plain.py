@@ -15,7 +15,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from relay.model import Mail, MailId, Outcome
+from relay.mail import Mail
+from relay.outcome import Outcome
+from relay.submission import MailId
 from relay.transport import answers, outcomes
 from relay.transport.connection import Connection
 from relay.transport.credentials import CREDENTIAL_ERRORS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from relay.model import Mail, SendOptions
+from relay.mail import Mail, SendOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from botocore.httpsession import (
 )
 from botocore.utils import get_environ_proxies
 
-from relay.model import Envelope, ListManagement, Mail, SendOptions
+from relay.mail import ListManagement, Mail, SendOptions
+from relay.submission import Envelope
 from relay.transport.connection import Connection
 from relay.transport.outcomes import UNREADABLE, named
 from relay.transport.payload import Payload

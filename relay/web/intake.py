@@ -18,8 +18,9 @@ from relay import address
 from relay.awaited import Awaited
 from relay.events import Answered, Refused
 from relay.ids import new_id
-from relay.model import Accepted, Deferred, Effect, Envelope, MailId, Order, Submission
+from relay.outcome import Accepted, Deferred, Effect
 from relay.stats import reply_class
+from relay.submission import Envelope, MailId, Order, Submission
 from relay.web import asked
 from relay.web.templates import Accept
 

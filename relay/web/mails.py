@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from relay.journal import Attempt, Call, Entry, Journal
-from relay.model import Mail
+from relay.mail import Mail
 from relay.web import asked
 
 STATES = (

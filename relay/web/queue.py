@@ -13,8 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
+from relay.job import Queued, Sent
 from relay.journal import Call, Journal
-from relay.model import Queued, Sent
 from relay.queue import file
 from relay.queue.ledger import Change, Entry, Selection, open_ledger
 from relay.web import asked

@@ -14,8 +14,8 @@ from typing import Any
 from aiohttp import web
 
 from relay.journal import Journal
-from relay.model import MailId
 from relay.stats import Point
+from relay.submission import MailId
 from relay.web.figures import point_of
 from relay.web.mails import summary
 

@@ -9,24 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from relay.model import (
-    Choice,
-    Envelope,
-    Failed,
-    Job,
-    Mail,
-    MailId,
-    Queued,
-    Replaced,
-    Reply,
-    Sending,
-    SendOptions,
-    Sent,
-    State,
-    Superseded,
-)
+from relay.job import Failed, Job, Queued, Replaced, Sending, Sent, State, Superseded
+from relay.mail import Choice, Mail, SendOptions
 from relay.queue import Figures, Queue, file, rows
 from relay.queue.sqlite import open_spool
+from relay.reply import Reply
+from relay.submission import Envelope, MailId
 from tests.memory_queue import MemoryQueue
 
 CONTENT = b"From: a@b.example\r\n\r\nhello \x00\xff\r\n"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
-from relay.model import Accepted, Deferred, Envelope, Mail, MailId, Outcome
+from relay.mail import Mail
+from relay.outcome import Accepted, Deferred, Outcome
+from relay.submission import Envelope, MailId
 from relay.transport import answers
 from relay.transport.access import Access
 from relay.transport.connection import connect

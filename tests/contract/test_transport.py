@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 import pytest
 
 from relay.inbox import Captured, Inbox
-from relay.model import Accepted, Deferred, Effect, Envelope, Mail, MailId, Outcome
+from relay.mail import Mail
+from relay.outcome import Accepted, Deferred, Effect, Outcome
+from relay.submission import Envelope, MailId
 from relay.transport import Transport, answers
 from relay.transport.access import Access
 from relay.transport.capture import CaptureTransport

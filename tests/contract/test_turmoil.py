@@ -16,7 +16,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from relay.model import Accepted, Deferred, Envelope, Mail, MailId, Outcome
+from relay.mail import Mail
+from relay.outcome import Accepted, Deferred, Outcome
+from relay.submission import Envelope, MailId
 from relay.transport import answers
 from relay.transport.access import Access
 from relay.transport.connection import connect

@@ -11,9 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from relay.intake import Intake
+from relay.mail import Mail
 from relay.message import decoded, fields_of, normalise, parse
-from relay.model import Envelope, Mail, MailId, Refused, Submission
 from relay.reencode import has_long_line, reencode
+from relay.reply import Refused
+from relay.submission import Envelope, MailId, Submission
 from relay.template import Source, Templates
 from relay.words import words
 

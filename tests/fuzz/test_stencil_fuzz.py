@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from relay.message import parse
 from relay.mime import Original
-from relay.model import Envelope
 from relay.placeholder import Problems, Values, compile_text
 from relay.stencil import Stencil
+from relay.submission import Envelope
 from relay.transfer import encoded_body
 
 # What quoted-printable and line ends care about, alone and in long lines.

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.message import normalise, parse
-from relay.model import Envelope, Refused
+from relay.reply import Refused
+from relay.submission import Envelope
 from relay.template import Source, TemplateError, Templates
 from relay.text import from_html
 

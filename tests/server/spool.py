@@ -7,20 +7,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from relay.ids import new_id
-from relay.model import (
-    Choice,
-    Envelope,
-    Failed,
-    Job,
-    Mail,
-    Queued,
-    Reply,
-    Sending,
-    SendOptions,
-    Sent,
-)
+from relay.job import Failed, Job, Queued, Sending, Sent
+from relay.mail import Choice, Mail, SendOptions
 from relay.queue import End
 from relay.queue.sqlite import SqliteQueue, open_spool
+from relay.reply import Reply
+from relay.submission import Envelope
 
 DENIED = Reply(554, "7.1", "Access denied")
 SECRET = b"Subject: code 424242\r\n\r\n424242\r\n"

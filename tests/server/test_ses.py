@@ -15,18 +15,9 @@ from typing import Any, Protocol
 
 import pytest
 
-from relay.model import (
-    Accepted,
-    Deferred,
-    Effect,
-    Envelope,
-    ListManagement,
-    Mail,
-    MailId,
-    Outcome,
-    SendOptions,
-    When,
-)
+from relay.mail import ListManagement, Mail, SendOptions
+from relay.outcome import Accepted, Deferred, Effect, Outcome, When
+from relay.submission import Envelope, MailId
 from relay.transport import Transport, answers
 from relay.transport.access import Access
 from relay.transport.connection import Unusable, connect

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.model import Deferred, Effect, ListManagement, Rejected, SendOptions, When
+from relay.mail import ListManagement, SendOptions
+from relay.outcome import Deferred, Effect, Rejected, When
 from relay.transport import answers
 from relay.transport.answers import Named, for_client, outcome_for
 

@@ -6,8 +6,9 @@ import pytest
 
 from relay import control
 from relay.control import Controls, json_value
+from relay.mail import ListManagement
 from relay.message import Field, parse
-from relay.model import ListManagement, Refused
+from relay.reply import Refused
 
 ALL_SES = (
     "X-SES-CONFIGURATION-SET",

@@ -8,24 +8,15 @@ from collections.abc import Sequence
 import pytest
 
 from relay.core import Relay
-from relay.delivery import INTERNAL, SHUTTING_DOWN
 from relay.delivery.direct import TOO_FAST, TOO_MANY_CALLS, DirectDelivery
 from relay.events import Answered, Attempted, Event, Events, Refused
 from relay.intake import Intake
-from relay.model import (
-    Accepted,
-    Deferred,
-    Envelope,
-    Mail,
-    MailId,
-    Outcome,
-    Rejected,
-    Reply,
-    Submission,
-    When,
-)
+from relay.mail import Mail
+from relay.outcome import Accepted, Deferred, Outcome, Rejected, When
 from relay.pace import Pace
+from relay.reply import INTERNAL, SHUTTING_DOWN, Reply
 from relay.room import NO_ROOM, Room
+from relay.submission import Envelope, MailId, Submission
 from relay.template import Templates
 
 CONTENT = b"From: a@b.example\r\nSubject: x\r\n\r\nhello\r\n"

@@ -8,18 +8,10 @@ from email.message import EmailMessage
 import pytest
 
 from relay.dsn import Reporter
-from relay.model import (
-    Choice,
-    Envelope,
-    Failed,
-    Job,
-    Mail,
-    MailId,
-    Queued,
-    Reply,
-    Sending,
-    SendOptions,
-)
+from relay.job import Failed, Job, Queued, Sending
+from relay.mail import Choice, Mail, SendOptions
+from relay.reply import Reply
+from relay.submission import Envelope, MailId
 
 CONTENT = (
     b"From: App <app@example.net>\r\nTo: ann@example.org\r\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from relay.gate import Closed, Gate, Pass
-from relay.model import Accepted, Outcome
+from relay.outcome import Accepted, Outcome
 from relay.pace import Pace
 from relay.transport import answers
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from relay.inbox import Captured, Inbox
-from relay.model import Envelope, Mail, MailId
+from relay.mail import Mail
+from relay.submission import Envelope, MailId
 
 
 def captured(name: str, size: int) -> Captured:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from relay.intake import Intake, Prepared
-from relay.model import Choice, Envelope, Mail, MailId, Refused, Submission
+from relay.mail import Choice, Mail
+from relay.reply import Refused
+from relay.submission import Envelope, MailId, Submission
 from relay.template import Source, Templates
 
 CORPUS = Path(__file__).parent.parent / "corpus"

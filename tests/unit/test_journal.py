@@ -5,26 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from relay.events import Answered, Attempted, Overtaken, Refused, Settled
+from relay.job import Failed, Job, Queued, Replaced, Sending, Sent, Superseded
 from relay.journal import MAX_ATTEMPTS, Call, Entry, Journal
-from relay.model import (
-    Accepted,
-    Choice,
-    Deferred,
-    Envelope,
-    Failed,
-    Job,
-    Mail,
-    MailId,
-    Outcome,
-    Queued,
-    Replaced,
-    Reply,
-    Sending,
-    Sent,
-    Submission,
-    Superseded,
-    When,
-)
+from relay.mail import Choice, Mail
+from relay.outcome import Accepted, Deferred, Outcome, When
+from relay.reply import Reply
+from relay.submission import Envelope, MailId, Submission
 
 ID = MailId("k3v9")
 ENVELOPE = Envelope("app@acme.example", ("ann@example.com",))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.model import Sent
+from relay.job import Sent
 from relay.queue.ledger import PAGE_BYTES, Obstacle, Selection, open_ledger
 from tests.server.spool import (
     DAY,

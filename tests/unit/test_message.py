@@ -13,7 +13,7 @@ from relay.message import (
     normalise,
     parse,
 )
-from relay.model import Refused
+from relay.reply import Refused
 
 CORPUS = sorted((Path(__file__).parent.parent / "corpus").glob("*.eml"))
 

@@ -11,7 +11,8 @@ from email.policy import SMTP, default
 import pytest
 
 from relay.message import parse
-from relay.model import Envelope, Refused
+from relay.reply import Refused
+from relay.submission import Envelope
 from relay.template import Source, Templates
 
 ENVELOPE = Envelope("app@acme.example", ("ann@example.net",))

@@ -10,7 +10,8 @@ from botocore.serialize import create_serializer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.model import Envelope, ListManagement, Mail, SendOptions
+from relay.mail import ListManagement, Mail, SendOptions
+from relay.submission import Envelope
 from relay.transport.payload import Payload
 from relay.transport.request import RequestSettings, request_for
 

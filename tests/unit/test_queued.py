@@ -11,22 +11,12 @@ from relay.dsn import Reporter
 from relay.events import Events
 from relay.gate import Gate
 from relay.intake import Prepared
-from relay.model import (
-    Accepted,
-    Envelope,
-    Job,
-    Mail,
-    MailId,
-    Outcome,
-    Queued,
-    Replaced,
-    RetryPolicy,
-    SendOptions,
-    Submission,
-    When,
-)
+from relay.job import Job, Queued, Replaced, RetryPolicy
+from relay.mail import Mail, SendOptions
+from relay.outcome import Accepted, Outcome, When
 from relay.pace import Pace
 from relay.queue import Claim
+from relay.submission import Envelope, MailId, Submission
 from tests.memory_queue import MemoryQueue
 
 CONTENT = b"From: a@b.example\r\n\r\nx\r\n"

@@ -10,8 +10,8 @@ from typing import cast
 import pytest
 
 from relay.message import parse
-from relay.model import Refused
 from relay.reencode import check_structure, has_long_line, reencode
+from relay.reply import Refused
 from relay.words import words
 
 CORPUS = Path(__file__).parent.parent / "corpus"

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from relay.model import Envelope, ListManagement, Mail, SendOptions
+from relay.mail import ListManagement, Mail, SendOptions
+from relay.submission import Envelope
 from relay.transport.request import RequestSettings, request_for
 
 MAIL = Mail(Envelope("app@a.example", ("b@b.example", "a@a.example")), b"From: x\r\n")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from relay.delivery import INTERNAL
-from relay.model import Reply
+from relay.reply import INTERNAL, Reply
 from relay.smtp.access import Doorkeeper, Limits
 from relay.smtp.data import Memory
 from relay.smtp.service import Service

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from relay.model import (
-    Accepted,
-    Deferred,
+from relay.job import (
     Failed,
-    Outcome,
     Queued,
-    Rejected,
-    Reply,
     RetryPolicy,
     Sending,
     Sent,
-    When,
     claim,
     expire,
     release,
     settle,
 )
+from relay.outcome import Accepted, Deferred, Outcome, Rejected, When
+from relay.reply import Reply
 
 BUSY = Reply(454, "4.5", "Slowly")
 NO = Reply(554, "6.0", "No")

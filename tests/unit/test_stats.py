@@ -8,20 +8,11 @@ import pytest
 
 from relay import stats as module
 from relay.events import Answered, Attempted, Refused
-from relay.model import (
-    Accepted,
-    Choice,
-    Deferred,
-    Envelope,
-    Mail,
-    MailId,
-    Outcome,
-    Rejected,
-    Reply,
-    Submission,
-    When,
-)
+from relay.mail import Choice, Mail
+from relay.outcome import Accepted, Deferred, Outcome, Rejected, When
+from relay.reply import Reply
 from relay.stats import POINTS, Histogram, Now, Point, Stats, answer_class
+from relay.submission import Envelope, MailId, Submission
 from relay.transport import answers
 
 SUBMISSION = Submission(MailId("k3v9"), Envelope(None, ("a@b.example",)), b"12345")

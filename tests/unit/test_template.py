@@ -11,7 +11,8 @@ import pytest
 
 from relay import samples
 from relay.message import parse
-from relay.model import Envelope, Refused
+from relay.reply import Refused
+from relay.submission import Envelope
 from relay.template import Source, TemplateError, Templates
 
 ENVELOPE = Envelope("app@acme.example", ("ann@example.net",))

@@ -1,0 +1,43 @@
+"""What a client hears (RFC 5321 section 4.2), and the refusal that carries it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An SMTP reply (RFC 5321 section 4.2) with its enhanced code (RFC 3463).
+
+    The class digit lives in `code` alone, so the two codes cannot disagree.
+    """
+
+    code: int
+    detail: str  # "3.0": subject and detail, without the class digit
+    text: str
+
+    def __post_init__(self) -> None:
+        # One printable ASCII line: a CR or LF here would forge a second reply.
+        if not (self.text.isascii() and self.text.isprintable()):
+            raise ValueError(f"not a reply text: {self.text!r}")
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.code // 100}.{self.detail} {self.text}"
+
+
+class Refused(Exception):  # noqa: N818 - a statement about the mail, not an error
+    """The client is told `reply` and nothing is kept; caught once, in `accept`."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(str(reply))
+        self.reply = reply
+
+
+def printable(text: str) -> str:
+    """Make one line of printable ASCII of `text`, as a reply needs it."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text)
+
+
+# What both a session and the delivery may have to say.
+INTERNAL = Reply(451, "3.0", "Internal error, try again later")
+SHUTTING_DOWN = Reply(421, "3.2", "Shutting down, try again later")
