@@ -1,8 +1,8 @@
 """Build the front of the relay from the settings, run all of it, stop it in order.
 
-What has to hold before a client is greeted is here: the spool is open, the ports are
-ours, the certificate can be read. What becomes of mail is built in `office`, once the
-listeners serve.
+What has to hold before a client is greeted is here: the ports are ours, the certificate
+can be read. What becomes of mail, templates and spool included, is built in `office`
+once the listeners serve, and mail waits for it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING
 
 from relay import config, descriptors, lifecycle, log, sockets
 from relay.lifecycle import Unusable
-from relay.queue import file
-from relay.queue.sqlite import SqliteQueue, open_spool
 from relay.reply import Reply
 from relay.smtp.access import Doorkeeper, Limits
 from relay.smtp.certificate import BadCertificate, Certificate, SelfSigned
@@ -27,32 +25,30 @@ from relay.smtp.listener import Listener
 from relay.smtp.rate import Rate
 from relay.smtp.service import Accept, Service
 from relay.submission import Submission
-from relay.template import Templates
 
 if TYPE_CHECKING:  # what these bring with them comes after the first greeting
     from relay.inbox import Captured
     from relay.office import Office
     from relay.smtp.logins import Logins
+    from relay.template import Templates
 
 
 async def serve(
     settings: config.Config,
-    templates: Templates,
     *,
     captured: Callable[[Captured], None],
+    samples_too: bool = False,
 ) -> None:
     """Run the relay until a signal; `captured` is told of each captured mail.
 
-    Raises Unusable, TimeoutError when work had to be cut off, and an ExceptionGroup
-    when a part broke; the way to SES may be found Unusable after clients connected,
-    inside such a group.
+    `samples_too`: with sample templates where the settings have none. Raises
+    Unusable, TimeoutError when work had to be cut off, and an ExceptionGroup when a
+    part broke; what is found Unusable after the listeners opened is inside such a
+    group.
     """
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         stopping = asyncio.Event()
-        queue = None
-        if settings.queue.engine != "none":
-            queue = await _spool(settings, stack)
         doorkeeper = _doorkeeper(settings)
         behind: asyncio.Future[Office] = loop.create_future()
 
@@ -69,9 +65,18 @@ async def serve(
         except sockets.CannotListen as error:
             raise Unusable(str(error)) from error
 
-        def work() -> Sequence[lifecycle.Service]:
+        async def work() -> Sequence[lifecycle.Service]:
+            # In a thread, so that whoever comes meanwhile is greeted at once.
+            templates = await asyncio.to_thread(
+                _templates, settings, samples_too=samples_too
+            )
             from relay.office import Office
 
+            queue = None
+            if settings.queue.engine != "none":
+                from relay.queueing import spool
+
+                queue = await spool(settings, stack)
             office = Office(
                 settings,
                 templates,
@@ -100,17 +105,13 @@ async def serve(
     log.line(logging.INFO, "stopped")
 
 
-async def _spool(settings: config.Config, stack: AsyncExitStack) -> SqliteQueue:
-    try:
-        return await stack.enter_async_context(
-            open_spool(
-                config.spool_path(settings),
-                keep_sent=settings.queue.keep_sent,
-                keep_failed=settings.queue.keep_failed,
-            )
-        )
-    except file.Unusable as error:
-        raise Unusable(str(error)) from error
+def _templates(settings: config.Config, *, samples_too: bool) -> Templates:
+    """Compile the templates, after the import of all that works on mail."""
+    from relay import office
+
+    if settings.queue.engine != "none":
+        from relay import queueing  # noqa: F401 - the spool opens on the loop
+    return office.templates(settings, samples_too=samples_too)
 
 
 def _doorkeeper(settings: config.Config) -> Doorkeeper:

@@ -3,45 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from relay.mailbox import Mailbox
 from relay.message import Field
 from relay.words import words
 
 LINE = 78
 
-# The address is what stands in the last angle brackets; all before it is the name.
-_ANGLE = re.compile(r"(?P<name>.*)<(?P<address>[^<>]*)>\s*", re.DOTALL)
 _SPECIALS = re.compile(r"[^A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]")
 _LOOKS_ENCODED = re.compile(r"=\?.*\?=")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
-
-@dataclass(frozen=True, slots=True)
-class Mailbox:
-    """`name` is free text without quotes, "" for none."""
-
-    name: str
-    address: str
-
-    def __str__(self) -> str:
-        """The mailbox as a header field has it: quoted or encoded where it must be."""
-        return f"{phrase(self.name)} <{self.address}>" if self.name else self.address
-
-
-def mailbox(text: str) -> Mailbox:
-    """Read `Acme <a@b.example>`, `<a@b.example>`, or the address alone.
-
-    The name may hold commas, dots and letters of any script, in quotes or not:
-    it is not RFC 5322's phrase but what an operator writes.
-    """
-    match = _ANGLE.fullmatch(text.strip())
-    if match is None:
-        return Mailbox("", text.strip())
-    name = match["name"].strip()
-    if len(name) >= 2 and name[0] == name[-1] == '"':
-        name = re.sub(r"\\(.)", r"\1", name[1:-1])
-    return Mailbox(name, match["address"].strip())
 
 
 def one_line(text: str) -> str:
@@ -79,6 +50,12 @@ def folded(name: str, value: str) -> Field:
             line = ""
         line += f" {word}"
     return Field(name, "\r\n".join([*lines, line]).encode("ascii") + b"\r\n")
+
+
+def address_field(name: str, mailbox: Mailbox) -> Field:
+    """A field of one mailbox, its name quoted or encoded where it must be."""
+    shown = f"{phrase(mailbox.name)} <{mailbox.address}>"
+    return folded(name, shown if mailbox.name else mailbox.address)
 
 
 def unstructured(name: str, value: str) -> Field:

@@ -24,9 +24,10 @@ from relay.message import (
     normalise,
     parse,
 )
+from relay.order import Order
 from relay.reencode import check_structure, has_long_line, may_exceed, reencode
 from relay.reply import Refused, Reply
-from relay.submission import Envelope, Order, Submission
+from relay.submission import Envelope, Submission
 from relay.template import Templates
 
 RECIPIENTS_PER_CALL = 50  # SES' limit, over To, Cc and Bcc

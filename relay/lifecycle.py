@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 # Turns of the loop in which a client that waits at a listener is greeted: asyncio needs
@@ -32,7 +32,7 @@ class Service(Protocol):
 
 async def run_until_signal(
     services: Sequence[Service],
-    more: Callable[[], Sequence[Service]],
+    more: Callable[[], Awaitable[Sequence[Service]]],
     *,
     stopping: asyncio.Event,
     grace: float,
@@ -43,7 +43,7 @@ async def run_until_signal(
     `more` makes those that begin after the others have served whoever waited for
     them; it may take its time. `on_stop` is called at the first signal.
     A second signal ends the grace at once. Raises TimeoutError when work had to be
-    cut off, and an ExceptionGroup when a service broke.
+    cut off, and an ExceptionGroup when a service broke, or `more` did.
     """
     loop = asyncio.get_running_loop()
     over = False
@@ -66,7 +66,7 @@ async def run_until_signal(
                     group.create_task(_run(service, stopping), name=service.name)
                 for _ in range(TURNS):
                     await asyncio.sleep(0)
-                for service in more():
+                for service in await more():
                     group.create_task(_run(service, stopping), name=service.name)
         finally:
             over = True

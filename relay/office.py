@@ -16,43 +16,37 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from relay import config, lifecycle, log
+from relay import config, lifecycle, log, sources
 from relay.account import Account, AccountPace
 from relay.core import Relay
 from relay.delivery import Delivery
-from relay.delivery.direct import DirectDelivery
-from relay.delivery.queued import QueuedDelivery
-from relay.delivery.worker import Worker
-from relay.dsn import Reporter
 from relay.events import Event, Events
 from relay.gate import Gate
 from relay.heartbeat import Heartbeat
-from relay.inbox import Captured, Inbox
 from relay.intake import Intake
-from relay.job import RetryPolicy
 from relay.lifecycle import Unusable
-from relay.mail import Mail, SendOptions
+from relay.mail import Mail
 from relay.maillog import MailLog
-from relay.outcome import When
 from relay.pace import Pace
-from relay.queue.sqlite import SqliteQueue
 from relay.room import Room
 from relay.smtp.access import Doorkeeper
-from relay.template import Templates
+from relay.template import TemplateError, Templates
 from relay.transport import Transport
 from relay.transport.access import Access
-from relay.transport.capture import CaptureTransport
 from relay.transport.opening import Opening, Way
 from relay.transport.request import RequestSettings
 from relay.watch import Watch, figures
+
+if TYPE_CHECKING:  # no relay needs all of them
+    from relay.inbox import Captured, Inbox
+    from relay.queue.sqlite import SqliteQueue
 
 # An attempt on a large mail may take longer: bytes that add a second each.
 BYTES_PER_SECOND = 100_000
 # The part of `limits.memory` that large mails may have while they are worked on.
 WORKED_ON = 0.4
-# The part of it that mail may have which the queue sends at the same time.
-SENT_AT_ONCE = 0.5
 
 
 # Where traces go, in OpenTelemetry's own words; one of them turns them on.
@@ -82,11 +76,16 @@ class Office:
 
         `page` and `health` are the sockets that the page and the probes are asked at.
         """
+        for warning in (*templates.warnings, *config.warnings(settings)):
+            log.line(logging.WARNING, "settings", warning=warning)
         captures = settings.transport == "capture"
         opening: Opening | None = None
         transport: Transport
         inbox: Inbox | None = None
         if captures:
+            from relay.inbox import Inbox
+            from relay.transport.capture import CaptureTransport
+
             inbox = Inbox()
             transport = CaptureTransport(
                 inbox, settings=request_settings(settings), captured=captured
@@ -108,7 +107,10 @@ class Office:
         services: list[lifecycle.Service] = [account] if account is not None else []
         gate: Gate | None = None
         delivery: Delivery
+        # Each in its branch, because a relay without the other's is 1 MB smaller.
         if queue is None:
+            from relay.delivery.direct import DirectDelivery
+
             delivery = DirectDelivery(
                 transport=transport,
                 events=events,
@@ -119,10 +121,18 @@ class Office:
                 accepted_as=_accepted_as(settings),
             )
         else:
-            gate = _gate(settings, pace)
-            queued = _queued(settings, transport, events, queue, gate)
-            delivery = queued
-            services += [queue, Worker(queue, gate, queued)]
+            from relay import queueing
+
+            gate = queueing.gate(settings, pace)
+            delivery, workers = queueing.queued(
+                settings,
+                transport,
+                events,
+                queue,
+                gate,
+                accepted_as=_accepted_as(settings),
+            )
+            services += workers
         relay = Relay(
             intake=intake(settings, templates),
             delivery=delivery,
@@ -148,6 +158,25 @@ class Office:
         self.stop_within = delivery.stop_within
         if opening is None:  # else the way to SES has to open first
             say_ready(settings, templates)
+
+
+def templates(settings: config.Config, *, samples_too: bool) -> Templates:
+    """The templates of the settings, fit for all ways in. Raises Unusable."""
+    try:
+        found = sources.templates(settings, samples_too=samples_too)
+    except (config.ConfigError, TemplateError) as error:
+        raise Unusable(str(error)) from error
+    if config.revealed(settings.intake.token) and (
+        nameless := [one.source.place for one in found.all if not one.names_sender]
+    ):
+        raise Unusable(
+            "\n".join(
+                f"{place}: sendFrom: has no address, and mail by HTTP (intake.token) "
+                "has no From of its own; set ses.emailAddress, or an address here"
+                for place in nameless
+            )
+        )
+    return found
 
 
 def say_ready(settings: config.Config, templates: Templates) -> None:
@@ -220,51 +249,6 @@ def _pace(
     return pace, AccountPace(account, pace, share=settings.pace.share)
 
 
-def _gate(settings: config.Config, pace: Pace) -> Gate:
-    return Gate(
-        pace=pace,
-        concurrency=settings.ses.concurrency,
-        memory=int(settings.limits.memory * SENT_AT_ONCE),
-        silent_after=settings.queue.answer_within,
-        looks=settings.queue.slow_delays,
-    )
-
-
-def _queued(
-    settings: config.Config,
-    transport: Transport,
-    events: Events,
-    queue: SqliteQueue,
-    gate: Gate,
-) -> QueuedDelivery:
-    options = settings.queue
-    operator = config.address_of(options.report_to)
-    return QueuedDelivery(
-        transport=transport,
-        events=events,
-        queue=queue,
-        gate=gate,
-        policy=RetryPolicy(
-            delays={
-                When.SOON: options.retry_delays,
-                When.SLOWLY: options.slow_delays,
-                When.UNSEEN: options.unseen_delays,
-            },
-            give_up_after=options.give_up_after,
-        ),
-        reporter=Reporter(
-            sender=config.address_of(options.report_from),
-            operator=operator,
-            author=config.address_of(settings.ses.email_address) or operator,
-            hostname=socket.gethostname(),
-            lifetime=options.give_up_after,
-            options=SendOptions(tags=tuple(settings.ses.tags.items())),
-        ),
-        answer_within=options.answer_within,
-        accepted_as=_accepted_as(settings),
-    )
-
-
 def ses_access(settings: config.Config) -> Access:
     """Who asks SES, and where."""
     ses = settings.ses
@@ -303,6 +287,7 @@ async def _open_ses(settings: config.Config, stack: AsyncExitStack) -> Way:
 def _import_sdk() -> tuple[ModuleType, ModuleType]:
     from relay.transport import lean
 
+    gc.collect()  # so that the SDK fills the holes, 0.4 MB (measured)
     lean.read_ahead()
     from relay.transport import connection, ses
 

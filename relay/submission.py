@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NewType
+from typing import TYPE_CHECKING, NamedTuple, NewType
+
+if TYPE_CHECKING:  # only mail by HTTP has one
+    from relay.order import Order
 
 MailId = NewType("MailId", str)
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """Reverse path (None: the null sender) and recipients (RFC 5321 section 2.3.1)."""
 
     sender: str | None
     recipients: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A templated mail that is asked for without an original, as by HTTP.
-
-    `defaults` stand in for variables that are not given.
-    """
-
-    usage: str
-    variables: Mapping[str, Any] = field(repr=False)
-    locale: str = ""
-    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from html import escape
 from typing import Any
 
 from relay import text as plain
-from relay.fields import Mailbox, folded, mailbox, one_line
+from relay.fields import address_field, one_line
+from relay.mailbox import Mailbox, mailbox
 from relay.message import Field, Message
 from relay.mime import Original, compose
 from relay.placeholder import Problems, Text, Values, Variable, compile_text
@@ -128,7 +129,7 @@ class Template:
         ours = self._email_address
         self._from: Field | None = None
         if ours.address and ours.address.isascii():
-            self._from = folded("From", str(ours))
+            self._from = address_field("From", ours)
         elif ours.address:
             problems.errors.append(
                 "ses.emailAddress: not an address in ASCII; SES takes no other"
@@ -213,11 +214,11 @@ class Template:
             found = _with_ascii_domain(mailbox(send_from))
             if not _ADDRESS.fullmatch(found.address):
                 raise Refused(_wrong("sendFrom"))
-            return folded("From", str(found))
+            return address_field("From", found)
         address = ours.address or _first_address(original)
         if not _ADDRESS.fullmatch(address):
             raise Refused(_wrong("sendFrom"))
-        return folded("From", str(Mailbox(send_from, address)))
+        return address_field("From", Mailbox(send_from, address))
 
 
 def _first_address(original: Original) -> str:
@@ -244,7 +245,7 @@ def _reply_to(text: str) -> Field:
     found = _with_ascii_domain(mailbox(text))
     if not _ADDRESS.fullmatch(found.address):
         raise Refused(_wrong("replyTo"))
-    return folded("Reply-To", str(found))
+    return address_field("Reply-To", found)
 
 
 def _wrong(setting: str) -> Reply:

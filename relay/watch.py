@@ -12,6 +12,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +21,10 @@ from relay.account import AccountPace
 from relay.awaited import Awaited
 from relay.events import Event
 from relay.gate import Gate
-from relay.inbox import Inbox
-from relay.journal import Journal
 from relay.mail import Mail
 from relay.message import decoded, header_of, parse
 from relay.pace import Pace
 from relay.queue import Unwritable
-from relay.queue.sqlite import SqliteQueue
 from relay.reply import Reply
 from relay.smtp.access import Doorkeeper
 from relay.stats import Now, Stats
@@ -34,7 +32,10 @@ from relay.submission import Submission
 from relay.template import Templates
 from relay.transport.request import RequestSettings, request_for
 
-if TYPE_CHECKING:  # aiohttp is behind these
+if TYPE_CHECKING:  # not every relay needs them, or aiohttp and SQLite behind them
+    from relay.inbox import Inbox
+    from relay.journal import Journal
+    from relay.queue.sqlite import SqliteQueue
     from relay.web.guard import Verify
     from relay.web.metrics import Metrics
     from relay.web.site import Parts
@@ -60,13 +61,17 @@ class Watch:
         self._templates = templates
         self._inbox = inbox
         self.stats = Stats(usages=templates.usages)
-        self._journal = Journal(
-            subject=_subject if inbox is not None else _subject_of(templates),
-            taken="captured" if inbox is not None else "sent",
-        )
         self._awaited = Awaited()
         self._page = page
         self._health = health
+
+    @cached_property
+    def _journal(self) -> Journal:
+        from relay.journal import Journal
+
+        if self._inbox is not None:
+            return Journal(subject=_subject, taken="captured")
+        return Journal(subject=_subject_of(self._templates))
 
     @property
     def serves(self) -> bool:

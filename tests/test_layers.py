@@ -10,7 +10,8 @@ import relay
 
 ROOT = Path(relay.__file__).parent
 LAYERS = (  # a module may import its own package and anything on an earlier line
-    {"", "reply", "submission", "finding", "mounts", "pytest_plugin"},
+    {"", "reply", "order", "mailbox", "finding", "mounts", "pytest_plugin"},
+    {"submission"},
     {"mail", "outcome"},
     {"job"},
     {"message", "address", "log", "ids", "room", "password", "descriptors"},
@@ -35,7 +36,8 @@ LAYERS = (  # a module may import its own package and anything on an earlier lin
     | {"lifecycle"},
     {"online"},
     {"config", "connector"},
-    {"watch"},
+    {"sources"},
+    {"watch", "queueing"},
     {"office"},
     {"app"},
     {"cli"},

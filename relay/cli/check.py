@@ -9,15 +9,15 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from relay import app, config, mounts, office
+from relay import app, config, mounts, office, sources
 from relay.cli import settings
-from relay.fields import mailbox
 from relay.finding import Finding
 from relay.lifecycle import Unusable
+from relay.mailbox import mailbox
 from relay.queue import file
 from relay.queue.sqlite import RESERVE
 from relay.smtp.certificate import BadCertificate, Certificate
-from relay.template import TemplateError, Templates
+from relay.template import TemplateError
 
 # A certificate that ends within this is worth a warning.
 SOON = timedelta(days=14)
@@ -39,11 +39,7 @@ def run(options: argparse.Namespace) -> int:
     if chosen is None:
         return 2
     try:
-        templates = Templates(
-            config.sources(chosen),
-            email_address=chosen.ses.email_address,
-            missing=chosen.missing_variables,
-        )
+        templates = sources.templates(chosen)
         certificate = app.certificate(chosen)
     except (config.ConfigError, TemplateError, Unusable) as error:
         settings.complain(str(error))

@@ -10,12 +10,12 @@ from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 
-from relay import config, samples
+from relay import config, sources
 from relay.cli import settings, variables
 from relay.message import parse
 from relay.reply import Refused
 from relay.submission import Envelope
-from relay.template import TemplateError, Templates
+from relay.template import TemplateError
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -35,16 +35,10 @@ def run(options: argparse.Namespace) -> int:
     chosen = settings.load(options)
     if chosen is None:
         return 2
-    sources = config.sources(chosen)
-    if not config.any_settings(settings.find(options), os.environ):
-        sources = samples.sources()
+    nothing_set = not config.any_settings(settings.find(options), os.environ)
     try:
-        templates = Templates(
-            sources,
-            email_address=chosen.ses.email_address,
-            missing=chosen.missing_variables,
-        )
-    except TemplateError as error:
+        templates = sources.templates(chosen, samples_too=nothing_set)
+    except (config.ConfigError, TemplateError) as error:
         settings.complain(str(error))
         return 2
     values = variables.nested(options.var)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from relay import app, config, log
 from relay.cli import settings
 from relay.lifecycle import Unusable
-from relay.template import TemplateError, Templates
 
 if TYPE_CHECKING:  # it comes after the first greeting
     from relay.inbox import Captured
@@ -55,13 +54,16 @@ def run(options: argparse.Namespace) -> int:
         return 2
     log.setup(format=chosen.log.format, level=chosen.log.level)
     try:
-        templates = _templates(chosen, samples_too=options.capture)
         if captures:
             print("relay captures mail and sends nothing", file=sys.stderr, flush=True)
         asyncio.run(
-            app.serve(chosen, templates, captured=_show if options.show else _tell)
+            app.serve(
+                chosen,
+                captured=_show if options.show else _tell,
+                samples_too=options.capture,
+            )
         )
-    except (Unusable, TemplateError, config.ConfigError) as error:
+    except Unusable as error:
         settings.complain(str(error))
         return 2
     except TimeoutError:
@@ -75,32 +77,6 @@ def run(options: argparse.Namespace) -> int:
             log.broken("a part broke", broken)
         return 4
     return 0
-
-
-def _templates(chosen: config.Config, *, samples_too: bool) -> Templates:
-    sources = config.sources(chosen)
-    if samples_too and not sources:
-        from relay import samples
-
-        sources = samples.sources()
-    templates = Templates(
-        sources,
-        email_address=chosen.ses.email_address,
-        missing=chosen.missing_variables,
-    )
-    if config.revealed(chosen.intake.token) and (
-        nameless := [one.source.place for one in templates.all if not one.names_sender]
-    ):
-        raise config.ConfigError(
-            "\n".join(
-                f"{place}: sendFrom: has no address, and mail by HTTP (intake.token) "
-                "has no From of its own; set ses.emailAddress, or an address here"
-                for place in nameless
-            )
-        )
-    for warning in (*templates.warnings, *config.warnings(chosen)):
-        log.line(logging.WARNING, "settings", warning=warning)
-    return templates
 
 
 def _tell(captured: Captured) -> None:

@@ -15,8 +15,7 @@ from relay.config.checks import warnings
 from relay.config.models import Config, revealed
 from relay.config.reading import ConfigError, any_settings, find, load, read_text
 from relay.config.values import host_and_port, is_loopback
-from relay.fields import mailbox
-from relay.template import Source
+from relay.mailbox import mailbox
 
 __all__ = [
     "Config",
@@ -27,9 +26,9 @@ __all__ = [
     "host_and_port",
     "is_loopback",
     "load",
+    "read_text",
     "revealed",
     "schema",
-    "sources",
     "spool_path",
     "warnings",
 ]
@@ -56,36 +55,3 @@ def spool_path(config: Config) -> Path:
 def address_of(setting: str) -> str:
     """The address alone of a setting such as `Acme <noreply@acme.example>`."""
     return mailbox(setting).address if setting else ""
-
-
-def sources(config: Config) -> tuple[Source, ...]:
-    """The templates, their files read. Raises ConfigError."""
-    found, mistakes = [], []
-    for number, template in enumerate(config.templates):
-        place = f"{config.file or 'settings'}: templates[{number}]"
-        content = template.content
-        if template.content_file:
-            path = config.directory / template.content_file
-            try:
-                content = read_text(path)
-            except ValueError as error:
-                mistakes.append(f"{place}.contentFile = {str(path)!r}: {error}")
-        found.append(
-            Source(
-                usage_type=template.usage_type,
-                subject=template.subject,
-                content=content,
-                content_type=template.content_type,
-                text=template.text,
-                locale=template.locale,
-                send_from=template.send_from,
-                reply_to=template.reply_to,
-                valid_for=template.valid_for,
-                supersedes=template.supersedes,
-                attachments=template.attachments,
-                place=f"{place} ({template.usage_type})",
-            )
-        )
-    if mistakes:
-        raise ConfigError("\n".join(mistakes))
-    return tuple(found)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from relay.config.explain import Location
 
@@ -20,19 +19,18 @@ _KUBERNETES = re.compile(
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
-@dataclass(slots=True)
-class Environment:
+class Environment(NamedTuple):
     """Values by the path of their setting, the variables' names, and mistakes."""
 
-    values: dict[Location, Any] = field(default_factory=dict)
-    names: dict[Location, str] = field(default_factory=dict)
-    mistakes: list[str] = field(default_factory=list)
+    values: dict[Location, Any]
+    names: dict[Location, str]
+    mistakes: list[str]
 
 
 def read(environ: Mapping[str, str], settings: Mapping[Location, Parse]) -> Environment:
     """Read what is set; `settings` has each path and how its text is read."""
     known = {PREFIX + "__".join(map(str, path)).upper(): path for path in settings}
-    found = Environment()
+    found = Environment({}, {}, [])
     for name, text in environ.items():
         if not name.startswith(PREFIX) or name == "RELAY_CONFIG":
             continue

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from relay import address
 from relay.config.table import Narrow, checked, limited, shown_as
-from relay.fields import mailbox
+from relay.mailbox import mailbox
 
 Network = IPv4Network | IPv6Network
 

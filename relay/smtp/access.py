@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import NamedTuple
 
 from relay.reply import Reply
 from relay.smtp.data import Memory
@@ -18,8 +18,7 @@ TOO_MANY = Reply(421, "3.2", "Too many connections, try again later")
 TOO_MANY_OF_CLIENT = Reply(421, "7.0", "Too many connections from your address")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """The limits of one session; sizes in bytes, `timeout` in seconds."""
 
     message_size: int
@@ -28,20 +27,27 @@ class Limits:
     timeout: float
 
 
-@dataclass(slots=True)
 class Doorkeeper:
     """Counts the sessions of all listeners together, and what they hold in memory.
 
     `per_client`: connections of one address; 0 for no limit of its own.
     """
 
-    connections: int
-    memory: Memory
-    per_client: int = 0
-    rate: Rate = field(default_factory=lambda: Rate(0))
-    open: int = field(default=0)
-    refusing: int = field(default=0)  # who shake hands only to be refused
-    clients: Counter[str] = field(default_factory=Counter)
+    def __init__(
+        self,
+        connections: int,
+        memory: Memory,
+        *,
+        per_client: int = 0,
+        rate: Rate | None = None,
+    ) -> None:
+        self.connections = connections
+        self.memory = memory
+        self.per_client = per_client
+        self.rate = Rate(0) if rate is None else rate
+        self.open = 0
+        self.refusing = 0  # who shake hands only to be refused
+        self.clients: Counter[str] = Counter()
 
 
 class Visit:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from relay.reply import Reply
 
@@ -29,12 +29,14 @@ class Ended(Exception):  # noqa: N818 - a statement about the exchange
         self.reply = reply
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(NamedTuple):
     """What a client says of itself."""
 
     name: str
-    password: bytes = field(repr=False)
+    password: bytes
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.name!r})"
 
 
 # Sends a challenge's line and gives the client's line, None when it was too long.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 END = b"\r\n.\r\n"
 DOT = b"\r\n."
@@ -47,8 +47,7 @@ class Account:
         self._taken = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(NamedTuple):
     """What came between DATA and its final dot; `content` is empty with a fault."""
 
     content: bytes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _PATH = re.compile(
     r"""\s*
@@ -31,8 +31,7 @@ class BadParameter(Exception):  # noqa: N818 - the same
     """Not a parameter by RFC 5321's grammar, or given twice."""
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(NamedTuple):
     """`address` as the client wrote it, "" for the null path; parameters upper-case."""
 
     address: str

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import NamedTuple
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 # "107 chars": the longest line of version 1 with its line end (section 2.1).
@@ -17,8 +17,7 @@ class BadHeader(Exception):  # noqa: N818 - a statement about the bytes
     """Not a header of the PROXY protocol; the text says what is wrong with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(NamedTuple):
     """Whom the proxy speaks for; "" when it names nobody, as in a check of its own."""
 
     address: str

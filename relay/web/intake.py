@@ -18,9 +18,10 @@ from relay import address
 from relay.awaited import Awaited
 from relay.events import Answered, Refused
 from relay.ids import new_id
+from relay.order import Order
 from relay.outcome import Accepted, Deferred, Effect
 from relay.stats import reply_class
-from relay.submission import Envelope, MailId, Order, Submission
+from relay.submission import Envelope, MailId, Submission
 from relay.web import asked
 from relay.web.templates import Accept
 

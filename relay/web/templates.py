@@ -14,10 +14,11 @@ from relay import address
 from relay.ids import new_id
 from relay.lint import problems
 from relay.message import parse
+from relay.order import Order
 from relay.preview import Preview
 from relay.reply import Refused, Reply
 from relay.samples import VARIABLES
-from relay.submission import Envelope, Order, Submission
+from relay.submission import Envelope, Submission
 from relay.template import Template, Templates
 from relay.web import asked
 from relay.web.captured import as_frame

@@ -152,9 +152,13 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def running_relay(
-    *arguments: str, settings: Mapping[str, str | None] | None = None
+    *arguments: str,
+    settings: Mapping[str, str | None] | None = None,
+    up_to: str = "ready",
 ) -> Iterator[RelayProcess]:
     """Run `relay serve` (default: `--capture --show`) until the context ends.
+
+    `up_to`: the log line with which the context begins.
 
     `settings` are RELAY_… variables, None for one that is not set; the listener is
     127.0.0.1 on a free port, and there is no page, unless they say otherwise.
@@ -183,7 +187,7 @@ def running_relay(
         )
         relay = RelayProcess(process)
         try:
-            relay.event("ready")
+            relay.event(up_to)
             yield relay
         finally:
             if process.poll() is None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from relay import config
+from relay import config, sources
 from tests.server.relay_process import ROOT
 from tests.server.tools import need
 
@@ -40,7 +40,7 @@ def test_the_sidecars_settings_load_and_its_probes_ask_the_health_listener(
 
     settings = config.load(file, environ)
 
-    config.sources(settings)
+    sources.templates(settings)
     assert sidecar["restartPolicy"] == "Always"
     port = config.host_and_port(settings.health.listen)[1]
     assert {one["name"]: one["containerPort"] for one in sidecar["ports"]} == {

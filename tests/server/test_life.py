@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import smtplib
@@ -264,6 +265,28 @@ def test_a_port_that_is_taken_is_exit_code_2() -> None:
     assert second.returncode == 2
     assert f"127.0.0.1:{port}: Address already in use" in second.stderr
     assert "Traceback" not in second.stderr
+
+
+def test_a_client_greeted_before_a_mistake_is_found_hears_421(tmp_path: Path) -> None:
+    # A pipe holds the start at the template's file for as long as the test likes.
+    pipe = tmp_path / "content.html"
+    os.mkfifo(pipe)
+    template = {"usageType": "SignIn", "subject": "x", "contentFile": str(pipe)}
+    settings = {"RELAY_TEMPLATES": json.dumps([template])}
+    with running_relay(settings=settings, up_to="listening") as relay:
+        client = Client(relay.port())
+        greeting = client.reply()
+        client.say("EHLO t", "MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>")
+        pipe.write_bytes(b"\xff")
+        last = client.file.read().splitlines()[-1]
+        client.close()
+        code = relay.wait()
+    assert greeting.startswith("220 ")
+    assert last.startswith(b"421 ")
+    assert code == 2
+    said = "".join(relay.stderr)
+    assert "templates[0].contentFile" in said
+    assert "Traceback" not in said
 
 
 def test_no_settings_at_all_name_the_capture_mode(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay import config, password
+from relay import config, password, sources
 from relay.config.reading import ConfigError
 
 OUTSIDE = '[[listeners]]\naddress = "0.0.0.0:25"\n'
@@ -211,7 +211,7 @@ def test_a_missing_template_file_is_named(tmp_path: Path) -> None:
     entry = '[[templates]]\nusageType = "A"\nsubject = ""\ncontentFile = "a.html"'
     file.write_text(entry)
     with pytest.raises(ConfigError, match=r"templates\[0\]\.contentFile = .*a\.html"):
-        config.sources(config.load(file, {}))
+        sources.sources(config.load(file, {}))
 
 
 @pytest.mark.parametrize("made", ["directory", "latin", "nothing"])
