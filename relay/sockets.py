@@ -106,6 +106,9 @@ def listens(one: socket.socket) -> bool:
 
 
 def shown(one: socket.socket) -> str:
-    """The address that `one` is bound to, as an operator writes it."""
-    host, port, *_ = one.getsockname()
+    """The address that `one` is bound to, as an operator writes it; "" when closed."""
+    try:
+        host, port, *_ = one.getsockname()
+    except OSError:
+        return ""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

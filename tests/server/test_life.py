@@ -289,6 +289,24 @@ def test_a_client_greeted_before_a_mistake_is_found_hears_421(tmp_path: Path) ->
     assert "Traceback" not in said
 
 
+def test_a_stop_in_the_middle_of_the_start_answers_who_waits(tmp_path: Path) -> None:
+    pipe = tmp_path / "content.html"
+    os.mkfifo(pipe)
+    template = {"usageType": "SignIn", "subject": "x", "contentFile": str(pipe)}
+    settings = {"RELAY_TEMPLATES": json.dumps([template])}
+    with running_relay(settings=settings, up_to="listening") as relay:
+        client = Client(relay.port())
+        client.submit()
+        relay.process.send_signal(signal.SIGTERM)
+        relay.event("stopping")
+        pipe.write_bytes(b"<p>hello</p>")
+        reply = client.reply()
+        client.close()
+        code = relay.wait()
+    assert reply.startswith("250 2.0.0 captured as ")
+    assert code == 0
+
+
 def test_no_settings_at_all_name_the_capture_mode(tmp_path: Path) -> None:
     found = relay_command("serve", settings={}, cwd=tmp_path)
     assert found.returncode == 2
