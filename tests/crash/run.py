@@ -56,6 +56,7 @@ content = "<p>Your code is <b>{{{{code}}}}</b>.</p>"
 format = "json"
 """
 DRAIN = 120.0  # seconds until mail that is not sent in good weather counts as lost
+SETTLED = 0.2  # seconds until SES has read what a killed relay left in its sockets
 START = 60.0  # seconds until a relay that is not ready counts as broken
 # Log lines that tell of a bug, whatever became of the mail.
 BUGS = {"attempt broken", "attempt not recorded", "observer broken", "a part broke"}
@@ -193,6 +194,8 @@ async def run(
                     await _kill_sometime(relay, ses, random)
                     killed[life] = time.monotonic()
                     await asyncio.to_thread(relay.end)
+                    # What it had sent is read, and counts as this life's, not the next.
+                    await asyncio.sleep(SETTLED)
                 if life % 20 == 19:
                     tell(
                         f"{life + 1} rounds, {sum(len(c.tries) for c in clients)} mails"
