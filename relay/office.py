@@ -158,7 +158,7 @@ class Office:
             say_ready(settings, templates)
 
 
-def templates(settings: config.Config, *, samples_too: bool) -> Templates:
+def templates(settings: config.Config, *, samples_too: bool = False) -> Templates:
     """The templates of the settings, fit for all ways in. Raises Unusable."""
     try:
         found = sources.templates(settings, samples_too=samples_too)

@@ -9,7 +9,7 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from relay import app, config, mounts, office, sources
+from relay import app, config, mounts, office
 from relay.cli import settings
 from relay.finding import Finding
 from relay.lifecycle import Unusable
@@ -17,7 +17,6 @@ from relay.mailbox import mailbox
 from relay.queue import file
 from relay.queue.sqlite import RESERVE
 from relay.smtp.certificate import BadCertificate, Certificate
-from relay.template import TemplateError
 
 # A certificate that ends within this is worth a warning.
 SOON = timedelta(days=14)
@@ -39,9 +38,9 @@ def run(options: argparse.Namespace) -> int:
     if chosen is None:
         return 2
     try:
-        templates = sources.templates(chosen)
+        templates = office.templates(chosen)
         certificate = app.certificate(chosen)
-    except (config.ConfigError, TemplateError, Unusable) as error:
+    except Unusable as error:
         settings.complain(str(error))
         return 2
     findings = [

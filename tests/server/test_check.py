@@ -46,6 +46,18 @@ def test_settings_that_cannot_be_used_are_exit_code_2(tmp_path: Path) -> None:
     )
 
 
+def test_what_stops_a_start_is_found(tmp_path: Path) -> None:
+    text = (
+        SETTINGS.format(domain="acme.example") + '\n[intake]\ntoken = "t0ken-t0ken"\n'
+    )
+    no_sender = text.replace('emailAddress = "Acme <noreply@acme.example>"\n', "")
+    (tmp_path / "config.toml").write_text(no_sender.replace("<desk@acme.example>", ""))
+    for command in ("check", "serve"):
+        found = relay_command(command, cwd=tmp_path)
+        assert found.returncode == 2
+        assert "templates[0] (SignIn): sendFrom: has no address" in found.stderr
+
+
 def check_spool(path: Path) -> subprocess.CompletedProcess[str]:
     settings = {"RELAY_QUEUE__PATH": str(path)}
     return relay_command("check", settings=settings, cwd=path.parents[1])
