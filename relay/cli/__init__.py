@@ -31,7 +31,7 @@ COMMANDS = {
 
 
 class _Help(argparse.HelpFormatter):
-    """argparse's own, but without asking shutil for the terminal's width.
+    """argparse's own, as wide as the terminal, but without shutil to tell how wide.
 
     A parser makes one for each option that it is told of, and that import is 4 ms.
     """
@@ -39,6 +39,11 @@ class _Help(argparse.HelpFormatter):
     def __init__(self, prog: str) -> None:
         columns = os.environ.get("COLUMNS", "")
         width = int(columns) if columns.isdecimal() else 0
+        if not width:
+            try:
+                width = os.get_terminal_size(1).columns
+            except OSError:
+                pass  # no terminal
         super().__init__(prog, width=(width or 80) - 2)
 
 
