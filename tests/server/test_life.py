@@ -10,13 +10,20 @@ import smtplib
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.fake_ses import FakeSes
-from tests.server.relay_process import ROOT, environment, running_relay, until
+from tests.server.relay_process import (
+    ROOT,
+    RelayProcess,
+    environment,
+    running_relay,
+    until,
+)
 
 MAIL = b"From: a@b.example\r\nSubject: x\r\n\r\nhello\r\n"
 
@@ -267,13 +274,19 @@ def test_a_port_that_is_taken_is_exit_code_2() -> None:
     assert "Traceback" not in second.stderr
 
 
-def test_a_client_greeted_before_a_mistake_is_found_hears_421(tmp_path: Path) -> None:
-    # A pipe holds the start at the template's file for as long as the test likes.
-    pipe = tmp_path / "content.html"
+@contextmanager
+def half_started(directory: Path) -> Iterator[tuple[RelayProcess, Path]]:
+    """A relay that listens, and waits for what a template's pipe will bring."""
+    pipe = directory / "content.html"
     os.mkfifo(pipe)
     template = {"usageType": "SignIn", "subject": "x", "contentFile": str(pipe)}
     settings = {"RELAY_TEMPLATES": json.dumps([template])}
     with running_relay(settings=settings, up_to="listening") as relay:
+        yield relay, pipe
+
+
+def test_a_client_greeted_before_a_mistake_is_found_hears_421(tmp_path: Path) -> None:
+    with half_started(tmp_path) as (relay, pipe):
         client = Client(relay.port())
         greeting = client.reply()
         client.say("EHLO t", "MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>")
@@ -290,11 +303,7 @@ def test_a_client_greeted_before_a_mistake_is_found_hears_421(tmp_path: Path) ->
 
 
 def test_a_stop_in_the_middle_of_the_start_answers_who_waits(tmp_path: Path) -> None:
-    pipe = tmp_path / "content.html"
-    os.mkfifo(pipe)
-    template = {"usageType": "SignIn", "subject": "x", "contentFile": str(pipe)}
-    settings = {"RELAY_TEMPLATES": json.dumps([template])}
-    with running_relay(settings=settings, up_to="listening") as relay:
+    with half_started(tmp_path) as (relay, pipe):
         client = Client(relay.port())
         client.submit()
         relay.process.send_signal(signal.SIGTERM)
