@@ -6,9 +6,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from relay.job import Job, Queued, Replaced, Sending, Sent, Superseded
-from relay.job import claim as begun
-from relay.mail import Mail
+from relay.model.job import (
+    Job,
+    Queued,
+    Replaced,
+    Sending,
+    Sent,
+    Superseded,
+)
+from relay.model.job import claim as begun
+from relay.model.mail import Mail
 from relay.queue import Claim, End, Figures
 
 

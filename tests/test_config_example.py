@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from relay import config
-from relay.config.described import plain
+from relay.config.json_schema import plain
 from relay.config.models import Template, User
 from relay.config.table import Table
 

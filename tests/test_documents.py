@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from relay.config import Config
-from relay.config.described import plain
+from relay.config.json_schema import plain
 
 ROOT = Path(__file__).parents[1]
 SECONDS = {"s": 1.0, "h": 3600.0, "days": 86_400.0}

@@ -9,14 +9,16 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from relay import app, config, mounts, office
+from relay import config
+from relay.app import mail_side, serve
 from relay.cli import settings
-from relay.finding import Finding
-from relay.lifecycle import Unusable
-from relay.mailbox import mailbox
+from relay.cli.finding import Finding
+from relay.content.mailbox import mailbox
 from relay.queue import file
 from relay.queue.sqlite import RESERVE
 from relay.smtp.certificate import BadCertificate, Certificate
+from relay.system import mounts
+from relay.system.process import Unusable
 
 # A certificate that ends within this is worth a warning.
 SOON = timedelta(days=14)
@@ -38,8 +40,8 @@ def run(options: argparse.Namespace) -> int:
     if chosen is None:
         return 2
     try:
-        templates = office.templates(chosen)
-        certificate = app.certificate(chosen)
+        templates = mail_side.templates(chosen)
+        certificate = serve.certificate(chosen)
     except Unusable as error:
         settings.complain(str(error))
         return 2
@@ -140,10 +142,10 @@ def _spool(chosen: config.Config) -> list[Finding]:
 async def _online(chosen: config.Config) -> list[Finding]:
     if chosen.transport == "capture":
         return [Finding("ok", 'transport = "capture": there is nothing to ask')]
-    from relay import online
+    from relay.cli import check_aws
 
-    return await online.checks(
-        office.ses_access(chosen),
+    return await check_aws.checks(
+        mail_side.ses_access(chosen),
         identities=_identities(chosen),
         identity_arn=chosen.ses.email_address_identity_arn,
         configuration_set=chosen.ses.configuration_set_name,

@@ -12,8 +12,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from relay.cli import duration
-from relay.job import Failed, Queued, Sending, Sent, State, Superseded
-from relay.queue.ledger import Entry
+from relay.model.job import (
+    Failed,
+    Queued,
+    Sending,
+    Sent,
+    State,
+    Superseded,
+)
+from relay.queue.admin import Entry
 
 Unix = Callable[[float], float]  # Unix time of a moment of the spool's clock
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from relay import connector
+from relay.cli import logto_connector
 from relay.cli.settings import complain
 
 
@@ -26,14 +26,14 @@ def run(options: argparse.Namespace) -> int:
             raw = sys.stdin.buffer.read()
         else:
             raw = Path(options.file).read_bytes()
-        imported = connector.convert(raw.decode("utf-8-sig"))
+        imported = logto_connector.convert(raw.decode("utf-8-sig"))
     except OSError as error:
         complain(f"{options.file}: {error.strerror}")
         return 2
     except UnicodeDecodeError:
         complain(f"{options.file}: is not UTF-8")
         return 2
-    except connector.ConnectorError as error:
+    except logto_connector.ConnectorError as error:
         complain(f"{options.file}: {error}")
         return 2
     for note in imported.notes:

@@ -10,10 +10,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from relay import config
-from relay.address import with_ascii_domain
 from relay.cli import duration, entries, progress, settings
+from relay.content.address import with_ascii_domain
 from relay.queue import file
-from relay.queue.ledger import Change, Entry, Ledger, Obstacle, Selection, open_ledger
+from relay.queue.admin import (
+    Change,
+    Entry,
+    Ledger,
+    Obstacle,
+    Selection,
+    open_ledger,
+)
 
 # What can be retried or dropped; other states are looked at only when they are named.
 MOVABLE = ("queued", "failed")

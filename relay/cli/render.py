@@ -10,12 +10,13 @@ from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 
-from relay import config, sources
+from relay import config
+from relay.app.templates import templates as read_templates
 from relay.cli import settings, variables
-from relay.message import parse
-from relay.reply import Refused
-from relay.submission import Envelope
-from relay.template import TemplateError
+from relay.content.header import parse
+from relay.model.reply import Refused
+from relay.model.submission import Envelope
+from relay.templates.template import TemplateError
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         return 2
     nothing_set = not config.any_settings(settings.find(options), os.environ)
     try:
-        templates = sources.templates(chosen, samples_too=nothing_set)
+        templates = read_templates(chosen, samples_too=nothing_set)
     except (config.ConfigError, TemplateError) as error:
         settings.complain(str(error))
         return 2

@@ -10,12 +10,13 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from relay import app, config, log
+from relay import config, log
+from relay.app import serve
 from relay.cli import settings
-from relay.lifecycle import Unusable
+from relay.system.process import Unusable
 
 if TYPE_CHECKING:  # it comes after the first greeting
-    from relay.inbox import Captured
+    from relay.capture.inbox import Captured
 
 NOTHING_SET = (
     "relay serve: no settings: give -c FILE, set RELAY_CONFIG or RELAY_… variables, "
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
         if captures:
             print("relay captures mail and sends nothing", file=sys.stderr, flush=True)
         asyncio.run(
-            app.serve(
+            serve.serve(
                 chosen,
                 captured=_show if options.show else _tell,
                 samples_too=options.capture,

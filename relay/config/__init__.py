@@ -13,9 +13,15 @@ from typing import Any
 
 from relay.config.checks import warnings
 from relay.config.models import Config, revealed
-from relay.config.reading import ConfigError, any_settings, find, load, read_text
+from relay.config.read import (
+    ConfigError,
+    any_settings,
+    find,
+    load,
+    read_text,
+)
 from relay.config.values import host_and_port, is_loopback
-from relay.mailbox import mailbox
+from relay.content.mailbox import mailbox
 
 __all__ = [
     "Config",
@@ -36,7 +42,7 @@ __all__ = [
 
 def schema() -> dict[str, Any]:
     """The JSON schema of a settings file."""
-    from relay.config.described import json_schema
+    from relay.config.json_schema import json_schema
 
     whole = json_schema(Config)
     whole["properties"].pop("file", None)

@@ -6,9 +6,9 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Annotated, Any, Literal
 
-from relay import address
 from relay.config.table import Narrow, checked, limited, shown_as
-from relay.mailbox import mailbox
+from relay.content import address
+from relay.content.mailbox import mailbox
 
 Network = IPv4Network | IPv6Network
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from relay import log
-from relay.intake import Prepared
-from relay.mail import Mail
-from relay.outcome import Deferred, Outcome, When
-from relay.reply import INTERNAL, Reply
-from relay.submission import MailId, Submission
-from relay.transport import Transport
+from relay.delivery.transport import Transport
+from relay.intake.prepare import Prepared
+from relay.model.mail import Mail
+from relay.model.outcome import Deferred, Outcome, When
+from relay.model.reply import INTERNAL, Reply
+from relay.model.submission import MailId, Submission
 
 
 class Delivery(Protocol):

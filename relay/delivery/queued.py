@@ -14,11 +14,11 @@ from dataclasses import replace
 
 from relay import log
 from relay.delivery import attempt, ok
-from relay.dsn import Reporter
-from relay.events import Answered, Attempted, Events, Overtaken, Refused, Settled
-from relay.gate import Closed, Gate, Pass
-from relay.intake import Prepared
-from relay.job import (
+from relay.delivery.admission import Closed, Gate, Pass
+from relay.delivery.dsn import Reporter
+from relay.delivery.transport import Transport
+from relay.intake.prepare import Prepared
+from relay.model.job import (
     Failed,
     Job,
     Queued,
@@ -29,12 +29,19 @@ from relay.job import (
     release,
     settle,
 )
-from relay.mail import Mail
-from relay.outcome import Accepted, Deferred, Outcome, Rejected
+from relay.model.mail import Mail
+from relay.model.outcome import Accepted, Deferred, Outcome, Rejected
+from relay.model.reply import Reply
+from relay.model.submission import MailId, Submission
+from relay.observe.events import (
+    Answered,
+    Attempted,
+    Events,
+    Overtaken,
+    Refused,
+    Settled,
+)
 from relay.queue import Claim, Queue, Unwritable
-from relay.reply import Reply
-from relay.submission import MailId, Submission
-from relay.transport import Transport
 
 NOT_KEPT = Reply(451, "3.0", "The mail cannot be kept now, try again later")
 EXPIRES_AT_ONCE = 50

@@ -6,8 +6,8 @@ import asyncio
 import logging
 
 from relay import log
+from relay.delivery.admission import Gate
 from relay.delivery.queued import QueuedDelivery
-from relay.gate import Gate
 from relay.queue import Queue, Unwritable
 
 AT_ONCE = 50

@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from relay.job import Failed, Job, Queued, Replaced, Sent, Superseded
+from relay.model.job import (
+    Failed,
+    Job,
+    Queued,
+    Replaced,
+    Sent,
+    Superseded,
+)
 
 # How an attempt ended; None: the client heard the 5xx, and the job goes.
 End = Queued | Sent | Failed | None

@@ -9,9 +9,17 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from relay.job import Failed, Job, Queued, Replaced, Sending, Sent, Superseded
+from relay.model.job import (
+    Failed,
+    Job,
+    Queued,
+    Replaced,
+    Sending,
+    Sent,
+    Superseded,
+)
+from relay.model.submission import MailId
 from relay.queue import Claim, End, rows
-from relay.submission import MailId
 
 KEEPS_FREE = 64  # pages: what the next mails will need anyway
 GIVES_BACK = 512  # pages at once

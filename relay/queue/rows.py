@@ -8,10 +8,18 @@ import sqlite3
 from dataclasses import fields
 from typing import Any
 
-from relay.job import Failed, Job, Queued, Sending, Sent, State, Superseded
-from relay.mail import Choice, ListManagement, Mail, SendOptions
-from relay.reply import Reply
-from relay.submission import Envelope, MailId
+from relay.model.job import (
+    Failed,
+    Job,
+    Queued,
+    Sending,
+    Sent,
+    State,
+    Superseded,
+)
+from relay.model.mail import Choice, ListManagement, Mail, SendOptions
+from relay.model.reply import Reply
+from relay.model.submission import Envelope, MailId
 
 INSERT = (
     "INSERT INTO job (seq, id, number, content, size, sender, recipients, options,"

@@ -19,11 +19,11 @@ from functools import partial
 from pathlib import Path
 
 from relay import log
-from relay.job import Job, Queued, Replaced, Sending, Superseded
-from relay.job import claim as begun
+from relay.model.job import Job, Queued, Replaced, Sending, Superseded
+from relay.model.job import claim as begun
 from relay.queue import Claim, End, Figures, Unwritable, file, moves, rows
 from relay.queue.clock import Clock
-from relay.queue.writer import Operation, T, Writer
+from relay.queue.shared_commit import Operation, T, Writer
 
 LOOKS_EVERY = 0.5  # seconds: at what the command line changed, at the system's clock
 CHECKS_EVERY = 1.0  # seconds: what a probe asks

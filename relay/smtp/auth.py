@@ -10,7 +10,7 @@ import binascii
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from relay.reply import Reply
+from relay.model.reply import Reply
 
 # RFC 4954 section 4: a response may be of this length.
 RESPONSE_LENGTH = 12_288

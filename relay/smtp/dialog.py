@@ -11,15 +11,15 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from relay import address
-from relay.ids import new_id
-from relay.reply import SHUTTING_DOWN, Reply
-from relay.room import NO_ROOM
-from relay.smtp import auth, path, replies
+from relay.content import address
+from relay.intake.large_mail import NO_ROOM
+from relay.model.ids import new_id
+from relay.model.reply import SHUTTING_DOWN, Reply
+from relay.model.submission import Envelope, Submission
+from relay.smtp import auth, mail_and_rcpt, replies
 from relay.smtp.data import Account, Data
-from relay.smtp.service import Service
+from relay.smtp.listener_settings import Service
 from relay.smtp.wire import Wire
-from relay.submission import Envelope, Submission
 
 if TYPE_CHECKING:  # only listeners with users want it, and what it imports
     from relay.smtp.logins import User
@@ -309,10 +309,10 @@ class Dialog:
         if self._sender is not None:
             return replies.NESTED_MAIL
         try:
-            given = path.parse(argument, "FROM:")
-        except path.BadPath:
+            given = mail_and_rcpt.parse(argument, "FROM:")
+        except mail_and_rcpt.BadPath:
             return replies.BAD_SENDER
-        except path.BadParameter:
+        except mail_and_rcpt.BadParameter:
             return replies.BAD_PARAMETER
         if refusal := self._parameters(given.parameters):
             return refusal
@@ -324,7 +324,7 @@ class Dialog:
                 return replies.NO_SMTPUTF8
             except ValueError:
                 return replies.BAD_SENDER
-        if sender and not path.is_sender(sender):
+        if sender and not mail_and_rcpt.is_sender(sender):
             return replies.BAD_SENDER
         user = self._user
         if user is not None and not user.senders.allow(sender):
@@ -370,10 +370,10 @@ class Dialog:
         if self._sender is None:
             return replies.MAIL_FIRST if self._greeted else replies.EHLO_FIRST
         try:
-            given = path.parse(argument, "TO:")
-        except path.BadPath:
+            given = mail_and_rcpt.parse(argument, "TO:")
+        except mail_and_rcpt.BadPath:
             return replies.BAD_RECIPIENT
-        except path.BadParameter:
+        except mail_and_rcpt.BadParameter:
             return replies.BAD_PARAMETER
         if given.parameters:
             return replies.UNKNOWN_PARAMETER

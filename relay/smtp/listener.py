@@ -6,9 +6,9 @@ import asyncio
 import socket
 from collections.abc import Sequence
 
-from relay import sockets
-from relay.smtp.service import Service
+from relay.smtp.listener_settings import Service
 from relay.smtp.session import Session
+from relay.system import sockets
 
 
 class Listener:

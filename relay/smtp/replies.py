@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relay.reply import Reply
+from relay.model.reply import Reply
 
 OK = Reply(250, "0.0", "Ok")
 BYE = Reply(221, "0.0", "Bye")

@@ -14,12 +14,12 @@ import logging
 from aiosmtpd.smtp import SMTP
 
 from relay import log
-from relay.reply import INTERNAL, SHUTTING_DOWN, Reply
-from relay.smtp import proxy
-from relay.smtp.access import Visit, allowed, plain
+from relay.model.reply import INTERNAL, SHUTTING_DOWN, Reply
+from relay.smtp import proxy_protocol
 from relay.smtp.dialog import HANDSHAKE_SECONDS, Dialog
+from relay.smtp.doorkeeper import Visit, allowed, plain
+from relay.smtp.listener_settings import Service, TlsContext
 from relay.smtp.replies import TIME_OVER
-from relay.smtp.service import Service, TlsContext
 from relay.smtp.tls import TlsError
 from relay.smtp.wire import CHUNK, Silent, Wire
 
@@ -231,8 +231,10 @@ class Session(SMTP):
     async def _take_header(self) -> bool:
         """Read whom the proxy speaks for; False: nobody can tell, nobody is served."""
         try:
-            client = await self._wire.header(proxy.take, seconds=HEADER_SECONDS)
-        except proxy.BadHeader as error:
+            client = await self._wire.header(
+                proxy_protocol.take, seconds=HEADER_SECONDS
+            )
+        except proxy_protocol.BadHeader as error:
             reason = str(error)
         except Silent:
             reason = "it did not come in time"

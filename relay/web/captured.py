@@ -11,9 +11,9 @@ from typing import Any
 
 from aiohttp import web
 
-from relay.inbox import Captured, Inbox
-from relay.preview import Preview
-from relay.web import asked
+from relay.capture.inbox import Captured, Inbox
+from relay.web import arguments
+from relay.web.preview import Preview
 
 MOST_WAITING = 100  # requests that wait for a mail
 LONGEST = 300.0  # seconds
@@ -141,11 +141,11 @@ class CapturedMails:
     async def _wait(self, request: web.Request) -> web.Response:
         """The newest mail that fits, at once or when it comes."""
         inbox = self._kept()
-        to = asked.word(request, "to").lower()
-        usage = asked.word(request, "usage")
-        subject = asked.word(request, "subject").lower()
-        after = asked.word(request, "after")
-        timeout = asked.number(request, "timeout", default=10.0, most=LONGEST)
+        to = arguments.word(request, "to").lower()
+        usage = arguments.word(request, "usage")
+        subject = arguments.word(request, "subject").lower()
+        after = arguments.word(request, "after")
+        timeout = arguments.number(request, "timeout", default=10.0, most=LONGEST)
         if len(self._waiting) >= MOST_WAITING:
             raise web.HTTPServiceUnavailable(reason="Too many requests wait already")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from relay.stats import POINT, Point, Stats
+from relay.observe.stats import POINT, Point, Stats
 
 
 def point_of(point: Point) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import Any
 
 from aiohttp import web
 
-from relay.journal import Attempt, Call, Entry, Journal
-from relay.mail import Mail
-from relay.web import asked
+from relay.model.mail import Mail
+from relay.observe.journal import Attempt, Call, Entry, Journal
+from relay.web import arguments
 
 STATES = (
     *("captured", "sent", "queued", "sending"),
@@ -95,12 +95,12 @@ class Filter:
     """Which mails are wanted; what is empty asks for nothing."""
 
     def __init__(self, request: web.Request) -> None:
-        self._usage = asked.word(request, "usage")
-        self._to = asked.word(request, "to").lower()
-        self._state = asked.choice(request, "state", STATES)
-        self._words = asked.word(request, "q").lower().split()
-        self._since = asked.number(request, "since", default=None, most=1e11)
-        self._until = asked.number(request, "until", default=None, most=1e11)
+        self._usage = arguments.word(request, "usage")
+        self._to = arguments.word(request, "to").lower()
+        self._state = arguments.choice(request, "state", STATES)
+        self._words = arguments.word(request, "q").lower().split()
+        self._since = arguments.number(request, "since", default=None, most=1e11)
+        self._until = arguments.number(request, "until", default=None, most=1e11)
 
     def takes(self, entry: Entry) -> bool:
         if self._state and entry.state != self._state:
@@ -153,8 +153,8 @@ class Mails:
 
     async def _list(self, request: web.Request) -> web.Response:
         wanted = Filter(request)
-        limit = asked.whole(request, "limit", default=100, least=1, most=MOST)
-        before = asked.whole(request, "before", default=None, least=0, most=10**18)
+        limit = arguments.whole(request, "limit", default=100, least=1, most=MOST)
+        before = arguments.whole(request, "before", default=None, least=0, most=10**18)
         found: list[Entry] = []
         more = False
         for count, entry in enumerate(self._journal.newest_first()):

@@ -16,7 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from relay import __version__
-from relay.stats import Histogram, Stats
+from relay.observe.stats import Histogram, Stats
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from relay.stats import OUTCOMES
+from relay.observe.stats import OUTCOMES
 from relay.web.mails import MOST, STATES
 from relay.web.queue import STATES as QUEUE_STATES
 

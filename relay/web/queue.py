@@ -13,11 +13,11 @@ from typing import Any
 
 from aiohttp import web
 
-from relay.job import Queued, Sent
-from relay.journal import Call, Journal
+from relay.model.job import Queued, Sent
+from relay.observe.journal import Call, Journal
 from relay.queue import file
-from relay.queue.ledger import Change, Entry, Selection, open_ledger
-from relay.web import asked
+from relay.queue.admin import Change, Entry, Selection, open_ledger
+from relay.web import arguments
 from relay.web.templates import READ_ONLY
 
 MOST = 500  # of one answer, and of one change
@@ -56,9 +56,11 @@ class QueuePages:
         ]
 
     async def _list(self, request: web.Request) -> web.Response:
-        state = asked.choice(request, "state", tuple(STATES)) or "open"
-        limit = asked.whole(request, "limit", default=100, least=1, most=MOST) or 100
-        after = asked.whole(request, "after", default=0, least=0, most=10**18) or 0
+        state = arguments.choice(request, "state", tuple(STATES)) or "open"
+        limit = (
+            arguments.whole(request, "limit", default=100, least=1, most=MOST) or 100
+        )
+        after = arguments.whole(request, "after", default=0, least=0, most=10**18) or 0
         path = self._path
         if path is None:
             return web.json_response({"mails": [], "next": None})
@@ -132,7 +134,7 @@ class QueuePages:
 
 async def _ids(request: web.Request) -> tuple[str, ...]:
     """Which mails are meant: never all of them by leaving something out."""
-    given = (await asked.body(request)).get("ids")
+    given = (await arguments.body(request)).get("ids")
     if not (
         isinstance(given, list)
         and 0 < len(given) <= MOST

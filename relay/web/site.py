@@ -10,21 +10,21 @@ from typing import Any
 from aiohttp import web
 
 from relay import __version__
-from relay.inbox import Inbox
-from relay.journal import Journal
-from relay.stats import Stats
-from relay.template import Templates
-from relay.web import asked, health
+from relay.capture.inbox import Inbox
+from relay.observe.journal import Journal
+from relay.observe.stats import Stats
+from relay.templates.template import Templates
+from relay.web import arguments, health
 from relay.web.captured import CapturedMails
 from relay.web.figures import Figures
 from relay.web.guard import Guard, with_headers
-from relay.web.intake import HttpIntake
+from relay.web.live import Stream
 from relay.web.mails import Mails, Parameters
 from relay.web.metrics import Metrics
 from relay.web.openapi import document
 from relay.web.page import Page
 from relay.web.queue import QueuePages
-from relay.web.stream import Stream
+from relay.web.send import HttpIntake
 from relay.web.templates import Accept, TemplatePages
 
 
@@ -70,7 +70,7 @@ def site(
 ) -> web.Application:
     """The application of the `web` listener."""
     app = web.Application(
-        middlewares=[guard.middleware], client_max_size=asked.MAX_BODY
+        middlewares=[guard.middleware], client_max_size=arguments.MAX_BODY
     )
     app.on_response_prepare.append(with_headers)
     stream = Stream(parts.journal)

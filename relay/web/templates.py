@@ -10,18 +10,18 @@ from typing import Any
 
 from aiohttp import web
 
-from relay import address
-from relay.ids import new_id
-from relay.lint import problems
-from relay.message import parse
-from relay.order import Order
-from relay.preview import Preview
-from relay.reply import Refused, Reply
-from relay.samples import VARIABLES
-from relay.submission import Envelope, Submission
-from relay.template import Template, Templates
-from relay.web import asked
+from relay.content import address
+from relay.content.header import parse
+from relay.model.ids import new_id
+from relay.model.order import Order
+from relay.model.reply import Refused, Reply
+from relay.model.submission import Envelope, Submission
+from relay.templates.lint import problems
+from relay.templates.samples import VARIABLES
+from relay.templates.template import Template, Templates
+from relay.web import arguments
 from relay.web.captured import as_frame
+from relay.web.preview import Preview
 
 # Rendered documents that wait for their frame; a page shows one at a time.
 KEPT = 40
@@ -57,11 +57,11 @@ class TemplatePages:
         )
 
     async def _render(self, request: web.Request) -> web.Response:
-        given = await asked.body(request)
-        usage = asked.text_of(given, "usage", required=True)
-        locale = asked.text_of(given, "locale")
-        variables = asked.table_of(given, "variables")
-        to = asked.text_of(given, "to") or "ann@example.com"
+        given = await arguments.body(request)
+        usage = arguments.text_of(given, "usage", required=True)
+        locale = arguments.text_of(given, "locale")
+        variables = arguments.table_of(given, "variables")
+        to = arguments.text_of(given, "to") or "ann@example.com"
         if locale:
             variables.setdefault("locale", locale)
         try:
@@ -79,11 +79,11 @@ class TemplatePages:
     async def _send(self, request: web.Request) -> web.Response:
         if self._accept is None:
             raise web.HTTPForbidden(reason=READ_ONLY)
-        given = await asked.body(request)
-        usage = asked.text_of(given, "usage", required=True)
-        locale = asked.text_of(given, "locale")
-        variables = asked.table_of(given, "variables")
-        to = asked.text_of(given, "to", required=True)
+        given = await arguments.body(request)
+        usage = arguments.text_of(given, "usage", required=True)
+        locale = arguments.text_of(given, "locale")
+        variables = arguments.table_of(given, "variables")
+        to = arguments.text_of(given, "to", required=True)
         try:
             recipient = address.check(to)
             template = self._templates.choose(usage, locale)

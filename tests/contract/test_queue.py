@@ -9,12 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from relay.job import Failed, Job, Queued, Replaced, Sending, Sent, State, Superseded
-from relay.mail import Choice, Mail, SendOptions
+from relay.model.job import (
+    Failed,
+    Job,
+    Queued,
+    Replaced,
+    Sending,
+    Sent,
+    State,
+    Superseded,
+)
+from relay.model.mail import Choice, Mail, SendOptions
+from relay.model.reply import Reply
+from relay.model.submission import Envelope, MailId
 from relay.queue import Figures, Queue, file, rows
 from relay.queue.sqlite import open_spool
-from relay.reply import Reply
-from relay.submission import Envelope, MailId
 from tests.memory_queue import MemoryQueue
 
 CONTENT = b"From: a@b.example\r\n\r\nhello \x00\xff\r\n"

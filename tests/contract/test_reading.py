@@ -5,16 +5,16 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
-from relay.mail import Mail
-from relay.outcome import Accepted, Deferred, Outcome
-from relay.submission import Envelope, MailId
-from relay.transport import answers
-from relay.transport.access import Access
-from relay.transport.connection import connect
-from relay.transport.direct import DirectTransport
-from relay.transport.plain import PlainTransport
-from relay.transport.request import RequestSettings
-from relay.transport.ses import open_ses
+from relay.model.mail import Mail
+from relay.model.outcome import Accepted, Deferred, Outcome
+from relay.model.submission import Envelope, MailId
+from relay.ses import error_table
+from relay.ses.client_settings import Access
+from relay.ses.open import open_ses
+from relay.ses.parameters import RequestSettings
+from relay.ses.sdk_client import connect
+from relay.ses.send import DirectTransport
+from relay.ses.send_by_sdk import PlainTransport
 from tests.fake_ses import Answer, FakeSes
 
 MAIL = Mail(Envelope(None, ("b@b.example",)), b"From: a@a.example\r\n\r\nhi\r\n")
@@ -48,7 +48,7 @@ BODIES = (
 
 def comparable(outcome: Outcome) -> Outcome:
     """Why nobody saw the end, each way says in its own words."""
-    if isinstance(outcome, Deferred) and outcome.reply == answers.LOST.reply:
+    if isinstance(outcome, Deferred) and outcome.reply == error_table.LOST.reply:
         return replace(outcome, detail="")
     return outcome
 

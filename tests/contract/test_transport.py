@@ -8,18 +8,19 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from relay.inbox import Captured, Inbox
-from relay.mail import Mail
-from relay.outcome import Accepted, Deferred, Effect, Outcome
-from relay.submission import Envelope, MailId
-from relay.transport import Transport, answers
-from relay.transport.access import Access
-from relay.transport.capture import CaptureTransport
-from relay.transport.connection import connect
-from relay.transport.direct import DirectTransport
-from relay.transport.plain import PlainTransport
-from relay.transport.request import RequestSettings
-from relay.transport.ses import open_ses
+from relay.capture.inbox import Captured, Inbox
+from relay.capture.transport import CaptureTransport
+from relay.delivery.transport import Transport
+from relay.model.mail import Mail
+from relay.model.outcome import Accepted, Deferred, Effect, Outcome
+from relay.model.submission import Envelope, MailId
+from relay.ses import error_table
+from relay.ses.client_settings import Access
+from relay.ses.open import open_ses
+from relay.ses.parameters import RequestSettings
+from relay.ses.sdk_client import connect
+from relay.ses.send import DirectTransport
+from relay.ses.send_by_sdk import PlainTransport
 from tests.fake_ses import Answer, FakeSes, error
 
 CONTENT = (
@@ -115,8 +116,8 @@ FAILURES = {
     ),
     "denied": ("554 5.7.1 Access denied", False),
     "toolarge": ("552 5.3.4 Message is too long", False),
-    "timeout": (str(answers.LOST.reply), True),
-    "reset": (str(answers.LOST.reply), True),
+    "timeout": (str(error_table.LOST.reply), True),
+    "reset": (str(error_table.LOST.reply), True),
     "error": ("451 4.3.0 Temporary service failure", True),
 }
 

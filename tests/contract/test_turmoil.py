@@ -16,16 +16,16 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from relay.mail import Mail
-from relay.outcome import Accepted, Deferred, Outcome
-from relay.submission import Envelope, MailId
-from relay.transport import answers
-from relay.transport.access import Access
-from relay.transport.connection import connect
-from relay.transport.direct import DirectTransport
-from relay.transport.plain import PlainTransport
-from relay.transport.request import RequestSettings
-from relay.transport.ses import open_ses
+from relay.model.mail import Mail
+from relay.model.outcome import Accepted, Deferred, Outcome
+from relay.model.submission import Envelope, MailId
+from relay.ses import error_table
+from relay.ses.client_settings import Access
+from relay.ses.open import open_ses
+from relay.ses.parameters import RequestSettings
+from relay.ses.sdk_client import connect
+from relay.ses.send import DirectTransport
+from relay.ses.send_by_sdk import PlainTransport
 
 WAYS = (
     *["answer"] * 6,
@@ -171,7 +171,7 @@ async def test_no_mail_gets_the_answer_to_another_and_none_goes_out_twice(
     for recipient, end in accepted.items():
         assert end == Accepted(recipient.partition("@")[0])
     others = [end for end in ends.values() if isinstance(end, Deferred)]
-    assert {end.reply for end in others} == {answers.LOST.reply}
+    assert {end.reply for end in others} == {error_table.LOST.reply}
     assert len(others) > 20
     assert max(seen.values()) == 1
     assert accepted.keys() <= seen.keys()

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 
 from relay import log
-from relay.reply import Reply
-from relay.smtp.access import Doorkeeper, Limits
+from relay.model.reply import Reply
+from relay.model.submission import Submission
 from relay.smtp.data import Memory
-from relay.smtp.service import Service
+from relay.smtp.doorkeeper import Doorkeeper, Limits
+from relay.smtp.listener_settings import Service
 from relay.smtp.session import Session
-from relay.submission import Submission
 
 LOCAL = (ip_network("127.0.0.0/8"),)
 SECONDS = 20.0  # for one conversation; more is a session that hangs

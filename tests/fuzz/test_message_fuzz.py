@@ -10,14 +10,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from relay.intake import Intake
-from relay.mail import Mail
-from relay.message import decoded, fields_of, normalise, parse
-from relay.reencode import has_long_line, reencode
-from relay.reply import Refused
-from relay.submission import Envelope, MailId, Submission
-from relay.template import Source, Templates
-from relay.words import words
+from relay.content.encoded_words import words
+from relay.content.header import decoded, fields_of, normalise, parse
+from relay.content.ses_safe import has_long_line, reencode
+from relay.intake.prepare import Intake
+from relay.model.mail import Mail
+from relay.model.reply import Refused
+from relay.model.submission import Envelope, MailId, Submission
+from relay.templates.template import Source, Templates
 
 CORPUS = [
     path.read_bytes()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from relay.smtp.proxy import SIGNATURE
+from relay.smtp.proxy_protocol import SIGNATURE
 from tests.fuzz.sessions import Sessions
 
 # What fuzzing found once, replayed for ever.

@@ -8,12 +8,12 @@ from html import escape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.message import parse
-from relay.mime import Original
-from relay.placeholder import Problems, Values, compile_text
-from relay.stencil import Stencil
-from relay.submission import Envelope
-from relay.transfer import encoded_body
+from relay.content.header import parse
+from relay.content.transfer_encoding import encoded_body
+from relay.model.submission import Envelope
+from relay.templates.compose import Original
+from relay.templates.placeholder import Problems, Values, compile_text
+from relay.templates.prepared_part import Stencil
 
 # What quoted-printable and line ends care about, alone and in long lines.
 LINE_ENDS = ["\r\n", "\r", "\n"]

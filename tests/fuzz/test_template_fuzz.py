@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.message import normalise, parse
-from relay.reply import Refused
-from relay.submission import Envelope
-from relay.template import Source, TemplateError, Templates
-from relay.text import from_html
+from relay.content.header import normalise, parse
+from relay.content.html_to_text import from_html
+from relay.model.reply import Refused
+from relay.model.submission import Envelope
+from relay.templates.template import Source, TemplateError, Templates
 
 ENVELOPE = Envelope("app@acme.example", ("ann@example.net",))
 NAMES = ("a", "b", "user.name", "list.0", "message.text", "message.html", "message.to")

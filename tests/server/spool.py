@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from relay.ids import new_id
-from relay.job import Failed, Job, Queued, Sending, Sent
-from relay.mail import Choice, Mail, SendOptions
+from relay.model.ids import new_id
+from relay.model.job import Failed, Job, Queued, Sending, Sent
+from relay.model.mail import Choice, Mail, SendOptions
+from relay.model.reply import Reply
+from relay.model.submission import Envelope
 from relay.queue import End
 from relay.queue.sqlite import SqliteQueue, open_spool
-from relay.reply import Reply
-from relay.submission import Envelope
 
 DENIED = Reply(554, "7.1", "Access denied")
 SECRET = b"Subject: code 424242\r\n\r\n424242\r\n"

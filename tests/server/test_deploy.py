@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from relay import config, sources
+from relay import config
+from relay.app import templates
 from tests.server.relay_process import ROOT
 from tests.server.tools import need
 
@@ -40,7 +41,7 @@ def test_the_sidecars_settings_load_and_its_probes_ask_the_health_listener(
 
     settings = config.load(file, environ)
 
-    sources.templates(settings)
+    templates.templates(settings)
     assert sidecar["restartPolicy"] == "Always"
     port = config.host_and_port(settings.health.listen)[1]
     assert {one["name"]: one["containerPort"] for one in sidecar["ports"]} == {
@@ -218,7 +219,7 @@ def test_the_image_runs_the_relay_itself_as_a_user_without_rights() -> None:
 
 
 def test_the_dashboard_and_the_alerts_ask_for_metrics_that_there_are() -> None:
-    from relay.stats import OUTCOMES, Now, Stats
+    from relay.observe.stats import OUTCOMES, Now, Stats
     from relay.web.metrics import Metrics
 
     stats = Stats(

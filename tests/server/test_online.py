@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from relay.finding import Finding
-from relay.online import checks
-from relay.transport.access import Access
+from relay.cli.check_aws import checks
+from relay.cli.finding import Finding
+from relay.ses.client_settings import Access
 from tests.fake_ses import Answer, FakeSes, error
 
 ACCOUNT = {

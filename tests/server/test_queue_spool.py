@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from relay.job import Failed, Job, Queued, Sending, Sent
-from relay.mail import Choice, Mail
+from relay.model.job import Failed, Job, Queued, Sending, Sent
+from relay.model.mail import Choice, Mail
+from relay.model.reply import Reply
+from relay.model.submission import Envelope, MailId
 from relay.queue import Claim, Queue, file, rows
 from relay.queue.sqlite import SqliteQueue, open_spool
-from relay.reply import Reply
-from relay.submission import Envelope, MailId
 from tests.server.relay_process import running_relay
 from tests.server.test_life import relay_command
 

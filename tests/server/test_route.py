@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from relay.account import Unanswered
-from relay.transport import route
-from relay.transport.access import Access
-from relay.transport.connection import Unusable, connect
-from relay.transport.direct import DirectTransport
-from relay.transport.plain import PlainTransport
-from relay.transport.request import RequestSettings
-from relay.transport.route import Detour, Route
-from relay.transport.ses import open_ses
+from relay.delivery.account_pace import Unanswered
+from relay.ses import endpoint
+from relay.ses.client_settings import Access
+from relay.ses.endpoint import Detour, Route
+from relay.ses.open import open_ses
+from relay.ses.parameters import RequestSettings
+from relay.ses.sdk_client import Unusable, connect
+from relay.ses.send import DirectTransport
+from relay.ses.send_by_sdk import PlainTransport
 from tests.fake_ses import Answer, FakeSes, error
 
 KEYS = {"access_key_id": "AKIAFAKE", "access_key_secret": "fake-secret"}
@@ -38,7 +38,7 @@ def _own_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 async def found(**access: Any) -> Route:  # noqa: ANN401 - Access' fields
     async with connect(Access(**{"region": "eu-west-1"} | KEYS | access)) as connection:
-        return await route.find(connection)
+        return await endpoint.find(connection)
 
 
 def shown(way: Route) -> str:
@@ -217,8 +217,8 @@ async def test_asking_for_the_way_looks_for_no_credentials_and_connects_nowhere(
 async def test_after_the_question_the_sdks_client_works_as_before() -> None:
     access = Access(region="eu-west-1", endpoint_url="http://127.0.0.1:1", **KEYS)  # type: ignore[arg-type] # all are text
     async with connect(access) as connection:
-        first = await route.find(connection)
-        assert await route.find(connection) == first
+        first = await endpoint.find(connection)
+        assert await endpoint.find(connection) == first
         with pytest.raises(Exception, match="Could not connect"):
             await connection.client.get_account()
 
@@ -250,7 +250,7 @@ async def test_an_sdk_that_builds_other_requests_is_left_to_itself() -> None:
 
         connection.client.meta.events.register("before-call.sesv2.SendEmail", other)
         with pytest.raises(Detour, match="another way"):
-            await route.find(connection)
+            await endpoint.find(connection)
 
 
 async def test_the_accounts_rate_is_asked_of_ses_and_a_refusal_says_why() -> None:

@@ -15,16 +15,17 @@ from typing import Any, Protocol
 
 import pytest
 
-from relay.mail import ListManagement, Mail, SendOptions
-from relay.outcome import Accepted, Deferred, Effect, Outcome, When
-from relay.submission import Envelope, MailId
-from relay.transport import Transport, answers
-from relay.transport.access import Access
-from relay.transport.connection import Unusable, connect
-from relay.transport.direct import DirectTransport
-from relay.transport.plain import PlainTransport
-from relay.transport.request import RequestSettings
-from relay.transport.ses import open_ses
+from relay.delivery.transport import Transport
+from relay.model.mail import ListManagement, Mail, SendOptions
+from relay.model.outcome import Accepted, Deferred, Effect, Outcome, When
+from relay.model.submission import Envelope, MailId
+from relay.ses import error_table
+from relay.ses.client_settings import Access
+from relay.ses.open import open_ses
+from relay.ses.parameters import RequestSettings
+from relay.ses.sdk_client import Unusable, connect
+from relay.ses.send import DirectTransport
+from relay.ses.send_by_sdk import PlainTransport
 from tests.fake_ses import Answer, FakeSes, error, self_signed
 from tests.unit.test_answers import ROWS
 
@@ -193,7 +194,7 @@ async def test_traps_21_and_22_an_end_that_nobody_saw_may_have_been_sent(
     outcome, fake = await outcome_of(
         ses_at, script, attempt_timeout=0.7, connect_timeout=0.5
     )
-    assert shown(outcome) == (str(answers.LOST.reply), When.UNSEEN, True)
+    assert shown(outcome) == (str(error_table.LOST.reply), When.UNSEEN, True)
     assert len(fake.sent) == fake.opened == 1
 
 
@@ -232,7 +233,7 @@ async def test_what_is_no_answer_may_have_been_sent(
     ses_at: Opener, wire: bytes
 ) -> None:
     outcome, fake = await outcome_of(ses_at, Answer(body=wire, then="raw"))
-    assert shown(outcome) == (str(answers.LOST.reply), When.UNSEEN, True)
+    assert shown(outcome) == (str(error_table.LOST.reply), When.UNSEEN, True)
     assert len(fake.sent) == fake.opened == 1
 
 
@@ -285,7 +286,7 @@ async def test_a_mail_too_large_for_ses_is_refused_before_it_was_read(
     refusal = Answer(413, then="answer unread")
     async with FakeSes(refusal, refusal) as fake, ses_at(fake.url) as transport:
         outcomes = [await transport.send(large, ID) for _ in range(2)]
-        assert {shown(one)[0] for one in outcomes} == {str(answers.TOO_LONG.reply)}
+        assert {shown(one)[0] for one in outcomes} == {str(error_table.TOO_LONG.reply)}
         assert isinstance(await transport.send(MAIL, ID), Accepted)
     assert (fake.opened, len(fake.sent)) == (3, 1)
 
@@ -326,7 +327,7 @@ async def test_a_large_mail_whose_reading_ends_half_way_may_have_been_sent(
     script = Answer(then="reset unread")
     async with FakeSes(script) as fake, ses_at(fake.url) as transport:
         outcome = await transport.send(large, ID)
-    assert shown(outcome) == (str(answers.LOST.reply), When.UNSEEN, True)
+    assert shown(outcome) == (str(error_table.LOST.reply), When.UNSEEN, True)
     assert fake.opened == 1
 
 
@@ -357,7 +358,7 @@ async def test_tls_fails_half_way_and_nothing_was_sent(ses_at: Opener) -> None:
 
     async with peer(serve) as address, ses_at(f"https://{address}") as transport:
         outcome = await transport.send(MAIL, ID)
-    assert shown(outcome) == (str(answers.NO_TLS.reply), When.SOON, False)
+    assert shown(outcome) == (str(error_table.NO_TLS.reply), When.SOON, False)
 
 
 @pytest.mark.parametrize("silent", [True, False])
@@ -373,7 +374,7 @@ async def test_tls_that_is_never_spoken_was_certainly_not_sent(
         ses_at(f"https://{address}", connect_timeout=0.3) as transport,
     ):
         outcome = await transport.send(MAIL, ID)
-    assert shown(outcome) == (str(answers.UNREACHABLE.reply), When.SOON, False)
+    assert shown(outcome) == (str(error_table.UNREACHABLE.reply), When.SOON, False)
 
 
 async def test_over_tls_a_connection_closed_between_mails_costs_no_mail(
@@ -403,7 +404,7 @@ async def test_a_certificate_for_another_name_is_not_taken(
         port = fake.url.rpartition(":")[2]
         async with ses_at(f"https://localhost:{port}") as transport:
             outcome = await transport.send(MAIL, ID)
-    assert shown(outcome) == (str(answers.NO_TLS.reply), When.SOON, False)
+    assert shown(outcome) == (str(error_table.NO_TLS.reply), When.SOON, False)
     assert fake.opened == 0
 
 
@@ -415,7 +416,7 @@ async def test_a_connection_that_closes_as_soon_as_it_is_made_may_have_been_sent
 
     async with peer(serve) as address, ses_at(f"http://{address}") as transport:
         outcome = await transport.send(MAIL, ID)
-    assert shown(outcome) == (str(answers.LOST.reply), When.UNSEEN, True)
+    assert shown(outcome) == (str(error_table.LOST.reply), When.UNSEEN, True)
 
 
 async def test_a_token_of_the_session_goes_along_and_is_signed(
@@ -441,7 +442,7 @@ async def test_a_token_that_would_forge_a_header_field_is_not_sent(
     keys = {"access_key_id": "", "access_key_secret": ""}
     async with FakeSes() as fake, directly(fake.url, **keys) as transport:
         outcome = await transport.send(MAIL, ID)
-    assert shown(outcome) == (str(answers.NO_CREDENTIALS.reply), When.SOON, False)
+    assert shown(outcome) == (str(error_table.NO_CREDENTIALS.reply), When.SOON, False)
     assert isinstance(outcome, Deferred)
     assert "token" in outcome.detail
     assert "hush" not in outcome.detail
@@ -453,7 +454,7 @@ async def test_trap_22_a_reset_before_the_request_was_read_may_have_been_sent_to
 ) -> None:
     # The other side alone knows how much it had read.
     outcome, fake = await outcome_of(ses_at, Answer(then="reset unread"))
-    assert shown(outcome) == (str(answers.LOST.reply), When.UNSEEN, True)
+    assert shown(outcome) == (str(error_table.LOST.reply), When.UNSEEN, True)
     assert fake.opened == 1
 
 
@@ -548,7 +549,7 @@ async def test_a_host_that_does_not_answer_the_connect_is_certainly_not_sent(
             outcome = await transport.send(MAIL, ID)
         for one in waiting:
             one.close()
-    assert shown(outcome) == (str(answers.UNREACHABLE.reply), When.SOON, False)
+    assert shown(outcome) == (str(error_table.UNREACHABLE.reply), When.SOON, False)
 
 
 async def test_trap_47_a_certificate_that_nobody_vouches_for(
@@ -645,7 +646,7 @@ async def test_trap_47_a_proxy_that_does_not_let_us_through_sent_nothing(
         monkeypatch.setenv("HTTPS_PROXY", address)
         async with chosen("https://127.0.0.2:1") as transport:
             outcome = await transport.send(MAIL, ID)
-    assert shown(outcome) == (str(answers.UNREACHABLE.reply), When.SOON, False)
+    assert shown(outcome) == (str(error_table.UNREACHABLE.reply), When.SOON, False)
 
 
 async def test_awss_own_setting_of_the_endpoint_is_honoured(
@@ -675,7 +676,7 @@ async def test_what_the_sdk_refuses_waits_and_was_not_sent(ses_at: Opener) -> No
         outcome = await transport.send(
             replace(MAIL, options=SendOptions(tags=wrong)), ID
         )
-    assert shown(outcome) == (str(answers.UNKNOWN.reply), When.SLOWLY, False)
+    assert shown(outcome) == (str(error_table.UNKNOWN.reply), When.SLOWLY, False)
     assert isinstance(outcome, Deferred)
     assert outcome.detail == "ParamValidationError: EmailTags[0].Value"
     assert fake.opened == 0

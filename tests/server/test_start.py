@@ -13,14 +13,35 @@ NOT_BEFORE = {
     *("argon2", "cryptography", "email_validator", "pydantic"),
     *("difflib", "importlib.metadata", "importlib.resources", "tempfile"),
     *("encodings.idna", "zipfile", "shutil", "sqlite3", "email.message"),
-    *("relay.job", "relay.message", "relay.queue", "relay.sources", "relay.template"),
-    *("relay.core", "relay.delivery.queued", "relay.intake", "relay.office"),
-    *("relay.samples", "relay.smtp.logins", "relay.watch", "relay.web"),
+    *(
+        "relay.model.job",
+        "relay.content.header",
+        "relay.queue",
+        "relay.app.templates",
+        "relay.templates.template",
+    ),
+    *(
+        "relay.intake.accept",
+        "relay.delivery.queued",
+        "relay.intake.prepare",
+        "relay.app.mail_side",
+    ),
+    *(
+        "relay.templates.samples",
+        "relay.smtp.logins",
+        "relay.app.web_side",
+        "relay.web",
+    ),
 }
 # What is there for a while: the test would tell nothing if it saw none of it.
 AFTER = {
     *("aiobotocore", "aiohttp", "botocore"),
-    *("relay.core", "relay.office", "relay.template", "relay.watch"),
+    *(
+        "relay.intake.accept",
+        "relay.app.mail_side",
+        "relay.templates.template",
+        "relay.app.web_side",
+    ),
 }
 
 

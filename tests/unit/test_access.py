@@ -6,7 +6,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from relay.smtp.access import (
+from relay.smtp.data import Memory
+from relay.smtp.doorkeeper import (
     NOT_ALLOWED,
     TOO_MANY,
     TOO_MANY_OF_CLIENT,
@@ -15,7 +16,6 @@ from relay.smtp.access import (
     allowed,
     plain,
 )
-from relay.smtp.data import Memory
 
 LOCAL = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.address import NonAsciiLocalPart, check
+from relay.content.address import NonAsciiLocalPart, check
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.mail import ListManagement, SendOptions
-from relay.outcome import Deferred, Effect, Rejected, When
-from relay.transport import answers
-from relay.transport.answers import Named, for_client, outcome_for
+from relay.model.mail import ListManagement, SendOptions
+from relay.model.outcome import Deferred, Effect, Rejected, When
+from relay.ses import error_table
+from relay.ses.error_table import Named, for_client, outcome_for
 
 # code, status, SES' text, reply, when (None: rejected)
 ROWS = [
@@ -170,16 +170,16 @@ def test_every_error_that_botocore_models_has_a_row() -> None:
     service = botocore.session.get_session().get_service_model("sesv2")
     shapes = service.operation_model("SendEmail").error_shapes
     assert shapes
-    assert {shape.name for shape in shapes} <= answers.OUTCOMES.keys()
+    assert {shape.name for shape in shapes} <= error_table.OUTCOMES.keys()
 
 
 def test_only_what_is_certainly_not_sent_and_soon_over_is_tried_again() -> None:
     values = [
         value
-        for value in vars(answers).values()
+        for value in vars(error_table).values()
         if isinstance(value, Deferred) and value.again
     ]
-    assert values == [answers.THROTTLED, answers.UNREACHABLE]
+    assert values == [error_table.THROTTLED, error_table.UNREACHABLE]
     assert not any(value.maybe_sent for value in values)
 
 
@@ -273,7 +273,7 @@ def test_the_log_has_the_text_whole_and_the_client_400_characters() -> None:
 def test_any_answer_makes_an_outcome_with_a_legal_reply(
     code: str, status: int, text: str
 ) -> None:
-    for known in (code, *answers.OUTCOMES):
+    for known in (code, *error_table.OUTCOMES):
         outcome = outcome_for(known, status, text)
         assert outcome.reply.code // 100 in (4, 5)
         assert len(outcome.reply.text) < 450

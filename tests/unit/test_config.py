@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay import config, password, sources
-from relay.config.reading import ConfigError
+from relay import config, password
+from relay.app import templates
+from relay.config.read import ConfigError
 
 OUTSIDE = '[[listeners]]\naddress = "0.0.0.0:25"\n'
 
@@ -211,7 +212,7 @@ def test_a_missing_template_file_is_named(tmp_path: Path) -> None:
     entry = '[[templates]]\nusageType = "A"\nsubject = ""\ncontentFile = "a.html"'
     file.write_text(entry)
     with pytest.raises(ConfigError, match=r"templates\[0\]\.contentFile = .*a\.html"):
-        sources.sources(config.load(file, {}))
+        templates.sources(config.load(file, {}))
 
 
 @pytest.mark.parametrize("made", ["directory", "latin", "nothing"])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import config
-from relay.connector import USAGES, ConnectorError, convert
+from relay.cli.logto_connector import USAGES, ConnectorError, convert
 
 CONFIG: dict[str, Any] = {
     "accessKeyId": "AKIA",

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from relay import control
-from relay.control import Controls, json_value
-from relay.mail import ListManagement
-from relay.message import Field, parse
-from relay.reply import Refused
+from relay.content.header import Field, parse
+from relay.intake import control_headers
+from relay.intake.control_headers import Controls, json_value
+from relay.model.mail import ListManagement
+from relay.model.reply import Refused
 
 ALL_SES = (
     "X-SES-CONFIGURATION-SET",
@@ -25,7 +25,7 @@ def read(*lines: str, client_headers: tuple[str, ...] = ALL_SES) -> Controls:
     content = "".join(f"{line}\r\n" for line in lines).encode(
         "utf-8", "surrogateescape"
     )
-    return control.read(
+    return control_headers.read(
         parse(content), usage_header="X-Relay-Usage", client_headers=client_headers
     )
 
@@ -141,7 +141,7 @@ def test_an_unusable_variable_name_is_refused_and_named(name: str) -> None:
 def test_a_control_header_without_its_colon_says_nothing_and_goes() -> None:
     message = parse(b"From: a@b.example\r\nX-Relay-Variable-code=123456\r\n\r\nx")
     assert read("From: a@b.example", "X-Relay-Variable-code=123456") == Controls()
-    kept, out = control.taken_out(message.fields, "X-Relay-Usage")
+    kept, out = control_headers.taken_out(message.fields, "X-Relay-Usage")
     assert [one.raw for one in kept] == [b"From: a@b.example\r\n"]
     assert [one.raw for one in out] == [b"X-Relay-Variable-code=123456\r\n"]
 
@@ -243,5 +243,5 @@ def test_unlisted_ses_headers_are_dropped_unread_with_one_warning_each() -> None
 )
 def test_what_is_removed(name: str) -> None:
     gone, stays = Field(name, b""), Field(f"my-{name}", b"")
-    assert control.taken_out([stays, gone], "App") == ((stays,), (gone,))
-    assert control.mentions(f"{name}: x".lower().encode(), "App")
+    assert control_headers.taken_out([stays, gone], "App") == ((stays,), (gone,))
+    assert control_headers.mentions(f"{name}: x".lower().encode(), "App")

@@ -7,17 +7,33 @@ from collections.abc import Sequence
 
 import pytest
 
-from relay.core import Relay
-from relay.delivery.direct import TOO_FAST, TOO_MANY_CALLS, DirectDelivery
-from relay.events import Answered, Attempted, Event, Events, Refused
-from relay.intake import Intake
-from relay.mail import Mail
-from relay.outcome import Accepted, Deferred, Outcome, Rejected, When
-from relay.pace import Pace
-from relay.reply import INTERNAL, SHUTTING_DOWN, Reply
-from relay.room import NO_ROOM, Room
-from relay.submission import Envelope, MailId, Submission
-from relay.template import Templates
+from relay.delivery.immediate import (
+    TOO_FAST,
+    TOO_MANY_CALLS,
+    DirectDelivery,
+)
+from relay.delivery.pace import Pace
+from relay.intake.accept import Relay
+from relay.intake.large_mail import NO_ROOM, Room
+from relay.intake.prepare import Intake
+from relay.model.mail import Mail
+from relay.model.outcome import (
+    Accepted,
+    Deferred,
+    Outcome,
+    Rejected,
+    When,
+)
+from relay.model.reply import INTERNAL, SHUTTING_DOWN, Reply
+from relay.model.submission import Envelope, MailId, Submission
+from relay.observe.events import (
+    Answered,
+    Attempted,
+    Event,
+    Events,
+    Refused,
+)
+from relay.templates.template import Templates
 
 CONTENT = b"From: a@b.example\r\nSubject: x\r\n\r\nhello\r\n"
 THROTTLED = Deferred(Reply(454, "4.5", "slowly"), When.SOON, again=True)

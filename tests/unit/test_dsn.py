@@ -7,11 +7,11 @@ from email.message import EmailMessage
 
 import pytest
 
-from relay.dsn import Reporter
-from relay.job import Failed, Job, Queued, Sending
-from relay.mail import Choice, Mail, SendOptions
-from relay.reply import Reply
-from relay.submission import Envelope, MailId
+from relay.delivery.dsn import Reporter
+from relay.model.job import Failed, Job, Queued, Sending
+from relay.model.mail import Choice, Mail, SendOptions
+from relay.model.reply import Reply
+from relay.model.submission import Envelope, MailId
 
 CONTENT = (
     b"From: App <app@example.net>\r\nTo: ann@example.org\r\n"

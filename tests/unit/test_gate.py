@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from relay.gate import Closed, Gate, Pass
-from relay.outcome import Accepted, Outcome
-from relay.pace import Pace
-from relay.transport import answers
+from relay.delivery.admission import Closed, Gate, Pass
+from relay.delivery.pace import Pace
+from relay.model.outcome import Accepted, Outcome
+from relay.ses import error_table
 
 
 class Now:
@@ -72,11 +72,11 @@ def test_what_entered_without_a_size_is_corrected(now: Now) -> None:
 def test_ses_is_silent_after_an_attempt_without_an_answer(now: Now) -> None:
     one = gate(now)
     assert one.silence() is None
-    attempt(one, answers.UNREACHABLE)
+    attempt(one, error_table.UNREACHABLE)
     assert one.silence() == Closed("SES cannot be reached")
-    attempt(one, answers.TROUBLE)  # an error is an answer, too
+    attempt(one, error_table.TROUBLE)  # an error is an answer, too
     assert one.silence() is None
-    attempt(one, answers.LOST)
+    attempt(one, error_table.LOST)
     assert one.silence() is not None
     attempt(one, SENT)
     assert one.silence() is None
@@ -101,7 +101,7 @@ def test_a_pause_holds_all_and_one_attempt_looks_whether_it_is_over(now: Now) ->
     one = gate(now)
     resumed: list[bool] = []
     one.on_resume(lambda: resumed.append(True))
-    attempt(one, answers.QUOTA)
+    attempt(one, error_table.QUOTA)
     held = Closed("Throttling failure: Daily message quota exceeded")
     assert one.closed(1) == held
     now.at += 30 * 1.2
@@ -109,22 +109,22 @@ def test_a_pause_holds_all_and_one_attempt_looks_whether_it_is_over(now: Now) ->
     look = one.enter(1, 1)
     assert one.closed(1) == held
     assert one.opens_in() is None
-    one.leave(look, answers.QUOTA)
+    one.leave(look, error_table.QUOTA)
     now.at += 120 * 0.79
     assert one.closed(1) == held
     now.at += 120 * 0.41
     assert one.closed(1) is None
     assert not resumed
-    attempt(one, answers.CONTENT)
+    attempt(one, error_table.CONTENT)
     assert one.closed(1) is None
     assert resumed == [True]
 
 
 def test_a_look_that_meets_silence_ends_no_pause(now: Now) -> None:
     one = gate(now)
-    attempt(one, answers.SUSPENDED)
+    attempt(one, error_table.SUSPENDED)
     now.at += 36
-    attempt(one, answers.LOST)
+    attempt(one, error_table.LOST)
     assert one.closed(1) is not None
     opens = one.opens_in()
     assert opens is not None
@@ -133,7 +133,7 @@ def test_a_look_that_meets_silence_ends_no_pause(now: Now) -> None:
 
 def test_a_look_that_was_not_made_can_be_made(now: Now) -> None:
     one = gate(now)
-    attempt(one, answers.PAUSED)
+    attempt(one, error_table.PAUSED)
     now.at += 36
     look: Pass = one.enter(0, 1)
     one.leave(look, None)
@@ -144,7 +144,7 @@ def test_calls_that_were_under_way_when_the_pause_began_are_one_step(now: Now) -
     one = gate(now)
     entered = [one.enter(1, 1) for _ in range(3)]
     for each in entered:
-        one.leave(each, answers.QUOTA)
+        one.leave(each, error_table.QUOTA)
     opens = one.opens_in()
     assert opens is not None
     assert 24 <= opens <= 36
@@ -153,7 +153,7 @@ def test_calls_that_were_under_way_when_the_pause_began_are_one_step(now: Now) -
 def test_throttling_halves_the_pace(now: Now) -> None:
     pace = Pace(10.0)
     one = gate(now, pace=pace)
-    attempt(one, answers.THROTTLED)
+    attempt(one, error_table.THROTTLED)
     assert pace.rate == 5.0
 
 

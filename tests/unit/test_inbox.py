@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from relay.inbox import Captured, Inbox
-from relay.mail import Mail
-from relay.submission import Envelope, MailId
+from relay.capture.inbox import Captured, Inbox
+from relay.model.mail import Mail
+from relay.model.submission import Envelope, MailId
 
 
 def captured(name: str, size: int) -> Captured:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from relay.intake import Intake, Prepared
-from relay.mail import Choice, Mail
-from relay.reply import Refused
-from relay.submission import Envelope, MailId, Submission
-from relay.template import Source, Templates
+from relay.intake.prepare import Intake, Prepared
+from relay.model.mail import Choice, Mail
+from relay.model.reply import Refused
+from relay.model.submission import Envelope, MailId, Submission
+from relay.templates.template import Source, Templates
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 BROKEN = ("8bit-utf8-plain", "8bit-latin1", "8bit-cyrillic", "8bit-parts", "long-line")

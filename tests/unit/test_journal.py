@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from relay.events import Answered, Attempted, Overtaken, Refused, Settled
-from relay.job import Failed, Job, Queued, Replaced, Sending, Sent, Superseded
-from relay.journal import MAX_ATTEMPTS, Call, Entry, Journal
-from relay.mail import Choice, Mail
-from relay.outcome import Accepted, Deferred, Outcome, When
-from relay.reply import Reply
-from relay.submission import Envelope, MailId, Submission
+from relay.model.job import (
+    Failed,
+    Job,
+    Queued,
+    Replaced,
+    Sending,
+    Sent,
+    Superseded,
+)
+from relay.model.mail import Choice, Mail
+from relay.model.outcome import Accepted, Deferred, Outcome, When
+from relay.model.reply import Reply
+from relay.model.submission import Envelope, MailId, Submission
+from relay.observe.events import (
+    Answered,
+    Attempted,
+    Overtaken,
+    Refused,
+    Settled,
+)
+from relay.observe.journal import MAX_ATTEMPTS, Call, Entry, Journal
 
 ID = MailId("k3v9")
 ENVELOPE = Envelope("app@acme.example", ("ann@example.com",))

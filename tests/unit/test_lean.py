@@ -10,7 +10,7 @@ from botocore.loaders import create_loader
 from botocore.model import ServiceModel
 from botocore.regions import EndpointResolver
 
-from relay.transport.lean import OPERATIONS, SERVICES, LeanLoader
+from relay.ses.sdk_data import OPERATIONS, SERVICES, LeanLoader
 
 
 def _loaders() -> tuple[Any, Any]:

@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from relay.job import Sent
-from relay.queue.ledger import PAGE_BYTES, Obstacle, Selection, open_ledger
+from relay.model.job import Sent
+from relay.queue.admin import (
+    PAGE_BYTES,
+    Obstacle,
+    Selection,
+    open_ledger,
+)
 from tests.server.spool import (
     DAY,
     calls,

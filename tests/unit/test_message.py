@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.message import (
+from relay.content.header import (
     MAX_FIELDS,
     Field,
     Message,
@@ -13,7 +13,7 @@ from relay.message import (
     normalise,
     parse,
 )
-from relay.reply import Refused
+from relay.model.reply import Refused
 
 CORPUS = sorted((Path(__file__).parent.parent / "corpus").glob("*.eml"))
 

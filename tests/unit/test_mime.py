@@ -10,10 +10,10 @@ from email.policy import SMTP, default
 
 import pytest
 
-from relay.message import parse
-from relay.reply import Refused
-from relay.submission import Envelope
-from relay.template import Source, Templates
+from relay.content.header import parse
+from relay.model.reply import Refused
+from relay.model.submission import Envelope
+from relay.templates.template import Source, Templates
 
 ENVELOPE = Envelope("app@acme.example", ("ann@example.net",))
 IMAGE = bytes(range(256)) * 3

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.mounts import Mount, mount_of
+from relay.system.mounts import Mount, mount_of
 
 # As the kernel writes it (proc(5)): a container with a read-only layer, volumes of
 # several kinds, a name with a space, and one mount over another.

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from relay.pace import GROWS_EVERY, Pace
+from relay.delivery.pace import GROWS_EVERY, Pace
 
 
 def _departures(pace: Pace, seconds: float, recipients: int = 1) -> list[float]:

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from relay.pace import Pace
+from relay.delivery.pace import Pace
 
 TICKS = 1000  # of a second
 

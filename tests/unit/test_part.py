@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from relay.message import parse
-from relay.part import structure
+from relay.content.header import parse
+from relay.content.mime_parts import structure
 
 
 def bodies(content: bytes) -> list[bytes]:

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.smtp.path import BadParameter, BadPath, Path, is_sender, parse
+from relay.smtp.mail_and_rcpt import (
+    BadParameter,
+    BadPath,
+    Path,
+    is_sender,
+    parse,
+)
 
 
 @pytest.mark.parametrize(

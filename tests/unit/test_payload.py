@@ -10,10 +10,10 @@ from botocore.serialize import create_serializer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.mail import ListManagement, Mail, SendOptions
-from relay.submission import Envelope
-from relay.transport.payload import Payload
-from relay.transport.request import RequestSettings, request_for
+from relay.model.mail import ListManagement, Mail, SendOptions
+from relay.model.submission import Envelope
+from relay.ses.body import Payload
+from relay.ses.parameters import RequestSettings, request_for
 
 TEXT = st.text(max_size=30)  # quotes, controls, non-ASCII, astral: all of it
 ADDRESS = st.text(min_size=1, max_size=30)

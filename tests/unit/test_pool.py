@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from relay.transport.line import Answer, Broken
-from relay.transport.pool import Pool, Server, Unsent
+from relay.ses.http.connection import Answer, Broken
+from relay.ses.http.pool import Pool, Server, Unsent
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"

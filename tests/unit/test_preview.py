@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.lint import problems
-from relay.preview import Preview, code_in
-from relay.template import Source, Template
+from relay.templates.lint import problems
+from relay.templates.template import Source, Template
+from relay.web.preview import Preview, code_in
 
 
 @pytest.mark.parametrize(

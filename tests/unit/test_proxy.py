@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from relay.smtp.proxy import LONGEST_HEADER, NOBODY, SIGNATURE, BadHeader, Client, take
+from relay.smtp.proxy_protocol import (
+    LONGEST_HEADER,
+    NOBODY,
+    SIGNATURE,
+    BadHeader,
+    Client,
+    take,
+)
 
 V4 = bytes([192, 0, 2, 7, 198, 51, 100, 1]) + b"\x9c\x40\0\x19"
 V6 = bytes.fromhex("20010db8000000000000000000000007") * 2 + b"\x9c\x40\0\x19"

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from relay.delivery.admission import Gate
+from relay.delivery.dsn import Reporter
+from relay.delivery.pace import Pace
 from relay.delivery.queued import QueuedDelivery
 from relay.delivery.worker import Worker
-from relay.dsn import Reporter
-from relay.events import Events
-from relay.gate import Gate
-from relay.intake import Prepared
-from relay.job import Job, Queued, Replaced, RetryPolicy
-from relay.mail import Mail, SendOptions
-from relay.outcome import Accepted, Outcome, When
-from relay.pace import Pace
+from relay.intake.prepare import Prepared
+from relay.model.job import Job, Queued, Replaced, RetryPolicy
+from relay.model.mail import Mail, SendOptions
+from relay.model.outcome import Accepted, Outcome, When
+from relay.model.submission import Envelope, MailId, Submission
+from relay.observe.events import Events
 from relay.queue import Claim
-from relay.submission import Envelope, MailId, Submission
 from tests.memory_queue import MemoryQueue
 
 CONTENT = b"From: a@b.example\r\n\r\nx\r\n"

@@ -9,10 +9,14 @@ from typing import cast
 
 import pytest
 
-from relay.message import parse
-from relay.reencode import check_structure, has_long_line, reencode
-from relay.reply import Refused
-from relay.words import words
+from relay.content.encoded_words import words
+from relay.content.header import parse
+from relay.content.ses_safe import (
+    check_structure,
+    has_long_line,
+    reencode,
+)
+from relay.model.reply import Refused
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 BROKEN = ("8bit-utf8-plain", "8bit-latin1", "8bit-cyrillic", "8bit-parts", "long-line")

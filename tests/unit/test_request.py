@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from relay.mail import ListManagement, Mail, SendOptions
-from relay.submission import Envelope
-from relay.transport.request import RequestSettings, request_for
+from relay.model.mail import ListManagement, Mail, SendOptions
+from relay.model.submission import Envelope
+from relay.ses.parameters import RequestSettings, request_for
 
 MAIL = Mail(Envelope("app@a.example", ("b@b.example", "a@a.example")), b"From: x\r\n")
 BARE = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from relay.reply import INTERNAL, Reply
-from relay.smtp.access import Doorkeeper, Limits
+from relay.model.reply import INTERNAL, Reply
 from relay.smtp.data import Memory
-from relay.smtp.service import Service
+from relay.smtp.doorkeeper import Doorkeeper, Limits
+from relay.smtp.listener_settings import Service
 from relay.smtp.session import Session
 
 

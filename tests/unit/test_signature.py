@@ -14,7 +14,7 @@ from botocore.credentials import ReadOnlyCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.transport.signature import Keys, Signer, Target
+from relay.ses.sigv4 import Keys, Signer, Target
 
 TARGET = Target(
     "email.eu-west-1.amazonaws.com",

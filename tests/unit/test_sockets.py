@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from relay.sockets import CannotListen, bind
+from relay.system.sockets import CannotListen, bind
 
 
 def test_trap_46_port_0_gives_all_addresses_of_a_name_one_port() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relay.job import (
+from relay.model.job import (
     Failed,
     Queued,
     RetryPolicy,
@@ -15,8 +15,14 @@ from relay.job import (
     release,
     settle,
 )
-from relay.outcome import Accepted, Deferred, Outcome, Rejected, When
-from relay.reply import Reply
+from relay.model.outcome import (
+    Accepted,
+    Deferred,
+    Outcome,
+    Rejected,
+    When,
+)
+from relay.model.reply import Reply
 
 BUSY = Reply(454, "4.5", "Slowly")
 NO = Reply(554, "6.0", "No")

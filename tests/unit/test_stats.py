@@ -6,14 +6,27 @@ import inspect
 
 import pytest
 
-from relay import stats as module
-from relay.events import Answered, Attempted, Refused
-from relay.mail import Choice, Mail
-from relay.outcome import Accepted, Deferred, Outcome, Rejected, When
-from relay.reply import Reply
-from relay.stats import POINTS, Histogram, Now, Point, Stats, answer_class
-from relay.submission import Envelope, MailId, Submission
-from relay.transport import answers
+from relay.model.mail import Choice, Mail
+from relay.model.outcome import (
+    Accepted,
+    Deferred,
+    Outcome,
+    Rejected,
+    When,
+)
+from relay.model.reply import Reply
+from relay.model.submission import Envelope, MailId, Submission
+from relay.observe import stats as module
+from relay.observe.events import Answered, Attempted, Refused
+from relay.observe.stats import (
+    POINTS,
+    Histogram,
+    Now,
+    Point,
+    Stats,
+    answer_class,
+)
+from relay.ses import error_table
 
 SUBMISSION = Submission(MailId("k3v9"), Envelope(None, ("a@b.example",)), b"12345")
 OK = Reply(250, "0.0", "Ok 1")
@@ -30,15 +43,17 @@ def answered(
 def test_every_row_of_the_reply_table_has_a_class() -> None:
     rows = [
         one
-        for _, one in inspect.getmembers(answers)
+        for _, one in inspect.getmembers(error_table)
         if isinstance(one, Deferred | Rejected)
     ]
     assert len(rows) > 18
     unknown = {str(one.reply) for one in rows if answer_class(one) == "unknown"}
-    assert unknown == {str(answers.UNKNOWN.reply)}
-    said = answers.outcome_for("MessageRejected", 400, "Email address is not verified")
+    assert unknown == {str(error_table.UNKNOWN.reply)}
+    said = error_table.outcome_for(
+        "MessageRejected", 400, "Email address is not verified"
+    )
     assert answer_class(said) == "not_verified"
-    said = answers.outcome_for("MessageRejected", 400, "Virus")
+    said = error_table.outcome_for("MessageRejected", 400, "Virus")
     assert answer_class(said) == "content"
 
 
@@ -70,7 +85,7 @@ def test_a_client_makes_no_series() -> None:
 def test_an_alarm_stands_until_ses_takes_a_mail() -> None:
     stats = Stats(usages=())
     mail = Mail(SUBMISSION.envelope, b"")
-    denied = answers.outcome_for("AccessDeniedException", 403, "no")
+    denied = error_table.outcome_for("AccessDeniedException", 403, "no")
     assert isinstance(denied, Deferred)
     stats(Attempted(SUBMISSION.id, 0, mail, 1, denied, 0.1))
     stats(Attempted(SUBMISSION.id, 0, mail, 1, BUSY, 0.1))  # says nothing of it

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from relay import samples
-from relay.message import parse
-from relay.reply import Refused
-from relay.submission import Envelope
-from relay.template import Source, TemplateError, Templates
+from relay.content.header import parse
+from relay.model.reply import Refused
+from relay.model.submission import Envelope
+from relay.templates import samples
+from relay.templates.template import Source, TemplateError, Templates
 
 ENVELOPE = Envelope("app@acme.example", ("ann@example.net",))
 ORIGINAL = (

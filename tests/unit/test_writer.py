@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.queue.writer import Writer
+from relay.queue.shared_commit import Writer
 
 
 def connected(path: Path, *, patience: float = 0.2) -> sqlite3.Connection:

@@ -1,0 +1,269 @@
+"""A view of an RFC 5322 content as raw bytes: fields in and out, nothing else moved.
+
+Joining the parts of a `Message` gives back each byte of what was parsed.
+What makes sense of MIME is elsewhere.
+"""
+
+from __future__ import annotations
+
+import binascii
+import codecs
+import re
+from dataclasses import dataclass
+from io import IncrementalNewlineDecoder
+from typing import NamedTuple
+
+from relay.model.reply import Refused, Reply
+
+MAX_FIELDS = 1000
+MAX_HEADER_BYTES = 256_000
+MAX_DEPTH = 100
+MAX_PARTS = 500
+_PIECE = 1 << 18  # bytes that are looked at at once
+
+TOO_MANY_FIELDS = Reply(554, "6.0", f"More than {MAX_FIELDS} header fields")
+HEADER_TOO_LARGE = Reply(554, "6.0", f"Header larger than {MAX_HEADER_BYTES} bytes")
+
+# A field's name, perhaps white space (RFC 5322 section 4.5), then the colon. What
+# begins as a control header is one, whatever stands in its name and even without
+# its colon: it must be found to be removed.
+_NAME = re.compile(
+    rb"([!-9;-~]+)[ \t\r\n]*:"
+    rb"|((?i:x-(?:relay|ses)-)[^:\r\n]*):"
+    rb"|((?i:x-(?:relay|ses)-)[A-Za-z0-9_-]*)"
+)
+_BLANKS = re.compile(rb"[ \t]*")
+# A field as nearly all are: its name, the colon at once, whole lines.
+_PLAIN_FIELD = re.compile(
+    rb"^(([!-9;-~]++):[^\r]*+\r\n(?:[ \t][^\r]*+\r\n)*+)", re.MULTILINE
+)
+# Lines that tell a header whose first line is broken from a text without a header.
+_KNOWN = re.compile(
+    rb"(?im)^(?:from|to|cc|bcc|subject|date|message-id|mime-version|reply-to|sender"
+    rb"|received|return-path|content-[a-z-]+|resent-[a-z-]+|x-[!-9;-~]+)[ \t]*:"
+)
+_ENCODED_WORD = re.compile(r"=\?([^?\s*]+)(?:\*[^?\s]*)?\?([BbQq])\?([^?]*)\?=")
+_ESCAPED = re.compile(rb"=([0-9A-Fa-f]{2})")
+# Python's own codecs, which are no charsets of mail.
+_NO_CHARSETS = frozenset(
+    {"unicode_escape", "raw-unicode-escape", "unicode-escape", "undefined", "idna"}
+)
+
+
+class Field(NamedTuple):
+    """One header field; `raw` is all of it, folds and final CRLF included.
+
+    A line that is no field, among others that are, has an empty name.
+    A named tuple, as a mail has a dozen: a frozen dataclass takes 0.43 µs to make
+    instead of 0.27.
+    """
+
+    name: str
+    raw: bytes
+
+    @property
+    def key(self) -> str:
+        """The name in lower case."""
+        return self.name.lower()
+
+    @property
+    def value(self) -> str:
+        """The body of the field, unfolded; what is not UTF-8 as surrogates."""
+        body = self.raw.partition(b":")[2] if self.name else self.raw
+        text = body.decode("utf-8", "surrogateescape")
+        return text.replace("\r\n", "").strip(" \t")
+
+
+def field(name: str, value: str) -> Field:
+    """Make a field of an ASCII value that is folded already where it must be."""
+    return Field(name, f"{name}: {value}\r\n".encode("ascii"))
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """`rest` is the empty line, if there is one, and the body."""
+
+    fields: tuple[Field, ...]
+    rest: bytes
+
+    @property
+    def body(self) -> bytes:
+        """What follows the empty line."""
+        return self.rest.removeprefix(b"\r\n")
+
+    @property
+    def content(self) -> bytes:
+        """The whole, each byte as it was parsed."""
+        return b"".join([*(one.raw for one in self.fields), self.rest])
+
+    def first(self, name: str) -> Field | None:
+        """The first field of this name, in any case."""
+        key = name.lower()
+        for one in self.fields:
+            if one.name.lower() == key:
+                return one
+        return None
+
+    def all(self, name: str) -> tuple[Field, ...]:
+        """All fields of this name, in any case."""
+        key = name.lower()
+        return tuple([one for one in self.fields if one.name.lower() == key])
+
+
+def normalise(content: bytes) -> bytes:
+    """Make CRLF of every bare CR and LF; CR CR LF is two line ends."""
+    # Counting them takes three times as long, and none else their turn (measured).
+    found = IncrementalNewlineDecoder(None, translate=False)
+    for start in range(0, len(content), _PIECE):
+        found.decode(content[start : start + _PIECE].decode("latin-1"))
+    found.decode("", final=True)
+    if found.newlines in (None, "\r\n"):
+        return content
+    one = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return one.replace(b"\n", b"\r\n")
+
+
+def header_of(content: bytes) -> bytes:
+    """The header section: all before the first empty line, or nothing.
+
+    A broken line in it does not end it, because to some receivers it does not
+    either, and a control header after it must not reach them. But a text whose
+    first line is no field, with no well-known field below, has no header.
+    """
+    if content.startswith(b"\r\n"):
+        return b""
+    end = content.find(b"\r\n\r\n")
+    size = len(content) if end < 0 else end + 2
+    first = content.find(b"\r\n", 0, size)
+    if _NAME.match(content, _indent(content), first if first >= 0 else size):
+        return content[:size]
+    known = _KNOWN.search(content, 0, min(size, MAX_HEADER_BYTES))
+    return content[:size] if known else b""
+
+
+def parse(content: bytes) -> Message:
+    """Take `content`, whose lines end in CRLF, apart.
+
+    Raises Refused for a header over the limits.
+    """
+    header = header_of(content)
+    return Message(limited_fields(header), content[len(header) :])
+
+
+def limited_fields(header: bytes) -> tuple[Field, ...]:
+    """Split a header section. Raises Refused when it is over the limits."""
+    if len(header) > MAX_HEADER_BYTES:
+        raise Refused(HEADER_TOO_LARGE)
+    fields = fields_of(header)
+    if len(fields) > MAX_FIELDS:
+        raise Refused(TOO_MANY_FIELDS)
+    return fields
+
+
+def fields_of(header: bytes) -> tuple[Field, ...]:
+    """Split a header section, without a look at its size."""
+    # Measured with 11 fields: 8 µs by one pattern, 20 µs one by one.
+    fields: list[Field] = []
+    position = 0
+    for raw, name in _PLAIN_FIELD.findall(header):
+        fields.append(Field(name.decode("ascii"), raw))
+        position += len(raw)
+    if position == len(header):
+        return tuple(fields)
+    fields = []
+    position = 0
+    while position < len(header):
+        end = _field_end(header, position)
+        # White space before the very first name continues nothing.
+        match = _NAME.match(header, position or _indent(header), end)
+        name = match[match.lastindex or 0].decode("latin-1") if match else ""
+        fields.append(Field(name.rstrip(), header[position:end]))
+        position = end
+    return tuple(fields)
+
+
+def _indent(header: bytes) -> int:
+    """How much white space stands before the first name."""
+    if not header.startswith((b" ", b"\t")):
+        return 0
+    match = _BLANKS.match(header)
+    return match.end() if match else 0
+
+
+def _field_end(header: bytes, start: int) -> int:
+    """Where the field that starts there ends, its folded lines included."""
+    end = start
+    while True:
+        line_end = header.find(b"\r\n", end)
+        if line_end < 0:
+            return len(header)
+        end = line_end + 2
+        if header[end : end + 1] not in (b" ", b"\t"):
+            return end
+
+
+def decoded(value: str) -> str:
+    """Decode the RFC 2047 words in `value`, leniently; what is no UTF-8 is replaced."""
+    if "=?" not in value:
+        return value if value.isascii() else _without_surrogates(value)
+    pieces: list[str] = []
+    data = b""
+    charset = ""
+    position = 0
+    for match in _ENCODED_WORD.finditer(value):
+        between = value[position : match.start()]
+        word = _word_bytes(match[2], match[3])
+        if word is None:
+            continue
+        # White space between two words is not text, and a character may begin in
+        # one word and end in the next (RFC 2047 sections 6.2 and 5, often broken).
+        if between.strip() or not position or match[1].lower() != charset:
+            pieces.append(text_of(data, charset) if data else "")
+            data = b""
+            if between.strip() or not position:
+                pieces.append(between)
+        data += word
+        charset = match[1].lower()
+        position = match.end()
+    if data:
+        pieces.append(text_of(data, charset))
+    pieces.append(value[position:])
+    return _without_surrogates("".join(pieces))
+
+
+def _word_bytes(encoding: str, text: str) -> bytes | None:
+    raw = text.encode("utf-8", "surrogateescape")
+    if encoding in "Qq":
+        return _ESCAPED.sub(
+            lambda match: bytes.fromhex(match[1].decode()), raw.replace(b"_", b" ")
+        )
+    try:
+        return binascii.a2b_base64(raw + b"=" * (-len(raw) % 4))
+    except binascii.Error:
+        return None
+
+
+def _without_surrogates(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        data = text.encode("utf-8", "surrogatepass")
+        # Bytes that came in by surrogateescape are bytes again; the rest goes.
+        try:
+            data = text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            pass
+        return data.decode("utf-8", "replace")
+    return text
+
+
+def text_of(data: bytes, charset: str) -> str:
+    """Decode bytes, whatever the charset says; never fails."""
+    for name in (charset, "utf-8"):
+        try:
+            codec = codecs.lookup(name)
+            if codec.name not in _NO_CHARSETS:
+                return data.decode(codec.name)
+        except (LookupError, UnicodeError, ValueError):
+            continue
+    return data.decode("latin-1")

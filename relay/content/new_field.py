@@ -1,0 +1,76 @@
+"""New header fields of any text: folded, quoted and encoded as RFC 5322 asks."""
+
+from __future__ import annotations
+
+import re
+
+from relay.content.encoded_words import words
+from relay.content.header import Field
+from relay.content.mailbox import Mailbox
+
+LINE = 78
+
+_SPECIALS = re.compile(r"[^A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]")
+_LOOKS_ENCODED = re.compile(r"=\?.*\?=")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def one_line(text: str) -> str:
+    """Make a space of every control character: no value begins a new header."""
+    if text.isprintable():  # a tenth of the pattern's time
+        return text
+    return _CONTROL.sub(" ", text)
+
+
+def phrase(name: str) -> str:
+    """A display name as RFC 5322 wants it: bare, quoted, or RFC 2047 words."""
+    if not name.isascii() or _LOOKS_ENCODED.search(name) or len(name) > 60:
+        return encoded(name)
+    if _SPECIALS.search(name) or name != name.strip():
+        escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return name
+
+
+def encoded(text: str) -> str:
+    """RFC 2047 words with spaces between, each of 75 characters at most."""
+    return " ".join(words(text))
+
+
+def folded(name: str, value: str) -> Field:
+    """A field of an ASCII value in lines of at most 78 where spaces allow."""
+    if len(name) + len(": ") + len(value) <= LINE:
+        return Field(name, f"{name}: {value}\r\n".encode("ascii"))
+    line, lines = f"{name}:", []
+    for number, word in enumerate(value.split(" ")):
+        # The first word stays beside the name, unless it fits only below it.
+        crowded = len(line) + 1 + len(word) > LINE
+        if crowded and (number > 0 or len(word) < LINE):
+            lines.append(line)
+            line = ""
+        line += f" {word}"
+    return Field(name, "\r\n".join([*lines, line]).encode("ascii") + b"\r\n")
+
+
+def address_field(name: str, mailbox: Mailbox) -> Field:
+    """A field of one mailbox, its name quoted or encoded where it must be."""
+    shown = f"{phrase(mailbox.name)} <{mailbox.address}>"
+    return folded(name, shown if mailbox.name else mailbox.address)
+
+
+def unstructured(name: str, value: str) -> Field:
+    """A field of free text, such as Subject."""
+    value = one_line(value)
+    if len(value) <= LINE - 2 and value.isascii() and "=?" not in value:
+        return folded(name, value)  # as most are: nothing to encode
+    words = value.split(" ")
+    hard = [
+        number
+        for number, word in enumerate(words)
+        if not word.isascii() or _LOOKS_ENCODED.search(word) or len(word) > LINE - 2
+    ]
+    if hard:
+        first, last = hard[0], hard[-1] + 1
+        middle = encoded(" ".join(words[first:last]))
+        value = " ".join([*words[:first], middle, *words[last:]])
+    return folded(name, value)

@@ -1,0 +1,92 @@
+"""The account's sending rate, asked of SES now and then, sets the pace."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from random import uniform
+from typing import Protocol
+
+from relay import log
+from relay.delivery.pace import Pace
+
+# Seconds. All callers of an account share one request per second of this kind.
+ASKS_EVERY = 300.0
+JITTER = 0.2
+
+
+class Unanswered(Exception):  # noqa: N818 - a statement about the question
+    """SES did not say; the text is for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What the account may send: recipients per second, and in 24 hours.
+
+    `used` are those of the last 24 hours; None: SES did not say.
+    """
+
+    rate: float
+    per_day: float | None = None
+    used: float | None = None
+
+
+class Account(Protocol):
+    """Who knows the account's quota."""
+
+    async def quota(self) -> Quota:
+        """The quota, as GetAccount says it. Raises Unanswered."""
+
+
+class AccountPace:
+    """Keeps `pace` at `share` of the account's rate; `quota` is what SES said last."""
+
+    name = "account"
+
+    def __init__(self, account: Account, pace: Pace, *, share: float) -> None:
+        self._account = account
+        self._pace = pace
+        self._share = share
+        self._warned = False
+        self.quota: Quota | None = None
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Ask at once, and again every five minutes or a little later."""
+        asking = asyncio.create_task(self._ask_now_and_then())
+        stop = asyncio.create_task(stopping.wait())
+        try:
+            # A question under way holds up no stop.
+            await asyncio.wait([asking, stop], return_when=asyncio.FIRST_COMPLETED)
+            if asking.done():
+                asking.result()
+        finally:
+            asking.cancel()
+            stop.cancel()
+
+    async def _ask_now_and_then(self) -> None:
+        while True:
+            await self._ask()
+            await asyncio.sleep(ASKS_EVERY * uniform(1, 1 + JITTER))  # noqa: S311
+
+    async def _ask(self) -> None:
+        try:
+            self.quota = await self._account.quota()
+        except Unanswered as error:
+            if not self._warned:
+                log.line(
+                    logging.WARNING,
+                    "no pace",
+                    detail=f"GetAccount: {error}; allow ses:GetAccount, or set "
+                    "pace.rate to recipients per second",
+                )
+            self._warned = True
+            return
+        self._warned = False
+        rate = self.quota.rate
+        if rate <= 0:  # SES' way to say that there is no limit
+            self._pace.set_full(None)
+            return
+        # In any one second not more than the whole rate, bucket and all.
+        self._pace.set_full(rate * self._share, rate * (1 - self._share))
+        log.line(logging.DEBUG, "pace", rate=round(rate * self._share, 2), account=rate)

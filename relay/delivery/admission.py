@@ -1,0 +1,207 @@
+"""Whether an attempt may begin now: calls, memory, pace, pause, silence, the stop.
+
+Every attempt goes through here, those of waiting clients and those of the worker.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import uniform
+
+from relay.delivery.pace import Pace
+from relay.model.outcome import Deferred, Effect, Outcome
+
+JITTER = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """No attempt may begin now; `reason` is for the client, where there is one."""
+
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Pass:
+    """One attempt that was let in, and has to `leave`."""
+
+    size: int
+    recipients: int
+    began: float
+
+
+class Gate:
+    """Counts the attempts under way, and remembers what SES said last.
+
+    At most `concurrency` attempts, with at most `memory` bytes of content between
+    them (one always may). `looks` are the seconds between attempts while sending is
+    paused; the last repeats.
+    """
+
+    def __init__(
+        self,
+        *,
+        pace: Pace,
+        concurrency: int,
+        memory: int,
+        silent_after: float,
+        looks: Sequence[float],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.pace = pace
+        self.stopping = False
+        self._free = concurrency
+        self._memory = memory
+        self._silent_after = silent_after
+        self._looks = looks
+        self._now = now
+        self._bytes = 0
+        self._under_way: dict[int, Pass] = {}
+        self._answered_at = float("-inf")
+        self._unanswered = ""  # what the latest attempt without an answer came to
+        self._pause: str | None = None
+        self._looked = 0
+        self._look_at = 0.0
+        self._looking = False
+        self._changed: list[Callable[[], None]] = []
+        self._resumed: list[Callable[[], None]] = []
+
+    @property
+    def paused(self) -> str:
+        """Why all sending is paused, "" when it is not."""
+        return self._pause or ""
+
+    # For a client that waits.
+
+    def silence(self) -> Closed | None:
+        """Tell whether SES is silent, and what is known of why."""
+        if self._unanswered:
+            return Closed(self._unanswered)
+        limit = self._now() - self._silent_after
+        for one in self._under_way.values():
+            if one.began > limit:
+                break  # they are in the order of their beginning
+            if self._answered_at < one.began + self._silent_after:
+                return Closed()
+        return None
+
+    def closed(self, size: int) -> Closed | None:
+        """Tell why no attempt with `size` bytes may begin now; None: one may."""
+        if self.stopping:
+            return Closed("shutting down")
+        if self._pause is not None and (self._looking or self._now() < self._look_at):
+            return Closed(self._pause)
+        if self._free < 1 or (self._under_way and self._bytes + size > self._memory):
+            return Closed()
+        if self.pace.ready_in(self._now()) > 0:
+            return Closed()
+        return None
+
+    def enter(self, size: int, recipients: int) -> Pass:
+        """Begin an attempt, whatever `closed` says."""
+        now = self._now()
+        one = Pass(size, recipients, now)
+        self._free -= 1
+        self._bytes += size
+        self._under_way[id(one)] = one
+        self.pace.take(recipients, now)
+        self._looking = self._looking or self._pause is not None
+        return one
+
+    def leave(self, one: Pass, outcome: Outcome | None) -> None:
+        """End an attempt; None: none was made."""
+        self._free += 1
+        self._bytes -= one.size
+        del self._under_way[id(one)]
+        if outcome is None:
+            self.pace.give_back(one.recipients)
+            self._looking = False
+        else:
+            self._heed(one, outcome)
+        self._tell(self._changed)
+
+    def _heed(self, one: Pass, outcome: Outcome) -> None:
+        now = self._now()
+        deferred = outcome if isinstance(outcome, Deferred) else None
+        if deferred is not None and deferred.silent:
+            self._unanswered = deferred.reply.text
+            if self._pause is not None and self._looking:
+                self._look_later(now)
+            return
+        self._unanswered = ""
+        self._answered_at = now
+        effect = Effect.NONE if deferred is None else deferred.effect
+        if effect is Effect.SLOWER:
+            self.pace.throttled(one.began, now)
+        if deferred is not None and effect is Effect.PAUSE:
+            # Those under way when the pause began say the same; one look is one step.
+            if self._pause is None:
+                self._looked = 0
+                self._look_later(now)
+            elif self._looking:
+                self._look_later(now)
+            self._pause = deferred.reply.text
+        elif self._pause is not None:
+            self._pause, self._looking = None, False
+            self._tell(self._resumed)
+
+    def _look_later(self, now: float) -> None:
+        delay = self._looks[min(self._looked, len(self._looks) - 1)]
+        self._looked += 1
+        self._look_at = now + delay * uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+        self._looking = False
+
+    # For the worker.
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._under_way)
+
+    @property
+    def free_bytes(self) -> int:
+        return max(self._memory - self._bytes, 0)
+
+    def room(self, limit: int) -> int:
+        """How many attempts may begin now, at most `limit`; their size is not known."""
+        if self.closed(0) is not None:
+            return 0
+        if self._under_way and not self.free_bytes:
+            return 0
+        if self._pause is not None:
+            return 1
+        return min(self._free, limit, self.pace.room(self._now()))
+
+    def correct(self, one: Pass, size: int, recipients: int) -> None:
+        """Say of an attempt that entered how large it is."""
+        self._bytes += size - one.size
+        self.pace.take(recipients - one.recipients, self._now())
+        one.size, one.recipients = size, recipients
+
+    def opens_in(self) -> float | None:
+        """Seconds until an attempt may begin; None: one under way has to end first."""
+        now = self._now()
+        if self.stopping or self._free < 1 or self._looking:
+            return None
+        if self._pause is not None:
+            return max(self._look_at - now, 0.0)
+        return self.pace.ready_in(now) or None
+
+    def on_change(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called when an attempt ends, and at the stop."""
+        self._changed.append(changed)
+
+    def on_resume(self, resumed: Callable[[], None]) -> None:
+        """Have `resumed` called when a pause ends."""
+        self._resumed.append(resumed)
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self.stopping = True
+        self._tell(self._changed)
+
+    @staticmethod
+    def _tell(listeners: Sequence[Callable[[], None]]) -> None:
+        for listener in listeners:
+            listener()

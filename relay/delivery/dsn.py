@@ -1,0 +1,166 @@
+"""Reports about mail that failed (RFC 3464), as further jobs; pure.
+
+Nothing of a templated mail's body, subject or variables is in them: what a template
+made may hold a one-time code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import formatdate
+
+from relay.content.header import Field, fields_of, header_of
+from relay.content.new_field import folded
+from relay.model.ids import new_id
+from relay.model.job import Failed, Job, Queued
+from relay.model.mail import Mail, SendOptions
+from relay.model.submission import Envelope
+
+# Of a templated mail these alone: the others may be made of variables.
+OF_A_TEMPLATE = frozenset({"date", "message-id", "to", "cc"})
+MAX_HEADER = 64_000  # bytes of the original header in a report
+MAX_LINE = 998
+
+_DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Writes the reports that a failed mail asks for.
+
+    `sender` is `reportFrom` (empty: none to senders), `operator` is `reportTo`;
+    `author` stands in From where there is no `sender`. A report is tried for
+    `lifetime` seconds.
+    """
+
+    sender: str
+    operator: str
+    author: str
+    hostname: str
+    lifetime: float
+    options: SendOptions
+
+    def reports(
+        self,
+        job: Job,
+        failed: Failed,
+        *,
+        now: float,
+        unix: Callable[[float], float],
+    ) -> tuple[Job, ...]:
+        """One report for each who is owed one; none about a report.
+
+        `unix` makes Unix time of the queue's, in which `now` is.
+        """
+        if job.report:
+            return ()
+        to = []
+        sender = job.mail.envelope.sender
+        if self.sender and sender and _DOMAIN.fullmatch(sender.rpartition("@")[2]):
+            to.append(sender)
+        if self.operator and self.operator not in to:
+            to.append(self.operator)
+        arrived, written = formatdate(unix(job.accepted_at)), formatdate(unix(now))
+        return tuple(
+            self._job(one, now, self._content(one, job, failed, arrived, written))
+            for one in to
+        )
+
+    def _job(self, to: str, now: float, content: bytes) -> Job:
+        return Job(
+            id=new_id(),
+            number=0,
+            # The null sender: a report about this one would be a loop.
+            mail=Mail(Envelope(None, (to,)), content, self.options),
+            accepted_at=now,
+            expires_at=now + self.lifetime,
+            state=Queued(0, due=now),
+            report=True,
+        )
+
+    def _content(
+        self, to: str, job: Job, failed: Failed, arrived: str, written: str
+    ) -> bytes:
+        boundary = f"report-{job.id}"
+        author = self.sender or self.author
+        fields = (
+            folded("From", f"Mail relay <{author}>"),
+            folded("To", f"<{to}>"),
+            folded("Subject", "Mail could not be delivered"),
+            folded("Date", written),
+            folded("Auto-Submitted", "auto-replied"),
+            folded("MIME-Version", "1.0"),
+            Field(
+                "Content-Type",
+                b"Content-Type: multipart/report; report-type=delivery-status;\r\n"
+                b' boundary="' + boundary.encode() + b'"\r\n',
+            ),
+        )
+        parts = (
+            ("text/plain; charset=us-ascii", _for_people(job, failed, arrived)),
+            ("message/delivery-status", self._for_machines(job, failed, arrived)),
+            ("text/rfc822-headers", _original(job.mail)),
+        )
+        lines = [b"".join(field.raw for field in fields)]
+        for kind, body in parts:
+            lines.append(f"--{boundary}\r\nContent-Type: {kind}\r\n\r\n".encode())
+            lines.append(body)
+        lines.append(f"--{boundary}--\r\n".encode())
+        return b"\r\n".join(lines)
+
+    def _for_machines(self, job: Job, failed: Failed, arrived: str) -> bytes:
+        reply = failed.reply
+        # A mail that was given up failed for good, whatever was said last.
+        status = f"5.{reply.detail}"
+        groups = [f"Reporting-MTA: dns; {self.hostname}\r\nArrival-Date: {arrived}\r\n"]
+        groups += [
+            f"Final-Recipient: rfc822; {recipient}\r\n"
+            "Action: failed\r\n"
+            f"Status: {status}\r\n"
+            f"Diagnostic-Code: smtp; {_wrapped(str(reply))}\r\n"
+            for recipient in job.mail.envelope.recipients
+        ]
+        return "\r\n".join(groups).encode("ascii", "replace")
+
+
+def _for_people(job: Job, failed: Failed, arrived: str) -> bytes:
+    text = [
+        "This mail could not be delivered, and is not tried again.",
+        "",
+        f"  Taken:    {arrived}, as {job.id}",
+        *(f"  To:       {recipient}" for recipient in job.mail.envelope.recipients),
+        f"  Attempts: {failed.attempts}",
+        f"  Answer:   {_wrapped(str(failed.reply))}",
+    ]
+    if failed.maybe_sent:
+        text += ["", "The end of an attempt was not seen: it may have been sent."]
+    return "\r\n".join([*text, ""]).encode("ascii", "replace")
+
+
+def _wrapped(text: str) -> str:
+    """A long reply on lines of its own, as a folded field's value."""
+    lines, line = [], ""
+    for word in text.split(" "):
+        if line and len(line) + len(word) > 70:
+            lines.append(line)
+            line = ""
+        line = f"{line} {word}" if line else word
+    return "\r\n    ".join([*lines, line])
+
+
+def _original(mail: Mail) -> bytes:
+    """The header of what failed, in ASCII, as far as it may be shown."""
+    kept = []
+    size = 0
+    for field in fields_of(header_of(mail.content)):
+        if mail.choice.template and field.key not in OF_A_TEMPLATE:
+            continue
+        raw = bytes(byte if byte < 128 else ord("?") for byte in field.raw)
+        size += len(raw)
+        if size > MAX_HEADER:
+            break
+        if all(len(line) <= MAX_LINE for line in raw.split(b"\r\n")):
+            kept.append(raw)
+    return b"".join(kept)

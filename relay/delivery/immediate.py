@@ -1,0 +1,161 @@
+"""Without a queue: SES' answer is the reply, and 250 means that SES took the mail."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import assert_never
+
+from relay import log
+from relay.delivery import attempt, ok
+from relay.delivery.pace import Pace
+from relay.delivery.transport import Transport
+from relay.intake.prepare import Prepared
+from relay.model.mail import Mail
+from relay.model.outcome import (
+    Accepted,
+    Deferred,
+    Effect,
+    Outcome,
+    Rejected,
+    When,
+)
+from relay.model.reply import SHUTTING_DOWN, Reply
+from relay.model.submission import Submission
+from relay.observe.events import Answered, Attempted, Events
+
+TOO_MANY_CALLS = Reply(451, "3.2", "Too many calls")
+TOO_FAST = Reply(454, "4.5", "Throttling failure: Maximum sending rate exceeded")
+
+# Seconds between the attempts of one mail while its client waits; the last repeats.
+PAUSES = (0.5, 1.0)
+
+
+class DirectDelivery:
+    """Attempts while the client waits.
+
+    `attempt_seconds` tells how long an attempt on a mail may take at most.
+    """
+
+    def __init__(
+        self,
+        *,
+        transport: Transport,
+        events: Events,
+        pace: Pace,
+        answer_within: float,
+        concurrency: int,
+        attempt_seconds: Callable[[Mail], float],
+        accepted_as: str = "Ok",
+    ) -> None:
+        self._transport = transport
+        self._events = events
+        self._pace = pace
+        self._answer_within = answer_within
+        self._calls = asyncio.Semaphore(concurrency)
+        self._attempt_seconds = attempt_seconds
+        self._accepted_as = accepted_as
+        self._stop_at: float | None = None
+
+    def stop_within(self, seconds: float) -> None:
+        """Begin no attempt that could not end within `seconds` from now."""
+        self._stop_at = time.monotonic() + seconds
+
+    async def deliver(
+        self,
+        submission: Submission,
+        prepared: Prepared,
+        *,
+        started: float,
+        left: Callable[[], bool],
+    ) -> Reply:
+        """Send the mail, and give SES' answer; to whom matters not."""
+        (mail,) = prepared.mails  # without a queue a mail has at most 50 recipients
+        outcome, attempts = await self._attempts(mail, submission, started)
+        match outcome:
+            case Accepted(message_id):
+                reply = ok(message_id, self._accepted_as)
+            case Deferred(reply) | Rejected(reply):
+                pass
+            case _:
+                assert_never(outcome)
+        self._events.emit(
+            Answered(
+                submission,
+                prepared.mails,
+                reply,
+                outcome,
+                attempts,
+                time.monotonic() - started,
+                prepared.warnings,
+            )
+        )
+        return reply
+
+    async def _attempts(
+        self, mail: Mail, submission: Submission, started: float
+    ) -> tuple[Outcome, int]:
+        """Attempt until SES decided, or until `answerWithin` is over."""
+        deadline = started + self._answer_within
+        count = 0
+        while True:
+            if not self._may_begin(mail):
+                return Deferred(SHUTTING_DOWN, When.SOON), count
+            if not await self._call(deadline):
+                return Deferred(TOO_MANY_CALLS, When.SOON), count
+            try:
+                if not await self._turn(mail, deadline):
+                    return Deferred(TOO_FAST, When.SOON), count
+                if not self._may_begin(mail):
+                    return Deferred(SHUTTING_DOWN, When.SOON), count
+                count += 1
+                outcome = await self._attempt(mail, submission, count)
+            finally:
+                self._calls.release()
+            pause = PAUSES[min(count, len(PAUSES)) - 1]
+            if (
+                not (isinstance(outcome, Deferred) and outcome.again)
+                or time.monotonic() + pause > deadline
+            ):
+                return outcome, count
+            log.line(logging.DEBUG, "again", id=submission.id, reply=str(outcome.reply))
+            await asyncio.sleep(pause)
+
+    async def _call(self, deadline: float) -> bool:
+        """Wait for a call to be free; False: none was before `deadline`."""
+        if not self._calls.locked():
+            return await self._calls.acquire()  # at once, without a clock
+        try:
+            async with asyncio.timeout(max(deadline - time.monotonic(), 0)):
+                return await self._calls.acquire()
+        except TimeoutError:
+            return False
+
+    async def _turn(self, mail: Mail, deadline: float) -> bool:
+        """Wait until the pace lets the mail leave; False: not before `deadline`."""
+        while wait := self._pace.ready_in(time.monotonic()):
+            if time.monotonic() + wait > deadline:
+                return False
+            await asyncio.sleep(wait)
+        self._pace.take(len(mail.envelope.recipients), time.monotonic())
+        return True
+
+    async def _attempt(
+        self, mail: Mail, submission: Submission, number: int
+    ) -> Outcome:
+        began = time.monotonic()
+        outcome = await attempt(self._transport, mail, submission.id)
+        ended = time.monotonic()
+        if isinstance(outcome, Deferred) and outcome.effect is Effect.SLOWER:
+            self._pace.throttled(began, ended)
+        self._events.emit(
+            Attempted(submission.id, 0, mail, number, outcome, ended - began)
+        )
+        return outcome
+
+    def _may_begin(self, mail: Mail) -> bool:
+        if self._stop_at is None:
+            return True
+        return time.monotonic() + self._attempt_seconds(mail) <= self._stop_at

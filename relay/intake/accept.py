@@ -1,0 +1,80 @@
+"""Accept a submission: prepare its mails, and hand them to who delivers.
+
+No I/O library is imported here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from relay.delivery import Delivery
+from relay.intake.large_mail import NO_ROOM, Room
+from relay.intake.prepare import Intake
+from relay.model.reply import Refused as RefusedMail
+from relay.model.reply import Reply
+from relay.model.submission import Submission
+from relay.observe.events import Events, Refused
+
+# Preparing a mail costs a few microseconds a kilobyte: more than this goes to a
+# thread, so that one large mail does not hold up all the others.
+LARGE = 1_000_000
+
+
+class Relay:
+    """What stands between the SMTP side and the delivery."""
+
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        delivery: Delivery,
+        events: Events,
+        answer_within: float,
+        room: Room,
+    ) -> None:
+        self._intake = intake
+        self._delivery = delivery
+        self._events = events
+        self._answer_within = answer_within
+        self._room = room
+
+    async def accept(
+        self, submission: Submission, left: Callable[[], bool] = lambda: False
+    ) -> Reply:
+        """Take what `submission` asks for, and tell what its client is to hear.
+
+        `left` tells whether the client closed its side meanwhile.
+        """
+        started = time.monotonic()
+        try:
+            if len(submission.content) > LARGE:
+                return await self._accept_large(submission, left, started)
+            prepared = self._intake.prepare(submission)
+        except RefusedMail as refused:
+            return self._refused(submission, refused.reply, started)
+        return await self._delivery.deliver(
+            submission, prepared, started=started, left=left
+        )
+
+    async def _accept_large(
+        self, submission: Submission, left: Callable[[], bool], started: float
+    ) -> Reply:
+        async with AsyncExitStack() as stack:
+            deadline = asyncio.get_running_loop().time() + self._answer_within
+            try:
+                await stack.enter_async_context(
+                    self._room.entered(len(submission.content), before=deadline)
+                )
+            except TimeoutError:
+                return self._refused(submission, NO_ROOM, started)
+            prepared = await asyncio.to_thread(self._intake.prepare, submission)
+            return await self._delivery.deliver(
+                submission, prepared, started=started, left=left
+            )
+
+    def _refused(self, submission: Submission, reply: Reply, started: float) -> Reply:
+        self._events.emit(Refused(submission, reply, time.monotonic() - started))
+        return reply

@@ -1,0 +1,274 @@
+"""From a submission to the mails that SES gets, or a refusal; pure.
+
+The order: line ends, control headers, usage, template or pass-through, options,
+at most 50 recipients a mail.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from relay.content.header import (
+    MAX_FIELDS,
+    MAX_HEADER_BYTES,
+    Field,
+    Message,
+    header_of,
+    limited_fields,
+    normalise,
+    parse,
+)
+from relay.content.ses_safe import (
+    check_structure,
+    has_long_line,
+    may_exceed,
+    reencode,
+)
+from relay.intake import control_headers
+from relay.model.mail import Choice, Mail, SendOptions
+from relay.model.order import Order
+from relay.model.reply import Refused, Reply
+from relay.model.submission import Envelope, Submission
+from relay.templates.template import Templates
+
+RECIPIENTS_PER_CALL = 50  # SES' limit, over To, Cc and Bcc
+MAX_RECEIVED = 100
+# Of the variables' names this much is remembered, for people who look at the mail.
+MAX_NAMES, MAX_NAME = 50, 64
+
+LOOP = Reply(554, "4.6", "More than 100 Received fields: a mail loop")
+NO_FROM = Reply(550, "6.0", "No From header, and a null sender to make one of")
+
+NO_CONTROLS = control_headers.Controls()
+NO_ORIGINAL = parse(b"")
+NO_CHOICE = Choice()
+_NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The mails of one submission; warnings name headers, never values."""
+
+    mails: tuple[Mail, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class Intake:
+    """Makes mails of submissions, as the settings and the templates want them."""
+
+    def __init__(
+        self,
+        *,
+        templates: Templates,
+        usage_header: str = "X-Relay-Usage",
+        without_usage: str = "pass",
+        client_headers: Collection[str] = (),
+        tags: Mapping[str, str] | None = None,
+        usage_tag: str = "usage",
+        reencode: bool = True,
+        split_at: int = RECIPIENTS_PER_CALL,
+    ) -> None:
+        self._templates = templates
+        self._usage_header = usage_header
+        self._without_usage = without_usage
+        self._client_headers = tuple(client_headers)
+        self._tags = dict(tags or {})
+        self._usage_tag = usage_tag
+        self._reencode = reencode
+        self._split_at = split_at
+        # Of mail without X-SES-* headers: made once for each usage that is known.
+        self._usual = {
+            usage: SendOptions(tags=self._merged_tags({}, usage))
+            for usage in ("", *templates.usages)
+        }
+
+    def prepare(self, submission: Submission) -> Prepared:
+        """The mails to send. Raises Refused with what the client is to hear."""
+        if submission.order is not None:
+            return self._ordered(submission.order, submission.envelope)
+        content = normalise(submission.content)
+        header = header_of(content)
+        lower = header.lower()
+        if lower.count(b"received") > MAX_RECEIVED:
+            _refuse_loop(header)
+        controls = NO_CONTROLS
+        kept: tuple[Field, ...] | None = None  # the header, where it was taken apart
+        if control_headers.mentions(lower, self._usage_header):
+            kept, out = control_headers.taken_out(
+                limited_fields(header), self._usage_header
+            )
+            controls = control_headers.read(
+                Message(out, b""),
+                usage_header=self._usage_header,
+                client_headers=self._client_headers,
+            )
+        usage = controls.usage or submission.usage or self._default_usage()
+        choice = NO_CHOICE
+        envelope = submission.envelope
+        if usage:
+            fields = limited_fields(header) if kept is None else kept
+            message = Message(fields, content[len(header) :])
+            if lower.find(b"multipart/") >= 0:
+                check_structure(message)
+            content, choice = self._templated(message, envelope, controls, usage)
+        elif kept is not None or not self._goes_as_it_is(content, header, lower):
+            fields = limited_fields(header) if kept is None else kept
+            content = self._passed(fields, content, len(header), envelope)
+        options = self._options(controls, usage)
+        mails = [
+            Mail(one, content, options, choice) for one in self._envelopes(envelope)
+        ]
+        return Prepared(tuple(mails), controls.warnings)
+
+    def _ordered(self, order: Order, envelope: Envelope) -> Prepared:
+        """The mail of an order: the template alone, around no original."""
+        controls = control_headers.Controls(
+            usage=order.usage,
+            variables={**order.defaults, **order.variables},
+            locale=order.locale,
+        )
+        content, choice = self._templated(NO_ORIGINAL, envelope, controls, order.usage)
+        choice = replace(choice, variables=_names(order.variables))
+        options = self._options(controls, order.usage)
+        return Prepared((Mail(envelope, content, options, choice),))
+
+    def _goes_as_it_is(self, content: bytes, header: bytes, lower: bytes) -> bool:
+        """Most mail: nothing to remove, to add, to encode, nor near a limit.
+
+        What is looked for is in the bytes, because taking a header apart costs more
+        than all of this.
+        """
+        return (
+            len(header) <= MAX_HEADER_BYTES
+            and header.count(b"\r\n") <= MAX_FIELDS
+            and (lower.startswith(b"from:") or lower.find(b"\r\nfrom:") >= 0)
+            and not (self._reencode and _breaks(content))
+            and not (lower.find(b"multipart/") >= 0 and may_exceed(content))
+        )
+
+    def _default_usage(self) -> str:
+        match self._without_usage:
+            case "pass":
+                return ""
+            case "reject":
+                raise Refused(
+                    Reply(550, "6.0", f"{self._usage_header}: the mail names no usage")
+                )
+        return self._without_usage
+
+    def _templated(
+        self,
+        message: Message,
+        envelope: Envelope,
+        controls: control_headers.Controls,
+        usage: str,
+    ) -> tuple[bytes, Choice]:
+        variables = dict(controls.variables)
+        locale = controls.locale
+        if locale:
+            variables.setdefault("locale", locale)
+        elif isinstance(variables.get("locale"), str):
+            locale = variables["locale"]
+        template = self._templates.choose(usage, locale)
+        content = template.apply(message, envelope, variables)
+        return content, Choice(
+            usage,
+            template.usage,
+            template.locale,
+            template.valid_for,
+            template.supersedes,
+            _names(controls.variables),
+        )
+
+    def _passed(
+        self,
+        fields: tuple[Field, ...],
+        content: bytes,
+        start: int,
+        envelope: Envelope,
+    ) -> bytes:
+        """Without a template: these fields, and the rest of `content`."""
+        if all(one.key != "from" for one in fields):
+            if envelope.sender is None:
+                raise Refused(NO_FROM)
+            fields = _with_from(fields, envelope.sender)
+        # A text without a header gets the line between the two.
+        empty = b"" if content.startswith(b"\r\n", start) else b"\r\n"
+        if start == len(content) > 0:
+            empty = b""
+        if (self._reencode and _breaks(content)) or may_exceed(content):
+            message = Message(fields, empty + content[start:])
+            check_structure(message)
+            if self._reencode:
+                return reencode(message).content
+        # A mail of 40 MB is copied once.
+        view = memoryview(content)[start:]
+        return b"".join([*(one.raw for one in fields), empty, view])
+
+    def _options(self, controls: control_headers.Controls, usage: str) -> SendOptions:
+        usual = self._usual.get(usage)
+        if usual is not None and not controls.about_ses:
+            return usual
+        return SendOptions(
+            configuration_set=controls.configuration_set,
+            from_arn=controls.from_arn,
+            feedback_arn=controls.feedback_arn,
+            tenant=controls.tenant,
+            list_management=controls.list_management,
+            tags=self._merged_tags(controls.tags, usage),
+        )
+
+    def _merged_tags(
+        self, clients: Mapping[str, str], usage: str
+    ) -> tuple[tuple[str, str], ...]:
+        tags = dict(self._tags)
+        tags |= {name: tag for name, tag in clients.items() if name != self._usage_tag}
+        if self._usage_tag and usage:
+            tags[self._usage_tag] = _NOT_IN_A_TAG.sub("_", usage)[:256]
+        return tuple(tags.items())
+
+    def _envelopes(self, envelope: Envelope) -> list[Envelope]:
+        """The recipients in their order, without duplicates, shared out among calls."""
+        if len(envelope.recipients) == 1:
+            return [envelope]
+        unique: dict[str, str] = {}
+        for recipient in envelope.recipients:
+            local, at, domain = recipient.rpartition("@")
+            key = f"{local}@{domain.lower()}" if at else recipient
+            unique.setdefault(key, recipient)
+        some = tuple(unique.values())
+        return [
+            Envelope(envelope.sender, some[start : start + self._split_at])
+            for start in range(0, len(some), self._split_at)
+        ]
+
+
+def _names(variables: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple([name[:MAX_NAME] for name in islice(variables, MAX_NAMES)])
+
+
+def _breaks(content: bytes) -> bool:
+    return not content.isascii() or has_long_line(content, 0, len(content))
+
+
+def _refuse_loop(header: bytes) -> None:
+    if len(parse(header).all("received")) > MAX_RECEIVED:
+        raise Refused(LOOP)
+
+
+def _with_from(fields: tuple[Field, ...], sender: str) -> tuple[Field, ...]:
+    """From: before all fields, but after what must come first or would join it."""
+    place = 0
+    while place < len(fields) and (
+        not fields[place].name or fields[place].raw[:1] in (b" ", b"\t")
+    ):
+        place += 1  # an mbox "From " line, or a line that white space begins
+    before = list(fields[:place])
+    if before and not before[-1].raw.endswith(b"\r\n"):
+        before[-1] = Field(before[-1].name, before[-1].raw + b"\r\n")
+    made = Field("From", b"From: " + sender.encode("utf-8", "replace") + b"\r\n")
+    return (*before, made, *fields[place:])

@@ -1,0 +1,59 @@
+"""A mail ready for SES, and what it says about its call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from relay.model.submission import Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class ListManagement:
+    """SES' ListManagementOptions."""
+
+    contact_list: str
+    topic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SendOptions:
+    """What this one mail says about its SES call; empty: as the settings say.
+
+    All but `tags` comes from a client's X-SES-* headers, so a name that SES does
+    not find here is the client's mistake, not the operator's.
+    `tags` is complete: settings, client and usage merged, in this order.
+    """
+
+    configuration_set: str = ""
+    from_arn: str = ""
+    feedback_arn: str = ""
+    tenant: str = ""
+    list_management: ListManagement | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which usage the mail had and which template it got; empty: none.
+
+    `valid_for` (seconds) and `supersedes` are the template's word on how long the
+    mail is worth sending, and on older mail of its usage. `variables` are the names
+    of what the client gave, never the values.
+    """
+
+    usage: str = ""
+    template: str = ""  # the template's usage: the mail's own, or Generic
+    locale: str = ""  # the template's locale
+    valid_for: float | None = None
+    supersedes: bool = False
+    variables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail object (RFC 5321 section 2.3.1), ready for one SES call."""
+
+    envelope: Envelope
+    content: bytes = field(repr=False)
+    options: SendOptions = SendOptions()
+    choice: Choice = Choice()

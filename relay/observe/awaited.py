@@ -1,0 +1,28 @@
+"""What submissions came to that somebody waits for; an observer."""
+
+from __future__ import annotations
+
+from relay.model.submission import MailId
+from relay.observe.events import Answered, Event, Refused
+
+
+class Awaited:
+    """Keeps what a few submissions came to, until it is taken."""
+
+    def __init__(self) -> None:
+        self._found: dict[MailId, Answered | Refused | None] = {}
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Answered | Refused) and event.id in self._found:
+            self._found[event.id] = event
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def expect(self, mail_id: MailId) -> None:
+        """Remember what this one comes to."""
+        self._found[mail_id] = None
+
+    def take(self, mail_id: MailId) -> Answered | Refused | None:
+        """What it came to, None: nothing yet; it is forgotten with this."""
+        return self._found.pop(mail_id, None)

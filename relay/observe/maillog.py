@@ -1,0 +1,160 @@
+"""One log line per event of a mail: what became of it, never what was in it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from itertools import chain
+
+from relay import log
+from relay.model.job import Failed, Queued, Sent, Superseded
+from relay.model.mail import Mail
+from relay.model.outcome import Accepted, Deferred, Outcome, Rejected
+from relay.model.submission import Submission
+from relay.observe.events import (
+    Answered,
+    Attempted,
+    Event,
+    Overtaken,
+    Refused,
+    Settled,
+)
+
+
+class MailLog:
+    """An observer that writes the log lines of each mail."""
+
+    def __init__(self, *, masked: bool, captures: bool) -> None:
+        self._shown = log.masked if masked else str
+        self._accepted = "captured" if captures else "sent"
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Refused(submission, reply, seconds):
+                log.line(
+                    logging.WARNING,
+                    "refused",
+                    **self._who(
+                        submission,
+                        submission.envelope.sender,
+                        submission.envelope.recipients,
+                    ),
+                    size=len(submission.content),
+                    attempts=0,
+                    ms=_ms(seconds),
+                    reply=self._shown(str(reply)),
+                )
+            case Answered():
+                self._answered(event)
+            case Attempted():
+                pass  # what came of it is in the line that follows
+            case Settled(told=False):
+                self._settled(event)
+            case Overtaken(replaced, by):
+                log.line(
+                    logging.INFO,
+                    "superseded",
+                    id=replaced.id,
+                    call=replaced.number + 1,
+                    recipients=[self._shown(one) for one in replaced.recipients],
+                    usage=replaced.usage,
+                    by=by,
+                    maybeSent=replaced.state.maybe_sent or None,
+                )
+
+    def _answered(self, event: Answered) -> None:
+        mail = event.mails[0]
+        name = "queued" if event.reply.code == 250 else "not sent"
+        match event.outcome:
+            case Accepted():
+                name = self._accepted
+            case Rejected() if event.reply.code != 250:
+                name = "rejected"
+        recipients = chain.from_iterable(one.envelope.recipients for one in event.mails)
+        log.line(
+            _level(event.outcome),
+            name,
+            **self._who(event.submission, mail.envelope.sender, recipients),
+            **self._what(mail, event.outcome),
+            calls=len(event.mails) if len(event.mails) > 1 else None,
+            attempts=event.attempts,
+            ms=_ms(event.seconds),
+            reply=self._shown(str(event.reply)),
+            warnings=list(event.warnings) or None,
+        )
+
+    def _settled(self, event: Settled) -> None:
+        job, state = event.job, event.state
+        before = getattr(job.state, "maybe_sent", False)
+        level = _level(event.outcome)
+        answer, retry = "", None
+        match state:
+            case Sent():
+                name = self._accepted
+                if before:
+                    level = logging.WARNING  # perhaps for the second time
+            case Queued(last=last):
+                name, answer = "deferred", str(last)
+                retry = round(event.wait or 0.0, 1)
+            case Failed(reply=reply):
+                name, answer = "failed", str(reply)
+                level = max(level, logging.WARNING)
+            case Superseded():
+                name = "superseded"
+        log.line(
+            level,
+            name,
+            id=job.id,
+            call=job.number + 1 if job.number else None,
+            sender=self._shown(job.mail.envelope.sender or "<>"),
+            recipients=[self._shown(one) for one in job.mail.envelope.recipients],
+            **self._what(job.mail, event.outcome),
+            attempts=state.attempts,
+            retryIn=retry,
+            reply=self._shown(answer),
+            maybeSentBefore=before or None,
+            reports=[self._shown(one) for one in event.reports] or None,
+        )
+
+    def _what(self, mail: Mail, outcome: Outcome | None) -> dict[str, object]:
+        choice = mail.choice
+        message_id = detail = ""
+        match outcome:
+            case Accepted(message_id):
+                pass
+            case Deferred(detail=detail) | Rejected(detail=detail):
+                pass
+        return {
+            "messageId": message_id,
+            "usage": choice.usage,
+            "template": choice.template,
+            "locale": choice.locale,
+            "size": len(mail.content),
+            "detail": self._shown(detail),
+            "maybeSent": getattr(outcome, "maybe_sent", None) or None,
+        }
+
+    def _who(
+        self, submission: Submission, sender: str | None, recipients: Iterable[str]
+    ) -> dict[str, object]:
+        return {
+            "id": submission.id,
+            "listener": submission.listener,
+            "peer": submission.peer,
+            "user": self._shown(submission.user),
+            "sender": self._shown(sender or "<>"),
+            "recipients": list(map(self._shown, recipients)),
+        }
+
+
+def _level(outcome: Outcome | None) -> int:
+    match outcome:
+        case Deferred(alarm=True):
+            return logging.ERROR
+        case Deferred() | Rejected():
+            return logging.WARNING
+    return logging.INFO
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)

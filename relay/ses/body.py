@@ -1,0 +1,81 @@
+"""The JSON body of a SendEmail call, made around the content as bytes.
+
+The SDK makes a str of the content's base64, and a longer one of the whole body,
+before it makes bytes again. A mail here is never a str, and a large one never whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as quoted
+from typing import NamedTuple
+
+from pybase64 import b64encode
+
+from relay.model.mail import Mail, SendOptions
+from relay.ses.parameters import RequestSettings, feedback_address, rest
+
+_BEFORE = b'{"Content": {"Raw": {"Data": "'
+# A multiple of 3, so that base64 of the pieces is base64 of the whole. Hashing or
+# encrypting a piece holds the loop for 0.2 ms (measured).
+_PIECE = 3 << 16
+# Of the ends of bodies, which are alike for all mail of one usage.
+_REMEMBERED = 100
+
+
+class _Rest(NamedTuple):
+    text: str
+    is_plain: bool
+
+
+class Payload:
+    """Makes the bodies of calls by the settings."""
+
+    def __init__(self, settings: RequestSettings) -> None:
+        self._settings = settings
+        # What it takes to make them is 10 us a mail, to find them 1 (measured).
+        self._rest = lru_cache(_REMEMBERED)(self._make_rest)
+
+    def parts(self, mail: Mail) -> tuple[bytes, bytes, bytes]:
+        """Make the body at once: what is before the content, the content, the rest."""
+        return _BEFORE, b64encode(mail.content), self._after(mail)
+
+    def pieces(self, mail: Mail) -> Iterator[bytes]:
+        """Make the same body piece by piece."""
+        yield _BEFORE
+        view = memoryview(mail.content)
+        for start in range(0, len(view), _PIECE):
+            yield b64encode(view[start : start + _PIECE])
+        yield self._after(mail)
+
+    def is_plain(self, mail: Mail) -> bool:
+        """Tell whether all but the content is text, and nothing the SDK could refuse.
+
+        Its own look takes 16 us for each mail (measured).
+        """
+        return all(mail.envelope.recipients) and self._rest_of(mail).is_plain
+
+    def _after(self, mail: Mail) -> bytes:
+        # ASCII alone, the rest escaped, as the SDK does it.
+        recipients = ", ".join(map(quoted, mail.envelope.recipients))
+        return (
+            f'"}}}}, "Destination": {{"ToAddresses": [{recipients}]}}'
+            f"{self._rest_of(mail).text}}}"
+        ).encode("ascii")
+
+    def _rest_of(self, mail: Mail) -> _Rest:
+        return self._rest(mail.options, feedback_address(mail, self._settings))
+
+    def _make_rest(self, options: SendOptions, feedback: str) -> _Rest:
+        made = rest(options, feedback, self._settings)
+        return _Rest(f", {json.dumps(made)[1:-1]}" if made else "", _is_plain(made))
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return type(value) is str and value != ""

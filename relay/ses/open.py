@@ -1,0 +1,62 @@
+"""The way to SES, opened once for the life of the process: direct where it can be."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from relay import log
+from relay.delivery.transport import Transport
+from relay.ses import endpoint
+from relay.ses.client_settings import Access
+from relay.ses.http.pool import Pool
+from relay.ses.parameters import RequestSettings
+from relay.ses.quota import SesAccount
+from relay.ses.sdk_client import connect
+from relay.ses.send import DirectTransport
+from relay.ses.send_by_sdk import PlainTransport
+
+
+@dataclass(frozen=True, slots=True)
+class Ses:
+    """Who sends, and who knows the account."""
+
+    transport: Transport
+    account: SesAccount
+
+
+@asynccontextmanager
+async def open_ses(access: Access, *, settings: RequestSettings) -> AsyncIterator[Ses]:
+    """Open the transport.
+
+    Asks nobody: a network that is away is no reason not to start. Raises Unusable.
+    """
+    async with connect(access) as connection:
+        account = SesAccount(connection, timeout=access.attempt_timeout)
+        try:
+            way = await endpoint.find(connection)
+        except endpoint.Detour as detour:
+            log.line(logging.INFO, "ses", by="the SDK's client", why=str(detour))
+            plain = PlainTransport(
+                connection, settings=settings, attempt_timeout=access.attempt_timeout
+            )
+            yield Ses(plain, account)
+            return
+        pool = Pool(
+            way.server,
+            limit=access.concurrency,
+            connect_timeout=access.connect_timeout,
+        )
+        direct = DirectTransport(
+            connection,
+            way.target,
+            pool,
+            settings=settings,
+            attempt_timeout=access.attempt_timeout,
+        )
+        try:
+            yield Ses(direct, account)
+        finally:
+            await pool.close()

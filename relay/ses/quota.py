@@ -1,0 +1,44 @@
+"""What SES says about the account, asked through the SDK's client."""
+
+from __future__ import annotations
+
+import asyncio
+
+from botocore.exceptions import ClientError
+
+from relay.delivery.account_pace import Quota, Unanswered
+from relay.ses import read_answer
+from relay.ses.credentials import CREDENTIAL_ERRORS
+from relay.ses.sdk_client import Connection
+
+
+class SesAccount:
+    """The account that the connection's credentials belong to."""
+
+    def __init__(self, connection: Connection, *, timeout: float) -> None:
+        self._client = connection.client
+        self._timeout = timeout
+
+    async def quota(self) -> Quota:
+        """The quota, as GetAccount says it. Raises Unanswered."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self._client.get_account()
+        except ClientError as error:
+            code, status, text = read_answer.said(error)
+            raise Unanswered(f"{status} {code}: {text}") from error
+        except CREDENTIAL_ERRORS as error:  # TimeoutError is an OSError
+            raise Unanswered(read_answer.named(error)) from error
+        said = answer.get("SendQuota", {})
+        rate = _number(said.get("MaxSendRate"))
+        if rate is None:
+            raise Unanswered("an answer without SendQuota.MaxSendRate")
+        return Quota(
+            rate,
+            _number(said.get("Max24HourSend")),
+            _number(said.get("SentLast24Hours")),
+        )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,120 @@
+"""A client for SES of the settings and of AWS' own: region, endpoint, authorities."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from botocore.exceptions import BotoCoreError
+
+from relay.ses.client_settings import Access
+from relay.ses.credentials import Credentials, credentials_for
+from relay.ses.sdk_data import LeanLoader
+
+
+class Unusable(Exception):  # noqa: N818 - a statement, meant for the operator
+    """No client can be made of these settings; the text names setting and cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A client for SES, and what it was made of.
+
+    `authorities` is the file of those that it trusts; empty: the SDK's own.
+    """
+
+    client: Any
+    credentials: Credentials
+    region: str
+    authorities: str
+
+
+@asynccontextmanager
+async def connect(access: Access, *, attempts: int = 1) -> AsyncIterator[Connection]:
+    """Make a client of the settings and of AWS' own; raises Unusable."""
+    # What the SDK would log about credentials (with a traceback), we say in a line.
+    for name in ("botocore", "aiobotocore"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    session = AioSession()
+    async with AsyncExitStack() as stack:
+        try:
+            session.get_component("data_loader").file_loader = LeanLoader()
+            region = _region(session, access.region)
+            authorities = _authorities(session)
+            credentials = credentials_for(access, session, region=region)
+            # The SDK asks this component when it makes the client.
+            session.register_component("credential_provider", _Provider(credentials))
+            client = await stack.enter_async_context(
+                session.create_client(
+                    "sesv2",
+                    region_name=region,
+                    endpoint_url=access.endpoint_url or None,
+                    config=AioConfig(
+                        connect_timeout=access.connect_timeout,
+                        # One clock per attempt, and that is the transport's: the
+                        # SDK's would run while a large mail is still going out.
+                        read_timeout=None,
+                        max_pool_connections=access.concurrency,
+                        retries={"total_max_attempts": attempts, "mode": "standard"},
+                    ),
+                )
+            )
+        except (BotoCoreError, ValueError) as error:
+            own = (
+                ("ses.region", access.region),
+                ("ses.endpointUrl", access.endpoint_url),
+            )
+            given = [f"{name} = {value!r}" for name, value in own if value]
+            raise Unusable(
+                f"no SES client can be made of {', '.join(given) or '[ses]'} and AWS' "
+                f"own settings (environment, profile): {error}"
+            ) from error
+        yield Connection(client, credentials, region, authorities)
+
+
+class _Provider:
+    """Hands the SDK our credentials in place of what its chain finds at start."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    async def load_credentials(self) -> Credentials:
+        return self._credentials
+
+
+def _region(session: AioSession, region: str) -> str:
+    """Choose the region; the SDK itself does not read AWS_REGION."""
+    chosen = (
+        region
+        or os.environ.get("AWS_REGION")
+        or os.environ.get("AWS_DEFAULT_REGION")
+        or session.get_config_variable("region")
+    )
+    if not chosen:
+        raise Unusable(
+            "ses.region: not set, and neither AWS_REGION, AWS_DEFAULT_REGION nor a "
+            'profile names one; set it, as in region = "eu-west-1"'
+        )
+    return str(chosen)
+
+
+def _authorities(session: AioSession) -> str:
+    """Read the file of AWS_CA_BUNDLE now; else each mail would fail for it."""
+    path = session.get_config_variable("ca_bundle")
+    name = "AWS_CA_BUNDLE (or the profile's ca_bundle)"
+    if path is None:  # the SDK asks for this one as well
+        path = os.environ.get("REQUESTS_CA_BUNDLE", "")
+        name = "REQUESTS_CA_BUNDLE"
+    if path:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        except OSError as error:  # ssl.SSLError is one too
+            raise Unusable(f"{name} = {path}: {error}") from error
+    return str(path)

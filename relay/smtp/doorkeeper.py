@@ -1,0 +1,123 @@
+"""Who may talk to a listener, and how much: networks, connections, limits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import NamedTuple
+
+from relay.model.reply import Reply
+from relay.smtp.data import Memory
+from relay.smtp.rate import Rate
+
+Network = IPv4Network | IPv6Network
+
+NOT_ALLOWED = Reply(554, "7.1", "Access denied: client address not allowed")
+TOO_MANY = Reply(421, "3.2", "Too many connections, try again later")
+TOO_MANY_OF_CLIENT = Reply(421, "7.0", "Too many connections from your address")
+
+
+class Limits(NamedTuple):
+    """The limits of one session; sizes in bytes, `timeout` in seconds."""
+
+    message_size: int
+    recipients: int
+    line_length: int
+    timeout: float
+
+
+class Doorkeeper:
+    """Counts the sessions of all listeners together, and what they hold in memory.
+
+    `per_client`: connections of one address; 0 for no limit of its own.
+    """
+
+    def __init__(
+        self,
+        connections: int,
+        memory: Memory,
+        *,
+        per_client: int = 0,
+        rate: Rate | None = None,
+    ) -> None:
+        self.connections = connections
+        self.memory = memory
+        self.per_client = per_client
+        self.rate = Rate(0) if rate is None else rate
+        self.open = 0
+        self.refusing = 0  # who shake hands only to be refused
+        self.clients: Counter[str] = Counter()
+
+
+class Visit:
+    """What one session counts for, until it leaves."""
+
+    def __init__(self, doorkeeper: Doorkeeper) -> None:
+        self._doorkeeper = doorkeeper
+        self._counted = False
+        self._client: str | None = None
+
+    def admit(self, peer: str, allow: Sequence[Network]) -> Reply | None:
+        """Count a client that just connected; or what it is told instead.
+
+        Called as the connection is made, so that of many at once just the allowed
+        number comes in.
+        """
+        if not allowed(peer, allow):
+            return NOT_ALLOWED
+        return self.count() or self._of_client(peer)
+
+    def count(self) -> Reply | None:
+        """Count a connection whose client is not known yet, as behind a proxy."""
+        doorkeeper = self._doorkeeper
+        if doorkeeper.open >= doorkeeper.connections:
+            return TOO_MANY
+        doorkeeper.open += 1
+        self._counted = True
+        return None
+
+    def identify(self, peer: str, allow: Sequence[Network]) -> Reply | None:
+        """Count the connection as this client's; or what it is told instead."""
+        return self._of_client(peer) if allowed(peer, allow) else NOT_ALLOWED
+
+    def _of_client(self, peer: str) -> Reply | None:
+        doorkeeper = self._doorkeeper
+        if doorkeeper.per_client:
+            if doorkeeper.clients[peer] >= doorkeeper.per_client:
+                return TOO_MANY_OF_CLIENT
+            doorkeeper.clients[peer] += 1
+            self._client = peer
+        return None
+
+    def leave(self) -> None:
+        """Give back what was counted."""
+        doorkeeper = self._doorkeeper
+        if self._counted:
+            self._counted = False
+            doorkeeper.open -= 1
+        if self._client is not None:
+            doorkeeper.clients[self._client] -= 1
+            if not doorkeeper.clients[self._client]:
+                del doorkeeper.clients[self._client]
+            self._client = None
+
+
+def plain(peer: str) -> str:
+    """The address without its zone; ::ffff:a.b.c.d is a.b.c.d."""
+    peer = peer.partition("%")[0]
+    if peer.startswith("::ffff:"):
+        mapped = IPv6Address(peer).ipv4_mapped
+        return str(mapped) if mapped else peer
+    return peer
+
+
+def allowed(peer: str, networks: Sequence[Network]) -> bool:
+    """Tell whether the address lies in a network; ::ffff:a.b.c.d counts as a.b.c.d."""
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return any(address in network for network in networks)

@@ -1,0 +1,41 @@
+"""What all sessions of one listener share."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from relay.model.reply import Reply
+from relay.model.submission import Submission
+from relay.smtp.doorkeeper import Doorkeeper, Limits, Network
+
+if TYPE_CHECKING:  # only listeners with users want it, and what it imports
+    from relay.smtp.logins import Logins
+
+# The second argument tells whether the client has left meanwhile.
+Accept = Callable[[Submission, Callable[[], bool]], Coroutine[Any, Any, Reply]]
+TlsContext = Callable[[], ssl.SSLContext]  # asked for each handshake
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What all sessions of one listener share."""
+
+    name: str
+    hostname: str
+    accept: Accept
+    limits: Limits
+    allow: Sequence[Network]
+    doorkeeper: Doorkeeper
+    stopping: asyncio.Event
+    usage: str = ""
+    starttls: TlsContext | None = None  # for one of the two at most
+    implicit_tls: TlsContext | None = None
+    require_tls: bool = False
+    auth: Literal["off", "optional", "required", "any"] = "off"
+    insecure_auth: bool = False
+    logins: Logins | None = None
+    proxies: Sequence[Network] = ()

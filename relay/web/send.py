@@ -1,0 +1,159 @@
+"""`POST /api/v1/send`: templated mail by HTTP, as Logto's e-mail connector asks for it.
+
+The same templates and the same way to SES as mail by SMTP. What SES or the relay say
+stays here: Logto shows the body of an error to the person who signs in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from relay.content import address
+from relay.model.ids import new_id
+from relay.model.order import Order
+from relay.model.outcome import Accepted, Deferred, Effect
+from relay.model.submission import Envelope, MailId, Submission
+from relay.observe.awaited import Awaited
+from relay.observe.events import Answered, Refused
+from relay.observe.stats import reply_class
+from relay.web import arguments
+from relay.web.templates import Accept
+
+PATH = "/api/v1/send"
+# Logto waits without a limit, so the answer comes within `answerWithin` and this.
+BEYOND = 4.0
+MOST_IN_HAND = 200
+# What Logto leaves out when it does not know it.
+DEFAULTS: Mapping[str, Any] = dict.fromkeys(
+    ("application", "organization", "user", "inviter", "locale", "uiLocales"), ""
+)
+
+NOT_SENT = "The mail could not be sent"
+TRY_LATER = "The mail could not be sent now"
+
+
+class HttpIntake:
+    """Takes mail by HTTP; `awaited` hears what each came to."""
+
+    def __init__(
+        self, *, token: str, accept: Accept, awaited: Awaited, answer_within: float
+    ) -> None:
+        self._token = _bare(token)
+        self._accept = accept
+        self._within = answer_within + BEYOND
+        self._awaited = awaited
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post(PATH, self._send)]
+
+    async def drained(self) -> None:
+        """Wait for the mail whose client heard that it takes too long."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _send(self, request: web.Request) -> web.Response:
+        deadline = asyncio.get_running_loop().time() + self._within
+        given = _bare(request.headers.get(hdrs.AUTHORIZATION, ""))
+        if not hmac.compare_digest(_as_bytes(given), _as_bytes(self._token)):
+            return _error(401, "The token is missing or wrong")
+        try:
+            async with asyncio.timeout_at(deadline):
+                body = await arguments.body(request)
+        except TimeoutError:
+            return _error(408, "The body did not come in time")
+        except web.HTTPException as error:
+            return _error(error.status, error.reason)
+        to, usage, payload = body.get("to"), body.get("type"), body.get("payload")
+        if not (isinstance(to, str) and to and isinstance(usage, str) and usage):
+            return _error(400, "The body has no to or no type")
+        if payload is None:
+            payload = {}
+        if not isinstance(payload, dict):
+            return _error(400, "The payload is not an object")
+        mail_id = new_id()
+        try:
+            recipient = address.check(to)
+        except ValueError:
+            return _error(422, "The address cannot be used", mail_id)
+        if len(self._tasks) >= MOST_IN_HAND:
+            return _error(503, TRY_LATER, mail_id)
+        # `locale` is a variable as well, as in Logto.
+        locale = payload.get("locale")
+        submission = Submission(
+            id=mail_id,
+            envelope=Envelope(None, (recipient,)),
+            content=b"",
+            peer=request.remote or "",
+            received_at=time.time(),
+            listener="http",
+            order=Order(
+                usage.strip(),
+                payload,
+                locale if isinstance(locale, str) else "",
+                DEFAULTS,
+            ),
+        )
+        return await self._answered(submission, deadline)
+
+    async def _answered(self, submission: Submission, deadline: float) -> web.Response:
+        mail_id = submission.id
+        self._awaited.expect(mail_id)
+        # A client that leaves takes no mail with it, nor does the deadline.
+        task = asyncio.create_task(self._accepted(submission))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            await asyncio.wait(
+                [task], timeout=deadline - asyncio.get_running_loop().time()
+            )
+            if not task.done():
+                return _error(503, TRY_LATER, mail_id)
+            await task
+            return _answer(mail_id, self._awaited.take(mail_id))
+        finally:
+            self._awaited.take(mail_id)
+
+    async def _accepted(self, submission: Submission) -> None:
+        await self._accept(submission)
+
+
+def _answer(mail_id: MailId, event: Answered | Refused | None) -> web.Response:
+    """What the client of the intake hears."""
+    match event:
+        case Answered(outcome=Accepted(message_id), reply=reply) if reply.code == 250:
+            return web.json_response({"id": mail_id, "messageId": message_id})
+        case Answered(reply=reply) if reply.code == 250:
+            return web.json_response({"id": mail_id}, status=202)
+        case Answered(outcome=Deferred(tell=False) as deferred):
+            limited = deferred.effect is Effect.SLOWER or reply_class(
+                deferred.reply
+            ) in ("throttled", "quota")
+            return _error(429 if limited else 503, TRY_LATER, mail_id)
+        case Answered() | Refused() if event.reply.code >= 500:
+            return _error(422, NOT_SENT, mail_id)
+    return _error(503, TRY_LATER, mail_id)
+
+
+def _bare(authorization: str) -> str:
+    """The token alone, with or without its scheme."""
+    text = authorization.strip()
+    return text[7:].strip() if text[:7].lower() == "bearer " else text
+
+
+def _as_bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _error(status: int, error: str, mail_id: MailId | None = None) -> web.Response:
+    body = {"error": error}
+    if mail_id is not None:
+        body["id"] = mail_id
+    return web.json_response(body, status=status)
