@@ -28,6 +28,7 @@ bench: test-environment
 lint: test-environment
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m ruff check .
+	@.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
 	@.venv/bin/python -m mypy relay tests bench scripts/demo.py scripts/screenshots.py
 
 format: test-environment

@@ -19,13 +19,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from relay import config, log
+from relay.app.figures import figures
 from relay.app.templates import templates as read_templates
-from relay.app.web_side import Watch, figures
+from relay.app.web_side import Watch
 from relay.delivery import Delivery
-from relay.delivery.account_pace import Account, AccountPace
+from relay.delivery.account_pace import AccountPace
 from relay.delivery.admission import Gate
 from relay.delivery.pace import Pace
-from relay.delivery.transport import Transport
+from relay.delivery.transport import Account, Transport
 from relay.intake.accept import Relay
 from relay.intake.large_mail import Room
 from relay.intake.prepare import Intake
@@ -39,7 +40,7 @@ from relay.ses.when_open import Opening, Way
 from relay.smtp.doorkeeper import Doorkeeper
 from relay.system import process
 from relay.system.process import Unusable
-from relay.templates.template import TemplateError, Templates
+from relay.templates.catalog import TemplateError, Templates
 
 if TYPE_CHECKING:  # no relay needs all of them
     from relay.capture.inbox import Captured, Inbox

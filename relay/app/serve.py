@@ -19,10 +19,10 @@ from relay import config, log
 from relay.model.reply import Reply
 from relay.model.submission import Submission
 from relay.smtp.certificate import BadCertificate, Certificate, SelfSigned
-from relay.smtp.data import Memory
 from relay.smtp.doorkeeper import Doorkeeper, Limits
 from relay.smtp.listener import Listener
 from relay.smtp.listener_settings import Accept, Service
+from relay.smtp.memory import Memory
 from relay.smtp.rate import Rate
 from relay.system import open_files, process, sockets
 from relay.system.process import Unusable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # what these bring with them comes after the first greeting
     from relay.app.mail_side import Office
     from relay.capture.inbox import Captured
     from relay.smtp.logins import Logins
-    from relay.templates.template import Templates
+    from relay.templates.catalog import Templates
 
 
 async def serve(

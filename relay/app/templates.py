@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from relay.config import Config, ConfigError, read_text
-from relay.templates.template import Source, Templates
+from relay.templates.catalog import Templates
+from relay.templates.template import Source
 
 
 def templates(settings: Config, *, samples_too: bool = False) -> Templates:

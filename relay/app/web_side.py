@@ -17,21 +17,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from relay import config, password
-from relay.content.header import decoded, header_of, parse
-from relay.delivery.account_pace import AccountPace
-from relay.delivery.admission import Gate
-from relay.delivery.pace import Pace
+from relay.content.encoded_words import decoded
+from relay.content.header import header_of, parse
 from relay.model.mail import Mail
 from relay.model.reply import Reply
 from relay.model.submission import Submission
 from relay.observe.awaited import Awaited
 from relay.observe.events import Event
-from relay.observe.stats import Now, Stats
-from relay.queue import Unwritable
+from relay.observe.stats import Stats
 from relay.ses.parameters import RequestSettings, request_for
-from relay.smtp.doorkeeper import Doorkeeper
 from relay.system import sockets
-from relay.templates.template import Templates
+from relay.templates.catalog import Templates
 
 if TYPE_CHECKING:  # not every relay needs them, or aiohttp and SQLite behind them
     from relay.capture.inbox import Inbox
@@ -40,6 +36,7 @@ if TYPE_CHECKING:  # not every relay needs them, or aiohttp and SQLite behind th
     from relay.web.guard import Verify
     from relay.web.metrics import Metrics
     from relay.web.site import Parts
+from relay.app.figures import trouble
 
 Accept = Callable[[Submission], Awaitable[Reply]]
 
@@ -112,26 +109,27 @@ class Watch:
         await asyncio.to_thread(import_module, "relay.web.site")
         if stopping.is_set():
             return
-        from relay.web import health, site
+        from relay.web import site
         from relay.web.metrics import Metrics
+        from relay.web.server import served
 
         settings = self._settings
         metrics = Metrics(
             self.stats, transport=settings.transport, queue=settings.queue.engine
         )
-        trouble = _trouble(server, stopping)
+        found = trouble(stopping, server.listening, server.is_open, server.queue)
         if self._health:
-            app = site.probes(trouble, metrics)
-            await server.stack.enter_async_context(health.served(app, self._health))
+            app = site.probes(found, metrics)
+            await server.stack.enter_async_context(served(app, self._health))
         if self._page:
-            app = self._site(server, stopping, trouble, metrics)
-            await server.stack.enter_async_context(health.served(app, self._page))
+            app = self._site(server, stopping, found, metrics)
+            await server.stack.enter_async_context(served(app, self._page))
 
     def _site(
         self,
         server: Server,
         stopping: asyncio.Event,
-        trouble: Callable[[], Awaitable[str]],
+        found: Callable[[], Awaitable[str]],
         metrics: Metrics,
     ) -> Any:  # noqa: ANN401 - aiohttp's application, which only `web` knows
         from relay.web import health, send, site
@@ -148,7 +146,7 @@ class Watch:
             verify=_verify(hashed) if hashed else None,
         )
         parts = self._parts(server, stopping, may_write=bool(hashed))
-        return site.site(parts, guard=guard, trouble=trouble, metrics=metrics)
+        return site.site(parts, guard=guard, trouble=found, metrics=metrics)
 
     def _parts(
         self, server: Server, stopping: asyncio.Event, *, may_write: bool
@@ -224,62 +222,6 @@ class Server:
         if self._watch.serves:
             await self._watch.begin(self, stopping)
         await stopping.wait()
-
-
-def figures(
-    doorkeeper: Doorkeeper,
-    pace: Pace,
-    account: AccountPace | None,
-    queue: SqliteQueue | None,
-    gate: Gate | None,
-) -> Callable[[], Now]:
-    """How things stand, asked of the parts that know."""
-
-    def now() -> Now:
-        waiting = sending = oldest = None
-        if queue is not None:
-            found = queue.figures()
-            waiting, sending = found.waiting, found.sending
-            if found.oldest is not None and waiting:
-                oldest = max(queue.now() - found.oldest, 0.0)
-        # SES says -1 where there is no limit.
-        quota = None if account is None else account.quota
-        per_day = quota.per_day if quota is not None else None
-        return Now(
-            quota=per_day if per_day is None or per_day > 0 else None,
-            quota_used=quota.used if quota is not None else None,
-            waiting=waiting,
-            sending=sending,
-            oldest=oldest,
-            rate=pace.rate,
-            full_rate=pace.full,
-            connections=doorkeeper.open,
-            memory=doorkeeper.memory.used,
-            memory_limit=doorkeeper.memory.limit,
-            paused="" if gate is None else gate.paused,
-        )
-
-    return now
-
-
-def _trouble(server: Server, stopping: asyncio.Event) -> Callable[[], Awaitable[str]]:
-    """What stands in the way of taking mail and keeping it."""
-
-    async def trouble() -> str:
-        if stopping.is_set():
-            return "stopping"
-        if not all(map(sockets.listens, server.listening)):
-            return "a listener is down"
-        if not server.is_open():
-            return "starting"
-        if server.queue is not None:
-            try:
-                await server.queue.check()
-            except Unwritable:
-                return "the spool cannot be written"
-        return ""
-
-    return trouble
 
 
 def _verify(hashed: str) -> Verify:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from relay.capture.inbox import Captured, Inbox
-from relay.content.header import decoded, parse
+from relay.content.encoded_words import decoded
+from relay.content.header import parse
 from relay.model.mail import Mail
 from relay.model.outcome import (
     Accepted,

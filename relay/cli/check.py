@@ -13,7 +13,7 @@ from relay import config
 from relay.app import mail_side, serve
 from relay.cli import settings
 from relay.cli.finding import Finding
-from relay.content.mailbox import mailbox
+from relay.content.address import mailbox
 from relay.queue import file
 from relay.queue.sqlite import RESERVE
 from relay.smtp.certificate import BadCertificate, Certificate

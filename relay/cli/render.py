@@ -16,7 +16,7 @@ from relay.cli import settings, variables
 from relay.content.header import parse
 from relay.model.reply import Refused
 from relay.model.submission import Envelope
-from relay.templates.template import TemplateError
+from relay.templates.catalog import TemplateError
 
 
 def add(parser: argparse.ArgumentParser) -> None:

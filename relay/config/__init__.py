@@ -21,7 +21,7 @@ from relay.config.read import (
     read_text,
 )
 from relay.config.values import host_and_port, is_loopback
-from relay.content.mailbox import mailbox
+from relay.content.address import mailbox
 
 __all__ = [
     "Config",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from relay.config.table import Narrow, checked, limited, shown_as
 from relay.content import address
-from relay.content.mailbox import mailbox
+from relay.content.address import mailbox
 
 Network = IPv4Network | IPv6Network
 

@@ -10,12 +10,31 @@ from __future__ import annotations
 import re
 from functools import cache
 from types import ModuleType
+from typing import NamedTuple
 
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LOCAL = rf'(?:{_ATOM}(?:\.{_ATOM})*|"(?:[ !#-\[\]-~]|\\[ -~])*")'
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+_SENDER = re.compile(
+    rf"{_LOCAL}(?:@(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[A-Za-z0-9:.]+\]))?"
+)
+# The address is what stands in the last angle brackets; all before it is the name.
+_ANGLE = re.compile(r"(?P<name>.*)<(?P<address>[^<>]*)>\s*", re.DOTALL)
 # A plain mailbox, which nearly all are: the library takes 30 times as long.
 _PLAIN = re.compile(
     r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+){0,20}"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,60}[A-Za-z0-9])?\.){1,20}[A-Za-z]{2,20}"
 )
+_IN_ASCII = re.compile(
+    r"""(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*
+        |"(?:[^"\\\x00-\x1f\x7f]|\\[ -~])*")
+        @[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?
+        (?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*""",
+    re.VERBOSE,
+)
+# What hides commas and brackets from a search for the first address of a list.
+_NO_ADDRESS = re.compile(r'"(?:[^"\\]|\\.)*"(?!@)|\([^()]*\)')
+_IN_ANGLES = re.compile(r"<\s*([^<>\s]+)\s*>")
 
 
 @cache
@@ -68,3 +87,57 @@ def with_ascii_domain(address: str) -> str:
     except (email_validator.EmailNotValidError, UnicodeError) as error:
         raise ValueError(str(error)) from error
     return f"{local}@{validated.ascii_domain}"
+
+
+class Mailbox(NamedTuple):
+    """`name` is free text without quotes, "" for none."""
+
+    name: str
+    address: str
+
+
+def mailbox(text: str) -> Mailbox:
+    """Read `Acme <a@b.example>`, `<a@b.example>`, or the address alone.
+
+    The name may hold commas, dots and letters of any script, in quotes or not:
+    it is not RFC 5322's phrase but what an operator writes.
+    """
+    match = _ANGLE.fullmatch(text.strip())
+    if match is None:
+        return Mailbox("", text.strip())
+    name = match["name"].strip()
+    if len(name) >= 2 and name[0] == name[-1] == '"':
+        name = re.sub(r"\\(.)", r"\1", name[1:-1])
+    return Mailbox(name, match["address"].strip())
+
+
+def is_sender(address: str) -> bool:
+    """Tell whether MAIL may name `address`: a mailbox, or a local part alone.
+
+    Any domain will do, because legacy apps say whatever their host is called.
+    """
+    return len(address) <= 320 and _SENDER.fullmatch(address) is not None
+
+
+def is_in_ascii(address: str) -> bool:
+    """Tell whether `address` is one that a header field can hold as it is."""
+    return _IN_ASCII.fullmatch(address) is not None
+
+
+def first_address(value: str) -> str:
+    """The first address of a decoded list of mailboxes, "" where there is none."""
+    bare = _NO_ADDRESS.sub(" ", value)
+    found = _IN_ANGLES.search(bare)
+    return found[1] if found else bare.partition(",")[0].strip()
+
+
+def ascii_mailbox(found: Mailbox) -> Mailbox:
+    """Make A-labels of an IDN domain; what has none stays, and is refused later."""
+    local, _, domain = found.address.rpartition("@")
+    # IDNA 2003, which the codec does, maps these to other names than 2008 does.
+    if domain.isascii() or not local.isascii() or re.search("[ßς\u200c\u200d]", domain):
+        return found
+    try:
+        return Mailbox(found.name, f"{local}@{domain.encode('idna').decode()}")
+    except UnicodeError:
+        return found

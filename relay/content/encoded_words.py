@@ -7,10 +7,21 @@ follow RFC 2231, and a field that is ASCII already is not touched.
 from __future__ import annotations
 
 import base64
+import binascii
+import codecs
 import re
 from urllib.parse import quote
 
-from relay.content.header import Field, decoded
+from relay.content.header import Field
+
+_ENCODED_WORD = re.compile(r"=\?([^?\s*]+)(?:\*[^?\s]*)?\?([BbQq])\?([^?]*)\?=")
+
+_ESCAPED = re.compile(rb"=([0-9A-Fa-f]{2})")
+
+# Python's own codecs, which are no charsets of mail.
+_NO_CHARSETS = frozenset(
+    {"unicode_escape", "raw-unicode-escape", "unicode-escape", "undefined", "idna"}
+)
 
 LINE = 76  # where a line of encoded words ends, RFC 2047
 MAX_WORD = 75  # RFC 2047 section 2
@@ -253,3 +264,70 @@ def _folded(head: str, tokens: list[str]) -> str:
     if unit:
         put()
     return "\r\n".join([*lines, line])
+
+
+def decoded(value: str) -> str:
+    """Decode the RFC 2047 words in `value`, leniently; what is no UTF-8 is replaced."""
+    if "=?" not in value:
+        return value if value.isascii() else _without_surrogates(value)
+    pieces: list[str] = []
+    data = b""
+    charset = ""
+    position = 0
+    for match in _ENCODED_WORD.finditer(value):
+        between = value[position : match.start()]
+        word = _word_bytes(match[2], match[3])
+        if word is None:
+            continue
+        # White space between two words is not text, and a character may begin in
+        # one word and end in the next (RFC 2047 sections 6.2 and 5, often broken).
+        if between.strip() or not position or match[1].lower() != charset:
+            pieces.append(text_of(data, charset) if data else "")
+            data = b""
+            if between.strip() or not position:
+                pieces.append(between)
+        data += word
+        charset = match[1].lower()
+        position = match.end()
+    if data:
+        pieces.append(text_of(data, charset))
+    pieces.append(value[position:])
+    return _without_surrogates("".join(pieces))
+
+
+def _word_bytes(encoding: str, text: str) -> bytes | None:
+    raw = text.encode("utf-8", "surrogateescape")
+    if encoding in "Qq":
+        return _ESCAPED.sub(
+            lambda match: bytes.fromhex(match[1].decode()), raw.replace(b"_", b" ")
+        )
+    try:
+        return binascii.a2b_base64(raw + b"=" * (-len(raw) % 4))
+    except binascii.Error:
+        return None
+
+
+def _without_surrogates(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        data = text.encode("utf-8", "surrogatepass")
+        # Bytes that came in by surrogateescape are bytes again; the rest goes.
+        try:
+            data = text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            pass
+        return data.decode("utf-8", "replace")
+    return text
+
+
+def text_of(data: bytes, charset: str) -> str:
+    """Decode bytes, whatever the charset says; never fails."""
+    for name in (charset, "utf-8"):
+        try:
+            codec = codecs.lookup(name)
+            if codec.name not in _NO_CHARSETS:
+                return data.decode(codec.name)
+        except (LookupError, UnicodeError, ValueError):
+            continue
+    return data.decode("latin-1")

@@ -6,23 +6,21 @@ What makes sense of MIME is elsewhere.
 
 from __future__ import annotations
 
-import binascii
-import codecs
 import re
 from dataclasses import dataclass
 from io import IncrementalNewlineDecoder
 from typing import NamedTuple
 
-from relay.model.reply import Refused, Reply
+from relay.model.replies import (
+    HEADER_TOO_LARGE,
+    MAX_FIELDS,
+    MAX_HEADER_BYTES,
+    TOO_MANY_FIELDS,
+)
+from relay.model.reply import Refused
 
-MAX_FIELDS = 1000
-MAX_HEADER_BYTES = 256_000
-MAX_DEPTH = 100
-MAX_PARTS = 500
 _PIECE = 1 << 18  # bytes that are looked at at once
 
-TOO_MANY_FIELDS = Reply(554, "6.0", f"More than {MAX_FIELDS} header fields")
-HEADER_TOO_LARGE = Reply(554, "6.0", f"Header larger than {MAX_HEADER_BYTES} bytes")
 
 # A field's name, perhaps white space (RFC 5322 section 4.5), then the colon. What
 # begins as a control header is one, whatever stands in its name and even without
@@ -41,12 +39,6 @@ _PLAIN_FIELD = re.compile(
 _KNOWN = re.compile(
     rb"(?im)^(?:from|to|cc|bcc|subject|date|message-id|mime-version|reply-to|sender"
     rb"|received|return-path|content-[a-z-]+|resent-[a-z-]+|x-[!-9;-~]+)[ \t]*:"
-)
-_ENCODED_WORD = re.compile(r"=\?([^?\s*]+)(?:\*[^?\s]*)?\?([BbQq])\?([^?]*)\?=")
-_ESCAPED = re.compile(rb"=([0-9A-Fa-f]{2})")
-# Python's own codecs, which are no charsets of mail.
-_NO_CHARSETS = frozenset(
-    {"unicode_escape", "raw-unicode-escape", "unicode-escape", "undefined", "idna"}
 )
 
 
@@ -202,68 +194,6 @@ def _field_end(header: bytes, start: int) -> int:
             return end
 
 
-def decoded(value: str) -> str:
-    """Decode the RFC 2047 words in `value`, leniently; what is no UTF-8 is replaced."""
-    if "=?" not in value:
-        return value if value.isascii() else _without_surrogates(value)
-    pieces: list[str] = []
-    data = b""
-    charset = ""
-    position = 0
-    for match in _ENCODED_WORD.finditer(value):
-        between = value[position : match.start()]
-        word = _word_bytes(match[2], match[3])
-        if word is None:
-            continue
-        # White space between two words is not text, and a character may begin in
-        # one word and end in the next (RFC 2047 sections 6.2 and 5, often broken).
-        if between.strip() or not position or match[1].lower() != charset:
-            pieces.append(text_of(data, charset) if data else "")
-            data = b""
-            if between.strip() or not position:
-                pieces.append(between)
-        data += word
-        charset = match[1].lower()
-        position = match.end()
-    if data:
-        pieces.append(text_of(data, charset))
-    pieces.append(value[position:])
-    return _without_surrogates("".join(pieces))
-
-
-def _word_bytes(encoding: str, text: str) -> bytes | None:
-    raw = text.encode("utf-8", "surrogateescape")
-    if encoding in "Qq":
-        return _ESCAPED.sub(
-            lambda match: bytes.fromhex(match[1].decode()), raw.replace(b"_", b" ")
-        )
-    try:
-        return binascii.a2b_base64(raw + b"=" * (-len(raw) % 4))
-    except binascii.Error:
-        return None
-
-
-def _without_surrogates(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        data = text.encode("utf-8", "surrogatepass")
-        # Bytes that came in by surrogateescape are bytes again; the rest goes.
-        try:
-            data = text.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError:
-            pass
-        return data.decode("utf-8", "replace")
-    return text
-
-
-def text_of(data: bytes, charset: str) -> str:
-    """Decode bytes, whatever the charset says; never fails."""
-    for name in (charset, "utf-8"):
-        try:
-            codec = codecs.lookup(name)
-            if codec.name not in _NO_CHARSETS:
-                return data.decode(codec.name)
-        except (LookupError, UnicodeError, ValueError):
-            continue
-    return data.decode("latin-1")
+def ended(one: Field) -> Field:
+    """The last field of a header that ended with the content has no line end yet."""
+    return one if one.raw.endswith(b"\r\n") else Field(one.name, one.raw + b"\r\n")

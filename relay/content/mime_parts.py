@@ -11,18 +11,15 @@ from email.message import Message as StdlibMessage
 from email.utils import collapse_rfc2231_value
 from functools import cached_property
 
-from relay.content.header import (
+from relay.content.header import Field, Message, fields_of
+from relay.model.replies import (
     MAX_DEPTH,
     MAX_HEADER_BYTES,
     MAX_PARTS,
-    Field,
-    Message,
-    fields_of,
+    TOO_DEEP,
+    TOO_MANY_PARTS,
 )
-from relay.model.reply import Refused, Reply
-
-TOO_MANY_PARTS = Reply(554, "6.0", f"More than {MAX_PARTS} MIME parts")
-TOO_DEEP = Reply(554, "6.0", f"MIME parts nested deeper than {MAX_DEPTH}")
+from relay.model.reply import Refused
 
 # A signature or a cipher covers what is in these.
 _SEALED = frozenset({"multipart/signed", "multipart/encrypted"})

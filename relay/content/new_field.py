@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from relay.content.address import Mailbox
 from relay.content.encoded_words import words
 from relay.content.header import Field
-from relay.content.mailbox import Mailbox
 
 LINE = 78
 

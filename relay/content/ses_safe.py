@@ -11,13 +11,14 @@ import re
 from dataclasses import dataclass
 
 from relay.content.encoded_words import ascii_field
-from relay.content.header import MAX_DEPTH, Field, Message, field
+from relay.content.header import Field, Message, field
 from relay.content.mime_parts import Part, structure
 from relay.content.transfer_encoding import (
     base64_lines,
     encoded_body,
     quoted_printable,
 )
+from relay.model.replies import MAX_DEPTH
 
 MAX_LINE = 998  # RFC 5322 section 2.1.1, without CRLF
 

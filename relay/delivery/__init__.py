@@ -7,10 +7,10 @@ from typing import Protocol
 
 from relay import log
 from relay.delivery.transport import Transport
-from relay.intake.prepare import Prepared
-from relay.model.mail import Mail
+from relay.model.mail import Mail, Prepared
 from relay.model.outcome import Deferred, Outcome, When
-from relay.model.reply import INTERNAL, Reply
+from relay.model.replies import INTERNAL
+from relay.model.reply import Reply
 from relay.model.submission import MailId, Submission
 
 
@@ -41,8 +41,3 @@ async def attempt(transport: Transport, mail: Mail, mail_id: MailId) -> Outcome:
     except Exception as error:  # noqa: BLE001 - one mail's attempt is a boundary
         log.broken("attempt broken", error, id=mail_id)
         return Deferred(INTERNAL, When.SLOWLY, maybe_sent=True, alarm=True)
-
-
-def ok(message_id: str, accepted_as: str) -> Reply:
-    """The reply to a mail that SES took."""
-    return Reply(250, "0.0", f"{accepted_as} {message_id}")

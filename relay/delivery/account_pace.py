@@ -4,39 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from random import uniform
-from typing import Protocol
 
 from relay import log
 from relay.delivery.pace import Pace
+from relay.delivery.transport import Account, Quota, Unanswered
 
 # Seconds. All callers of an account share one request per second of this kind.
 ASKS_EVERY = 300.0
 JITTER = 0.2
-
-
-class Unanswered(Exception):  # noqa: N818 - a statement about the question
-    """SES did not say; the text is for the log."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """What the account may send: recipients per second, and in 24 hours.
-
-    `used` are those of the last 24 hours; None: SES did not say.
-    """
-
-    rate: float
-    per_day: float | None = None
-    used: float | None = None
-
-
-class Account(Protocol):
-    """Who knows the account's quota."""
-
-    async def quota(self) -> Quota:
-        """The quota, as GetAccount says it. Raises Unanswered."""
 
 
 class AccountPace:

@@ -13,10 +13,9 @@ from email.utils import formatdate
 
 from relay.content.header import Field, fields_of, header_of
 from relay.content.new_field import folded
-from relay.model.ids import new_id
 from relay.model.job import Failed, Job, Queued
 from relay.model.mail import Mail, SendOptions
-from relay.model.submission import Envelope
+from relay.model.submission import Envelope, new_id
 
 # Of a templated mail these alone: the others may be made of variables.
 OF_A_TEMPLATE = frozenset({"date", "message-id", "to", "cc"})

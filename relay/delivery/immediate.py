@@ -9,11 +9,10 @@ from collections.abc import Callable
 from typing import assert_never
 
 from relay import log
-from relay.delivery import attempt, ok
+from relay.delivery import attempt
 from relay.delivery.pace import Pace
 from relay.delivery.transport import Transport
-from relay.intake.prepare import Prepared
-from relay.model.mail import Mail
+from relay.model.mail import Mail, Prepared
 from relay.model.outcome import (
     Accepted,
     Deferred,
@@ -22,12 +21,10 @@ from relay.model.outcome import (
     Rejected,
     When,
 )
-from relay.model.reply import SHUTTING_DOWN, Reply
+from relay.model.replies import SHUTTING_DOWN, TOO_FAST, TOO_MANY_CALLS, ok
+from relay.model.reply import Reply
 from relay.model.submission import Submission
 from relay.observe.events import Answered, Attempted, Events
-
-TOO_MANY_CALLS = Reply(451, "3.2", "Too many calls")
-TOO_FAST = Reply(454, "4.5", "Throttling failure: Maximum sending rate exceeded")
 
 # Seconds between the attempts of one mail while its client waits; the last repeats.
 PAUSES = (0.5, 1.0)

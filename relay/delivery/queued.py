@@ -13,11 +13,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 
 from relay import log
-from relay.delivery import attempt, ok
+from relay.delivery import attempt
 from relay.delivery.admission import Closed, Gate, Pass
 from relay.delivery.dsn import Reporter
 from relay.delivery.transport import Transport
-from relay.intake.prepare import Prepared
 from relay.model.job import (
     Failed,
     Job,
@@ -29,8 +28,9 @@ from relay.model.job import (
     release,
     settle,
 )
-from relay.model.mail import Mail
+from relay.model.mail import Mail, Prepared
 from relay.model.outcome import Accepted, Deferred, Outcome, Rejected
+from relay.model.replies import NOT_KEPT, ok, queued
 from relay.model.reply import Reply
 from relay.model.submission import MailId, Submission
 from relay.observe.events import (
@@ -43,7 +43,6 @@ from relay.observe.events import (
 )
 from relay.queue import Claim, Queue, Unwritable
 
-NOT_KEPT = Reply(451, "3.0", "The mail cannot be kept now, try again later")
 EXPIRES_AT_ONCE = 50
 
 
@@ -150,7 +149,7 @@ class QueuedDelivery:
                 await self._put_back(claim, one)
         if closed is not None:
             waits: Sequence[_Wait] = ()
-            reply = _queued(submission.id, closed.reason)
+            reply = queued(submission.id, closed.reason)
         else:
             client = _Client(len(claims), left)
             waits = client.waits
@@ -231,7 +230,7 @@ class QueuedDelivery:
         reason = ""
         if len(waits) == 1 and isinstance(waits[0].outcome, Deferred):
             reason = waits[0].outcome.reply.text
-        return _queued(mail_id, reason)
+        return queued(mail_id, reason)
 
     async def _first(
         self, claim: Claim, one: Pass, wait: _Wait, client: _Client
@@ -387,12 +386,3 @@ def _counted(claim: Claim) -> Claim:
         return claim
     state = replace(job.state, attempts=job.state.attempts + 1)
     return replace(claim, job=replace(job, state=state))
-
-
-def _queued(mail_id: MailId, reason: str) -> Reply:
-    text = f"queued as {mail_id}"
-    if reason:
-        # "Access denied" goes on a sentence here; "SES" and "TLS" stay as they are.
-        lower = reason[1:2].islower()
-        text += f"; {reason[0].lower() if lower else reason[0]}{reason[1:]}"
-    return Reply(250, "0.0", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from relay.model.mail import Mail
@@ -14,3 +15,26 @@ class Transport(Protocol):
 
     async def send(self, mail: Mail, mail_id: MailId) -> Outcome:
         """Try once. Expected failures are outcomes; anything raised is a bug."""
+
+
+class Unanswered(Exception):  # noqa: N818 - a statement about the question
+    """SES did not say; the text is for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What the account may send: recipients per second, and in 24 hours.
+
+    `used` are those of the last 24 hours; None: SES did not say.
+    """
+
+    rate: float
+    per_day: float | None = None
+    used: float | None = None
+
+
+class Account(Protocol):
+    """Who knows the account's quota."""
+
+    async def quota(self) -> Quota:
+        """The quota, as GetAccount says it. Raises Unanswered."""

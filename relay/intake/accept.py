@@ -11,8 +11,9 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from relay.delivery import Delivery
-from relay.intake.large_mail import NO_ROOM, Room
+from relay.intake.large_mail import Room
 from relay.intake.prepare import Intake
+from relay.model.replies import NO_ROOM
 from relay.model.reply import Refused as RefusedMail
 from relay.model.reply import Reply
 from relay.model.submission import Submission

@@ -9,9 +9,10 @@ from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from relay.content.header import Field, Message, decoded
+from relay.content.encoded_words import decoded
+from relay.content.header import Field, Message
 from relay.model.mail import ListManagement
-from relay.model.reply import Refused, Reply
+from relay.model.replies import bad_header
 
 _VARIABLES = "x-relay-variables"
 _VARIABLE = "x-relay-variable-"
@@ -115,7 +116,7 @@ def read(
         elif key.startswith("x-ses-"):
             ses.append((key, one))
     if len(usages) > 1:
-        raise _bad(usage_header, "given more than once")
+        raise bad_header(usage_header, "given more than once")
     controls = Controls(
         decoded(usages[0].value).strip() if usages else "",
         _variables(jsons, single),
@@ -171,10 +172,6 @@ def _has_colon(one: Field) -> bool:
     return one.raw.find(b":") >= 0
 
 
-def _bad(header: str, what: str) -> Refused:
-    return Refused(Reply(550, "6.0", f"{header}: {what}"))
-
-
 def _variables(
     jsons: Iterable[Field], single: Iterable[tuple[str, Field]]
 ) -> dict[str, Any]:
@@ -190,7 +187,7 @@ def _variables(
             # What comes after "=" or a space may be a value.
             usable = _SHOWN.match(name)
             shown = _VARIABLE.title() + (usable[0][:60] if usable else "")
-            raise _bad(
+            raise bad_header(
                 shown, "a variable's name has the characters A-Z a-z 0-9 _ - alone"
             )
         variables[name.replace("-", "_")] = decoded(one.value)
@@ -201,11 +198,13 @@ def _object(text: str) -> dict[str, Any]:
     try:
         value = json_value(text)
     except RecursionError:
-        raise _bad("X-Relay-Variables", "JSON that is nested too deeply") from None
+        raise bad_header(
+            "X-Relay-Variables", "JSON that is nested too deeply"
+        ) from None
     except ValueError:
-        raise _bad("X-Relay-Variables", "not valid JSON") from None
+        raise bad_header("X-Relay-Variables", "not valid JSON") from None
     if not isinstance(value, dict):
-        raise _bad("X-Relay-Variables", "not a JSON object")
+        raise bad_header("X-Relay-Variables", "not a JSON object")
     return value
 
 
@@ -249,7 +248,7 @@ _JSON = json.JSONDecoder(
 def _plain(ses: Mapping[str, str], key: str) -> str:
     value = ses.get(key, "")
     if not (value.isascii() and value.isprintable() and len(value) <= 2048):
-        raise _bad(_SES_HEADERS[key], "not plain ASCII")
+        raise bad_header(_SES_HEADERS[key], "not plain ASCII")
     return value
 
 
@@ -257,7 +256,7 @@ def _name(ses: Mapping[str, str], key: str) -> str:
     """A configuration set or a tenant: SES has one rule for both."""
     value = ses.get(key, "")
     if value and not _NAME.fullmatch(value):
-        raise _bad(
+        raise bad_header(
             _SES_HEADERS[key], "a name has 1 to 64 of the characters A-Z a-z 0-9 _ -"
         )
     return value
@@ -269,7 +268,7 @@ def _tags(value: str) -> dict[str, str]:
     for pair in filter(None, (piece.strip() for piece in value.split(","))):
         name, equals, tag = (part.strip() for part in pair.partition("="))
         if not (equals and _TAG.fullmatch(name) and _TAG.fullmatch(tag)):
-            raise _bad(
+            raise bad_header(
                 "X-SES-MESSAGE-TAGS",
                 "tags are name=value, each 1 to 256 of the characters "
                 "A-Z a-z 0-9 _ -, separated by commas",
@@ -294,5 +293,7 @@ def _list(value: str) -> ListManagement | None:
             case "topic" | "topicname":
                 topic = text
     if not contact_list or not (value.isascii() and value.isprintable()):
-        raise _bad("X-SES-LIST-MANAGEMENT-OPTIONS", "use list or list; topic=topic")
+        raise bad_header(
+            "X-SES-LIST-MANAGEMENT-OPTIONS", "use list or list; topic=topic"
+        )
     return ListManagement(contact_list, topic)

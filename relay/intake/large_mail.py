@@ -10,10 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from relay.model.reply import Reply
-
-NO_ROOM = Reply(452, "3.1", "Too much mail in hand, try again later")
-
 
 class Room:
     """Lets mails in while their bytes together stay below the limit, one always."""

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from relay.content.header import (
-    MAX_FIELDS,
-    MAX_HEADER_BYTES,
     Field,
     Message,
     header_of,
@@ -29,32 +27,28 @@ from relay.content.ses_safe import (
     reencode,
 )
 from relay.intake import control_headers
-from relay.model.mail import Choice, Mail, SendOptions
-from relay.model.order import Order
-from relay.model.reply import Refused, Reply
-from relay.model.submission import Envelope, Submission
-from relay.templates.template import Templates
+from relay.model.mail import Choice, Mail, Prepared, SendOptions
+from relay.model.replies import (
+    LOOP,
+    MAX_FIELDS,
+    MAX_HEADER_BYTES,
+    MAX_RECEIVED,
+    NO_FROM,
+    no_usage,
+)
+from relay.model.reply import Refused
+from relay.model.submission import Envelope, Order, Submission
+from relay.templates.catalog import Templates
 
 RECIPIENTS_PER_CALL = 50  # SES' limit, over To, Cc and Bcc
-MAX_RECEIVED = 100
 # Of the variables' names this much is remembered, for people who look at the mail.
 MAX_NAMES, MAX_NAME = 50, 64
 
-LOOP = Reply(554, "4.6", "More than 100 Received fields: a mail loop")
-NO_FROM = Reply(550, "6.0", "No From header, and a null sender to make one of")
 
 NO_CONTROLS = control_headers.Controls()
 NO_ORIGINAL = parse(b"")
 NO_CHOICE = Choice()
 _NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_-]")
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """The mails of one submission; warnings name headers, never values."""
-
-    mails: tuple[Mail, ...]
-    warnings: tuple[str, ...] = ()
 
 
 class Intake:
@@ -155,9 +149,7 @@ class Intake:
             case "pass":
                 return ""
             case "reject":
-                raise Refused(
-                    Reply(550, "6.0", f"{self._usage_header}: the mail names no usage")
-                )
+                raise no_usage(self._usage_header)
         return self._without_usage
 
     def _templated(

@@ -18,6 +18,7 @@ from relay.model.outcome import (
     Rejected,
     When,
 )
+from relay.model.replies import expired
 from relay.model.reply import Reply
 from relay.model.submission import MailId
 
@@ -171,9 +172,3 @@ def revive(state: Failed, *, now: float) -> Queued:
 def release(state: Sending, *, now: float) -> Queued:
     """Take back a claim before anything was attempted."""
     return Queued(state.attempts - 1, now, state.last, state.maybe_sent)
-
-
-def expired(last: Reply | None) -> Reply:
-    """The reply of a mail whose time is over (RFC 3463: X.4.7)."""
-    text = "Delivery time expired"
-    return Reply(554, "4.7", f"{text}; last: {last.text}" if last else text)

@@ -57,3 +57,11 @@ class Mail:
     content: bytes = field(repr=False)
     options: SendOptions = SendOptions()
     choice: Choice = Choice()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The mails of one submission; warnings name headers, never values."""
+
+    mails: tuple[Mail, ...]
+    warnings: tuple[str, ...] = ()

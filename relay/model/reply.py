@@ -36,8 +36,3 @@ class Refused(Exception):  # noqa: N818 - a statement about the mail, not an err
 def printable(text: str) -> str:
     """Make one line of printable ASCII of `text`, as a reply needs it."""
     return "".join(c if " " <= c <= "~" else "?" for c in text)
-
-
-# What both a session and the delivery may have to say.
-INTERNAL = Reply(451, "3.0", "Internal error, try again later")
-SHUTTING_DOWN = Reply(421, "3.2", "Shutting down, try again later")

@@ -6,7 +6,7 @@ import asyncio
 
 from botocore.exceptions import ClientError
 
-from relay.delivery.account_pace import Quota, Unanswered
+from relay.delivery.transport import Quota, Unanswered
 from relay.ses import read_answer
 from relay.ses.credentials import CREDENTIAL_ERRORS
 from relay.ses.sdk_client import Connection

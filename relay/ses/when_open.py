@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from relay.delivery.account_pace import Account, Quota
-from relay.delivery.transport import Transport
+from relay.delivery.transport import Account, Quota, Transport
 from relay.model.mail import Mail
 from relay.model.outcome import Outcome
 from relay.model.submission import MailId

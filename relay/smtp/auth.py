@@ -11,14 +11,10 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from relay.model.reply import Reply
+from relay.smtp import replies
 
 # RFC 4954 section 4: a response may be of this length.
 RESPONSE_LENGTH = 12_288
-
-CANCELLED = Reply(501, "7.0", "Authentication cancelled")
-BAD_RESPONSE = Reply(501, "5.2", "Cannot decode the response")
-RESPONSE_TOO_LONG = Reply(500, "5.6", "Authentication exchange line is too long")
-NO_MECHANISM = Reply(504, "5.4", "Unrecognized authentication mechanism")
 
 
 class Ended(Exception):  # noqa: N818 - a statement about the exchange
@@ -52,14 +48,14 @@ async def credentials(ask: Ask, argument: str) -> Credentials:
             return await _plain(ask, initial)
         case "LOGIN":
             return await _login(ask, initial)
-    raise Ended(NO_MECHANISM)
+    raise Ended(replies.NO_MECHANISM)
 
 
 async def _plain(ask: Ask, initial: bytes | None) -> Credentials:
     message = await _answer(ask, b"") if initial is None else initial
     pieces = message.split(b"\0")
     if len(pieces) != 3:
-        raise Ended(BAD_RESPONSE)
+        raise Ended(replies.BAD_RESPONSE)
     speaks_for, name, password = pieces
     if speaks_for not in (b"", name):
         # To act for somebody else is nobody's right here; no name is like this one.
@@ -76,9 +72,9 @@ async def _login(ask: Ask, initial: bytes | None) -> Credentials:
 async def _answer(ask: Ask, challenge: bytes) -> bytes:
     line = await ask(f"334 {base64.b64encode(challenge).decode()}")
     if line is None:
-        raise Ended(RESPONSE_TOO_LONG)
+        raise Ended(replies.RESPONSE_TOO_LONG)
     if line.strip() == b"*":
-        raise Ended(CANCELLED)
+        raise Ended(replies.CANCELLED)
     return _decoded(line.decode("ascii", "replace").strip())
 
 
@@ -88,7 +84,7 @@ def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise Ended(BAD_RESPONSE) from None
+        raise Ended(replies.BAD_RESPONSE) from None
 
 
 def _name(name: bytes) -> str:

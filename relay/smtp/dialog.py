@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from relay.content import address
-from relay.intake.large_mail import NO_ROOM
-from relay.model.ids import new_id
-from relay.model.reply import SHUTTING_DOWN, Reply
-from relay.model.submission import Envelope, Submission
+from relay.model.replies import NO_ROOM, SHUTTING_DOWN
+from relay.model.reply import Reply
+from relay.model.submission import Envelope, Submission, new_id
 from relay.smtp import auth, mail_and_rcpt, replies
-from relay.smtp.data import Account, Data
+from relay.smtp.data import Data
 from relay.smtp.listener_settings import Service
+from relay.smtp.memory import Account
 from relay.smtp.wire import Wire
 
 if TYPE_CHECKING:  # only listeners with users want it, and what it imports
@@ -324,7 +324,7 @@ class Dialog:
                 return replies.NO_SMTPUTF8
             except ValueError:
                 return replies.BAD_SENDER
-        if sender and not mail_and_rcpt.is_sender(sender):
+        if sender and not address.is_sender(sender):
             return replies.BAD_SENDER
         user = self._user
         if user is not None and not user.senders.allow(sender):

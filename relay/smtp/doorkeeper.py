@@ -8,14 +8,11 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
 from relay.model.reply import Reply
-from relay.smtp.data import Memory
+from relay.smtp import replies
+from relay.smtp.memory import Memory
 from relay.smtp.rate import Rate
 
 Network = IPv4Network | IPv6Network
-
-NOT_ALLOWED = Reply(554, "7.1", "Access denied: client address not allowed")
-TOO_MANY = Reply(421, "3.2", "Too many connections, try again later")
-TOO_MANY_OF_CLIENT = Reply(421, "7.0", "Too many connections from your address")
 
 
 class Limits(NamedTuple):
@@ -65,27 +62,27 @@ class Visit:
         number comes in.
         """
         if not allowed(peer, allow):
-            return NOT_ALLOWED
+            return replies.NOT_ALLOWED
         return self.count() or self._of_client(peer)
 
     def count(self) -> Reply | None:
         """Count a connection whose client is not known yet, as behind a proxy."""
         doorkeeper = self._doorkeeper
         if doorkeeper.open >= doorkeeper.connections:
-            return TOO_MANY
+            return replies.TOO_MANY
         doorkeeper.open += 1
         self._counted = True
         return None
 
     def identify(self, peer: str, allow: Sequence[Network]) -> Reply | None:
         """Count the connection as this client's; or what it is told instead."""
-        return self._of_client(peer) if allowed(peer, allow) else NOT_ALLOWED
+        return self._of_client(peer) if allowed(peer, allow) else replies.NOT_ALLOWED
 
     def _of_client(self, peer: str) -> Reply | None:
         doorkeeper = self._doorkeeper
         if doorkeeper.per_client:
             if doorkeeper.clients[peer] >= doorkeeper.per_client:
-                return TOO_MANY_OF_CLIENT
+                return replies.TOO_MANY_OF_CLIENT
             doorkeeper.clients[peer] += 1
             self._client = peer
         return None

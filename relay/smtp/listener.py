@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from relay.smtp.listener_settings import Service
 from relay.smtp.session import Session
-from relay.system import sockets
+from relay.system.sockets import BACKLOG
 
 
 class Listener:
@@ -26,7 +26,7 @@ class Listener:
             await loop.create_server(
                 lambda: Session(self._service, self._sessions, loop=loop),
                 sock=one,
-                backlog=sockets.BACKLOG,
+                backlog=BACKLOG,
             )
             for one in self._sockets
         ]

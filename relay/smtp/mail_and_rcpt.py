@@ -59,19 +59,3 @@ def parse(argument: str, keyword: str) -> Path:
             raise BadParameter
         parameters[found[1].upper()] = found[2]
     return Path(address, parameters)
-
-
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LOCAL = rf'(?:{_ATOM}(?:\.{_ATOM})*|"(?:[ !#-\[\]-~]|\\[ -~])*")'
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
-_SENDER = re.compile(
-    rf"{_LOCAL}(?:@(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[A-Za-z0-9:.]+\]))?"
-)
-
-
-def is_sender(address: str) -> bool:
-    """Tell whether MAIL may name `address`: a mailbox, or a local part alone.
-
-    Any domain will do, because legacy apps say whatever their host is called.
-    """
-    return len(address) <= 320 and _SENDER.fullmatch(address) is not None

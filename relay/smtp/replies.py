@@ -1,4 +1,4 @@
-"""What a session says to its client, but for what the core and the doors say."""
+"""What a session says to its client; what becomes of mail is `model/replies`'."""
 
 from __future__ import annotations
 
@@ -44,3 +44,14 @@ NO_LOGIN_NOW = Reply(454, "7.0", "Temporary authentication failure")
 TOO_MANY_LOGINS = Reply(421, "7.0", "Too many failed logins, closing connection")
 NOT_YOUR_SENDER = Reply(553, "7.1", "Sender address not allowed for this user")
 TOO_OFTEN = Reply(450, "7.1", "Too many messages, try again later")
+
+# To who connects.
+NOT_ALLOWED = Reply(554, "7.1", "Access denied: client address not allowed")
+TOO_MANY = Reply(421, "3.2", "Too many connections, try again later")
+TOO_MANY_OF_CLIENT = Reply(421, "7.0", "Too many connections from your address")
+
+# In an exchange of AUTH.
+CANCELLED = Reply(501, "7.0", "Authentication cancelled")
+BAD_RESPONSE = Reply(501, "5.2", "Cannot decode the response")
+RESPONSE_TOO_LONG = Reply(500, "5.6", "Authentication exchange line is too long")
+NO_MECHANISM = Reply(504, "5.4", "Unrecognized authentication mechanism")

@@ -14,7 +14,8 @@ import logging
 from aiosmtpd.smtp import SMTP
 
 from relay import log
-from relay.model.reply import INTERNAL, SHUTTING_DOWN, Reply
+from relay.model.replies import INTERNAL, SHUTTING_DOWN
+from relay.model.reply import Reply
 from relay.smtp import proxy_protocol
 from relay.smtp.dialog import HANDSHAKE_SECONDS, Dialog
 from relay.smtp.doorkeeper import Visit, allowed, plain

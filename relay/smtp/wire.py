@@ -11,7 +11,8 @@ import ssl
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from relay.smtp.data import Account, Collector, Data
+from relay.smtp.data import Collector, Data
+from relay.smtp.memory import Account
 from relay.smtp.tls import Tls, TlsError
 
 T = TypeVar("T")

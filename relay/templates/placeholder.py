@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from relay.model.reply import Refused, Reply
-from relay.templates.compose import Original
+from relay.content.original import Original
+from relay.model.replies import not_a_text
 
 BUILT_IN = ("from", "to", "subject", "text", "html")
 _MESSAGE = "message."
@@ -209,7 +209,7 @@ def _as_text(value: Any, name: str) -> str:  # noqa: ANN401
         case float():
             return _number(value)
     kind = "a list" if isinstance(value, list) else "an object"
-    raise Refused(Reply(550, "6.0", f"Variable {name} is {kind}, not a text"))
+    raise not_a_text(name, kind)
 
 
 def _number(value: float) -> str:

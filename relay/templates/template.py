@@ -1,23 +1,31 @@
-"""Templates: found by usage and locale, checked at start, applied to a mail.
+"""One template: checked and compiled at the start, applied to a mail.
 
-Their syntax, which is Logto's, is `placeholder`'s business.
+Its syntax, which is Logto's, is `placeholder`'s business.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from relay.content import html_to_text as plain
+from relay.content.address import (
+    Mailbox,
+    ascii_mailbox,
+    first_address,
+    is_in_ascii,
+    mailbox,
+)
 from relay.content.header import Field, Message
-from relay.content.mailbox import Mailbox, mailbox
 from relay.content.new_field import address_field, one_line
-from relay.model.reply import Refused, Reply, printable
+from relay.content.original import Original
+from relay.model.replies import NO_FROM, no_address, not_given
+from relay.model.reply import Refused
 from relay.model.submission import Envelope
-from relay.templates.compose import Original, compose
+from relay.templates.compose import compose
 from relay.templates.placeholder import (
     Problems,
     Text,
@@ -26,23 +34,6 @@ from relay.templates.placeholder import (
     compile_text,
 )
 from relay.templates.prepared_part import Stencil
-
-STANDARD = ("Register", "SignIn", "ForgotPassword", "Generic")
-
-_ADDRESS = re.compile(
-    r"""(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*
-        |"(?:[^"\\\x00-\x1f\x7f]|\\[ -~])*")
-        @[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?
-        (?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*""",
-    re.VERBOSE,
-)
-# What hides commas and brackets from a search for the first address of a list.
-_NO_ADDRESS = re.compile(r'"(?:[^"\\]|\\.)*"(?!@)|\([^()]*\)')
-_IN_ANGLES = re.compile(r"<\s*([^<>\s]+)\s*>")
-
-
-class TemplateError(Exception):
-    """The templates cannot be used; the text is for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +122,7 @@ class Template:
         _look_at_settings(source, problems)
         self._missing = missing
         self._attachments = source.attachments == "keep"
-        self._email_address = _with_ascii_domain(mailbox(email_address))
+        self._email_address = ascii_mailbox(mailbox(email_address))
         ours = self._email_address
         self._from: Field | None = None
         if ours.address and ours.address.isascii():
@@ -193,13 +184,10 @@ class Template:
         if self._html_part is not None:
             html = self._html_part.fill(values, _escaped, raw=_same)
         if values.not_given:
-            names = printable(", ".join(values.not_given))[:300]
-            raise Refused(Reply(550, "6.0", f"Variables not given: {names}"))
+            raise not_given(values.not_given)
         sender = self._sender(send_from, original)
         if sender is None and "from" not in original.first and not envelope.sender:
-            raise Refused(
-                Reply(550, "6.0", "No From header, and a null sender to make one of")
-            )
+            raise Refused(NO_FROM)
         return compose(
             original,
             subject=subject,
@@ -217,119 +205,23 @@ class Template:
             return self._from
         ours = self._email_address
         if self._has_address:
-            found = _with_ascii_domain(mailbox(send_from))
-            if not _ADDRESS.fullmatch(found.address):
-                raise Refused(_wrong("sendFrom"))
+            found = ascii_mailbox(mailbox(send_from))
+            if not is_in_ascii(found.address):
+                raise no_address("sendFrom")
             return address_field("From", found)
-        address = ours.address or _first_address(original)
-        if not _ADDRESS.fullmatch(address):
-            raise Refused(_wrong("sendFrom"))
+        address = (
+            ours.address
+            or first_address(original.header("from"))
+            or original.envelope.sender
+            or ""
+        )
+        if not is_in_ascii(address):
+            raise no_address("sendFrom")
         return address_field("From", Mailbox(send_from, address))
 
 
-def _first_address(original: Original) -> str:
-    """The first address of the original's From, else the envelope's sender."""
-    bare = _NO_ADDRESS.sub(" ", original.header("from"))
-    found = _IN_ANGLES.search(bare)
-    address = found[1] if found else bare.partition(",")[0].strip()
-    return address or original.envelope.sender or ""
-
-
-def _with_ascii_domain(found: Mailbox) -> Mailbox:
-    """Make A-labels of an IDN domain; what has none stays, and is refused later."""
-    local, _, domain = found.address.rpartition("@")
-    # IDNA 2003, which the codec does, maps these to other names than 2008 does.
-    if domain.isascii() or not local.isascii() or re.search("[ßς\u200c\u200d]", domain):
-        return found
-    try:
-        return Mailbox(found.name, f"{local}@{domain.encode('idna').decode()}")
-    except UnicodeError:
-        return found
-
-
 def _reply_to(text: str) -> Field:
-    found = _with_ascii_domain(mailbox(text))
-    if not _ADDRESS.fullmatch(found.address):
-        raise Refused(_wrong("replyTo"))
+    found = ascii_mailbox(mailbox(text))
+    if not is_in_ascii(found.address):
+        raise no_address("replyTo")
     return address_field("Reply-To", found)
-
-
-def _wrong(setting: str) -> Reply:
-    return Reply(550, "6.0", f"The template's {setting} makes no usable address")
-
-
-class Templates:
-    """All templates, by usage and locale."""
-
-    def __init__(
-        self,
-        sources: Sequence[Source],
-        *,
-        email_address: str = "",
-        missing: str = "reject",
-    ) -> None:
-        self._by_usage: dict[str, dict[str, Template]] = {}
-        errors: list[str] = []
-        warnings: list[str] = []
-        for source in sources:
-            template = Template(source, email_address=email_address, missing=missing)
-            errors += template.errors
-            warnings += template.warnings
-            locales = self._by_usage.setdefault(source.usage_type, {})
-            key = _tag(source.locale)
-            if key in locales:
-                locale = f", locale {source.locale}" if source.locale else ""
-                errors.append(
-                    f"{source.place}: a second template for usage "
-                    f"{source.usage_type}{locale}; keep one"
-                )
-            locales[key] = template
-        if errors:
-            raise TemplateError("\n".join(errors))
-        for usage, locales in self._by_usage.items():
-            if "" not in locales:
-                warnings.append(
-                    f"usage {usage}: all of its templates have a locale; mail in any "
-                    "other language falls back to Generic, or is refused"
-                )
-        absent = [usage for usage in STANDARD if usage not in self._by_usage]
-        if absent:
-            warnings.append(f"no template for {', '.join(absent)}")
-        self.warnings = tuple(warnings)
-        self.usages = tuple(self._by_usage)
-
-    @property
-    def all(self) -> tuple[Template, ...]:
-        """Every template, by usage in the order of the settings."""
-        return tuple(
-            one for locales in self._by_usage.values() for one in locales.values()
-        )
-
-    def choose(self, usage: str, locale: str) -> Template:
-        """The usage's template in the best locale, else Generic's; or Refused."""
-        for name in (usage, "Generic"):
-            if (found := self._lookup(name, locale)) is not None:
-                return found
-        known = ", ".join(self.usages) or "none"
-        text = f"No template for usage {usage[:100]}; known: {known}"
-        raise Refused(Reply(550, "6.0", printable(text)[:400]))
-
-    def _lookup(self, usage: str, locale: str) -> Template | None:
-        """RFC 4647 section 3.4: the tag, then without its last part, then without."""
-        locales = self._by_usage.get(usage)
-        if not locales:
-            return None
-        if not locale:
-            return locales.get("")
-        tag = _tag(locale)[:200]
-        while tag:
-            if tag in locales:
-                return locales[tag]
-            tag = tag.rpartition("-")[0]
-            if len(tag) > 1 and tag[-2:-1] == "-":  # a singleton goes with what follows
-                tag = tag[:-2]
-        return locales.get("")
-
-
-def _tag(locale: str) -> str:
-    return locale.strip().replace("_", "-").lower()

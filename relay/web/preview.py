@@ -14,12 +14,13 @@ from functools import cached_property
 from html import unescape
 from urllib.parse import quote
 
-from relay.content.header import decoded, parse
+from relay.content.encoded_words import decoded
+from relay.content.header import parse
 from relay.content.mime_parts import Part
+from relay.content.original import Original
 from relay.content.transfer_encoding import transfer_decoded
 from relay.model.reply import Refused
 from relay.model.submission import Envelope
-from relay.templates.compose import Original
 
 # What links and codes are looked for in: characters of the text and of the HTML.
 MAX_SEARCHED = 1_000_000

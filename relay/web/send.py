@@ -15,10 +15,8 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from relay.content import address
-from relay.model.ids import new_id
-from relay.model.order import Order
 from relay.model.outcome import Accepted, Deferred, Effect
-from relay.model.submission import Envelope, MailId, Submission
+from relay.model.submission import Envelope, MailId, Order, Submission, new_id
 from relay.observe.awaited import Awaited
 from relay.observe.events import Answered, Refused
 from relay.observe.stats import reply_class

@@ -13,7 +13,7 @@ from relay import __version__
 from relay.capture.inbox import Inbox
 from relay.observe.journal import Journal
 from relay.observe.stats import Stats
-from relay.templates.template import Templates
+from relay.templates.catalog import Templates
 from relay.web import arguments, health
 from relay.web.captured import CapturedMails
 from relay.web.figures import Figures

@@ -12,13 +12,12 @@ from aiohttp import web
 
 from relay.content import address
 from relay.content.header import parse
-from relay.model.ids import new_id
-from relay.model.order import Order
 from relay.model.reply import Refused, Reply
-from relay.model.submission import Envelope, Submission
+from relay.model.submission import Envelope, Order, Submission, new_id
+from relay.templates.catalog import Templates
 from relay.templates.lint import problems
 from relay.templates.samples import VARIABLES
-from relay.templates.template import Template, Templates
+from relay.templates.template import Template
 from relay.web import arguments
 from relay.web.captured import as_frame
 from relay.web.preview import Preview

@@ -12,9 +12,9 @@ from ipaddress import ip_network
 from relay import log
 from relay.model.reply import Reply
 from relay.model.submission import Submission
-from relay.smtp.data import Memory
 from relay.smtp.doorkeeper import Doorkeeper, Limits
 from relay.smtp.listener_settings import Service
+from relay.smtp.memory import Memory
 from relay.smtp.session import Session
 
 LOCAL = (ip_network("127.0.0.0/8"),)

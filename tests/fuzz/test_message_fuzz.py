@@ -10,14 +10,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from relay.content.encoded_words import words
-from relay.content.header import decoded, fields_of, normalise, parse
+from relay.content.encoded_words import decoded, words
+from relay.content.header import fields_of, normalise, parse
 from relay.content.ses_safe import has_long_line, reencode
 from relay.intake.prepare import Intake
 from relay.model.mail import Mail
 from relay.model.reply import Refused
 from relay.model.submission import Envelope, MailId, Submission
-from relay.templates.template import Source, Templates
+from relay.templates.catalog import Templates
+from relay.templates.template import Source
 
 CORPUS = [
     path.read_bytes()

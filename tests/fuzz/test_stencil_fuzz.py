@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.content.header import parse
+from relay.content.original import Original
 from relay.content.transfer_encoding import encoded_body
 from relay.model.submission import Envelope
-from relay.templates.compose import Original
 from relay.templates.placeholder import Problems, Values, compile_text
 from relay.templates.prepared_part import Stencil
 

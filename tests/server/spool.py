@@ -6,11 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from relay.model.ids import new_id
 from relay.model.job import Failed, Job, Queued, Sending, Sent
 from relay.model.mail import Choice, Mail, SendOptions
 from relay.model.reply import Reply
-from relay.model.submission import Envelope
+from relay.model.submission import Envelope, new_id
 from relay.queue import End
 from relay.queue.sqlite import SqliteQueue, open_spool
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from relay.delivery.account_pace import Unanswered
+from relay.delivery.transport import Unanswered
 from relay.ses import endpoint
 from relay.ses.client_settings import Access
 from relay.ses.endpoint import Detour, Route

@@ -6,16 +6,9 @@ from ipaddress import ip_network
 
 import pytest
 
-from relay.smtp.data import Memory
-from relay.smtp.doorkeeper import (
-    NOT_ALLOWED,
-    TOO_MANY,
-    TOO_MANY_OF_CLIENT,
-    Doorkeeper,
-    Visit,
-    allowed,
-    plain,
-)
+from relay.smtp.doorkeeper import Doorkeeper, Visit, allowed, plain
+from relay.smtp.memory import Memory
+from relay.smtp.replies import NOT_ALLOWED, TOO_MANY, TOO_MANY_OF_CLIENT
 
 LOCAL = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
 

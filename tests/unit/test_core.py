@@ -7,14 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from relay.delivery.immediate import (
-    TOO_FAST,
-    TOO_MANY_CALLS,
-    DirectDelivery,
-)
+from relay.delivery.immediate import DirectDelivery
 from relay.delivery.pace import Pace
 from relay.intake.accept import Relay
-from relay.intake.large_mail import NO_ROOM, Room
+from relay.intake.large_mail import Room
 from relay.intake.prepare import Intake
 from relay.model.mail import Mail
 from relay.model.outcome import (
@@ -24,7 +20,14 @@ from relay.model.outcome import (
     Rejected,
     When,
 )
-from relay.model.reply import INTERNAL, SHUTTING_DOWN, Reply
+from relay.model.replies import (
+    INTERNAL,
+    NO_ROOM,
+    SHUTTING_DOWN,
+    TOO_FAST,
+    TOO_MANY_CALLS,
+)
+from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId, Submission
 from relay.observe.events import (
     Answered,
@@ -33,7 +36,7 @@ from relay.observe.events import (
     Events,
     Refused,
 )
-from relay.templates.template import Templates
+from relay.templates.catalog import Templates
 
 CONTENT = b"From: a@b.example\r\nSubject: x\r\n\r\nhello\r\n"
 THROTTLED = Deferred(Reply(454, "4.5", "slowly"), When.SOON, again=True)

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from relay.intake.prepare import Intake, Prepared
-from relay.model.mail import Choice, Mail
+from relay.intake.prepare import Intake
+from relay.model.mail import Choice, Mail, Prepared
 from relay.model.reply import Refused
 from relay.model.submission import Envelope, MailId, Submission
-from relay.templates.template import Source, Templates
+from relay.templates.catalog import Templates
+from relay.templates.template import Source
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 BROKEN = ("8bit-utf8-plain", "8bit-latin1", "8bit-cyrillic", "8bit-parts", "long-line")

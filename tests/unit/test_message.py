@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from relay.content.encoded_words import decoded
 from relay.content.header import (
-    MAX_FIELDS,
     Field,
     Message,
-    decoded,
     header_of,
     normalise,
     parse,
 )
+from relay.model.replies import MAX_FIELDS
 from relay.model.reply import Refused
 
 CORPUS = sorted((Path(__file__).parent.parent / "corpus").glob("*.eml"))

@@ -13,7 +13,8 @@ import pytest
 from relay.content.header import parse
 from relay.model.reply import Refused
 from relay.model.submission import Envelope
-from relay.templates.template import Source, Templates
+from relay.templates.catalog import Templates
+from relay.templates.template import Source
 
 ENVELOPE = Envelope("app@acme.example", ("ann@example.net",))
 IMAGE = bytes(range(256)) * 3

@@ -6,13 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.smtp.mail_and_rcpt import (
-    BadParameter,
-    BadPath,
-    Path,
-    is_sender,
-    parse,
-)
+from relay.content.address import is_sender
+from relay.smtp.mail_and_rcpt import BadParameter, BadPath, Path, parse
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,8 @@ from relay.delivery.dsn import Reporter
 from relay.delivery.pace import Pace
 from relay.delivery.queued import QueuedDelivery
 from relay.delivery.worker import Worker
-from relay.intake.prepare import Prepared
 from relay.model.job import Job, Queued, Replaced, RetryPolicy
-from relay.model.mail import Mail, SendOptions
+from relay.model.mail import Mail, Prepared, SendOptions
 from relay.model.outcome import Accepted, Outcome, When
 from relay.model.submission import Envelope, MailId, Submission
 from relay.observe.events import Events

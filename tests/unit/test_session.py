@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from relay.model.reply import INTERNAL, Reply
-from relay.smtp.data import Memory
+from relay.model.replies import INTERNAL
+from relay.model.reply import Reply
 from relay.smtp.doorkeeper import Doorkeeper, Limits
 from relay.smtp.listener_settings import Service
+from relay.smtp.memory import Memory
 from relay.smtp.session import Session
 
 

@@ -13,7 +13,8 @@ from relay.content.header import parse
 from relay.model.reply import Refused
 from relay.model.submission import Envelope
 from relay.templates import samples
-from relay.templates.template import Source, TemplateError, Templates
+from relay.templates.catalog import TemplateError, Templates
+from relay.templates.template import Source
 
 ENVELOPE = Envelope("app@acme.example", ("ann@example.net",))
 ORIGINAL = (

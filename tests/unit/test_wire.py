@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.smtp.data import Account, Data, Memory
+from relay.smtp.data import Data
+from relay.smtp.memory import Account, Memory
 from relay.smtp.wire import CHUNK, Silent, Wire
 
 

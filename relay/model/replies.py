@@ -1,0 +1,88 @@
+"""The relay's own answers to a mail: what it says instead of SES, and the fixed limits.
+
+What a session says of commands is in `smtp/replies.py`, what SES' errors become in
+`ses/error_table.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from relay.model.reply import Refused, Reply, printable
+
+MAX_FIELDS = 1000
+MAX_HEADER_BYTES = 256_000
+MAX_RECEIVED = 100
+MAX_DEPTH = 100
+MAX_PARTS = 500
+
+# Whatever the mail.
+INTERNAL = Reply(451, "3.0", "Internal error, try again later")
+SHUTTING_DOWN = Reply(421, "3.2", "Shutting down, try again later")
+NO_ROOM = Reply(452, "3.1", "Too much mail in hand, try again later")
+NOT_KEPT = Reply(451, "3.0", "The mail cannot be kept now, try again later")
+TOO_MANY_CALLS = Reply(451, "3.2", "Too many calls")
+# Clients look for "Throttling failure" right after the codes.
+TOO_FAST = Reply(454, "4.5", "Throttling failure: Maximum sending rate exceeded")
+
+# About the mail itself.
+TOO_MANY_FIELDS = Reply(554, "6.0", f"More than {MAX_FIELDS} header fields")
+HEADER_TOO_LARGE = Reply(554, "6.0", f"Header larger than {MAX_HEADER_BYTES} bytes")
+TOO_MANY_PARTS = Reply(554, "6.0", f"More than {MAX_PARTS} MIME parts")
+TOO_DEEP = Reply(554, "6.0", f"MIME parts nested deeper than {MAX_DEPTH}")
+LOOP = Reply(554, "4.6", f"More than {MAX_RECEIVED} Received fields: a mail loop")
+NO_FROM = Reply(550, "6.0", "No From header, and a null sender to make one of")
+
+
+def bad_header(header: str, what: str) -> Refused:
+    """A control header that cannot be used; `what` holds nothing of its value."""
+    return Refused(Reply(550, "6.0", f"{header}: {what}"))
+
+
+def no_usage(usage_header: str) -> Refused:
+    """No usage, where each mail needs one."""
+    return bad_header(usage_header, "the mail names no usage")
+
+
+def no_template(usage: str, known: Iterable[str]) -> Refused:
+    """Neither the usage nor Generic has a template."""
+    text = f"No template for usage {usage[:100]}; known: {', '.join(known) or 'none'}"
+    return Refused(Reply(550, "6.0", printable(text)[:400]))
+
+
+def not_given(variables: Iterable[str]) -> Refused:
+    """The template has variables that the mail does not give."""
+    names = printable(", ".join(variables))[:300]
+    return Refused(Reply(550, "6.0", f"Variables not given: {names}"))
+
+
+def not_a_text(variable: str, kind: str) -> Refused:
+    """The template prints a variable that is `kind`."""
+    return Refused(Reply(550, "6.0", f"Variable {variable} is {kind}, not a text"))
+
+
+def no_address(setting: str) -> Refused:
+    """`sendFrom` or `replyTo` of the template, filled, is no mailbox."""
+    text = f"The template's {setting} makes no usable address"
+    return Refused(Reply(550, "6.0", text))
+
+
+def ok(message_id: str, accepted_as: str) -> Reply:
+    """SES took the mail, or capture mode's inbox did."""
+    return Reply(250, "0.0", f"{accepted_as} {message_id}")
+
+
+def queued(mail_id: str, reason: str) -> Reply:
+    """The mail is durable and waits; `reason` is a reply's text, "" for none."""
+    text = f"queued as {mail_id}"
+    if reason:
+        # "Access denied" goes on a sentence here; "SES" and "TLS" stay as they are.
+        lower = reason[1:2].islower()
+        text += f"; {reason[0].lower() if lower else reason[0]}{reason[1:]}"
+    return Reply(250, "0.0", text)
+
+
+def expired(last: Reply | None) -> Reply:
+    """The time of the mail is over (RFC 3463: X.4.7)."""
+    text = "Delivery time expired"
+    return Reply(554, "4.7", f"{text}; last: {last.text}" if last else text)
