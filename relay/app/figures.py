@@ -72,7 +72,7 @@ def trouble(
             return "starting"
         if queue is not None:
             try:
-                await queue.check()
+                await queue.house.check()
             except Unwritable:
                 return "the spool cannot be written"
         return ""

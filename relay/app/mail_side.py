@@ -26,7 +26,7 @@ from relay.delivery import Delivery
 from relay.delivery.account_pace import AccountPace
 from relay.delivery.admission import Gate
 from relay.delivery.pace import Pace
-from relay.delivery.transport import Account, Transport
+from relay.delivery.transport import Account, Transport, attempt_seconds
 from relay.intake.accept import Relay
 from relay.intake.large_mail import Room
 from relay.intake.prepare import Intake
@@ -46,8 +46,6 @@ if TYPE_CHECKING:  # no relay needs all of them
     from relay.capture.inbox import Captured, Inbox
     from relay.queue.sqlite import SqliteQueue
 
-# An attempt on a large mail may take longer: bytes that add a second each.
-BYTES_PER_SECOND = 100_000
 # The part of `limits.memory` that large mails may have while they are worked on.
 WORKED_ON = 0.4
 # Where traces go, in OpenTelemetry's own words; one of them turns them on.
@@ -268,8 +266,7 @@ def ses_access(settings: config.Config) -> Access:
 def _attempt_seconds(settings: config.Config) -> Callable[[Mail], float]:
     if settings.transport == "capture":
         return lambda mail: 0.0
-    timeout = settings.ses.attempt_timeout
-    return lambda mail: timeout + len(mail.content) / BYTES_PER_SECOND
+    return partial(attempt_seconds, settings.ses.attempt_timeout)
 
 
 async def _open_ses(settings: config.Config, stack: AsyncExitStack) -> Way:

@@ -15,7 +15,7 @@ from relay.cli import settings
 from relay.cli.finding import Finding
 from relay.content.address import mailbox
 from relay.queue import file
-from relay.queue.sqlite import RESERVE
+from relay.queue.store import RESERVE
 from relay.smtp.certificate import BadCertificate, Certificate
 from relay.system import mounts
 from relay.system.process import Unusable

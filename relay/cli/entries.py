@@ -1,4 +1,4 @@
-"""Jobs of the spool as `relay queue` shows them: JSON, a table, one in full.
+"""Jobs of the spool as `relay queue` shows them to people: a table, one in full.
 
 Never content, never a variable. Times are ISO 8601 in UTC.
 """
@@ -6,10 +6,7 @@ Never content, never a variable. Times are ISO 8601 in UTC.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import fields
-from datetime import UTC, datetime
-from typing import Any
 
 from relay.cli import duration
 from relay.model.job import (
@@ -17,39 +14,13 @@ from relay.model.job import (
     Queued,
     Sending,
     Sent,
-    State,
     Superseded,
 )
 from relay.queue.admin import Entry
-
-Unix = Callable[[float], float]  # Unix time of a moment of the spool's clock
+from relay.queue.shown import Unix, iso, last_reply, name
 
 STATES = ("queued", "sending", "sent", "failed", "superseded")
 NARROW = 80
-
-
-def name(state: State) -> str:
-    """The word for a state."""
-    return type(state).__name__.lower()
-
-
-def as_json(entry: Entry, unix: Unix) -> dict[str, Any]:
-    """The object of one job; null where there is no such thing."""
-    job, state = entry.job, entry.job.state
-    return {
-        "id": job.id,
-        "state": name(state),
-        "usage": job.mail.choice.usage,
-        "sender": job.mail.envelope.sender,
-        "recipients": list(job.mail.envelope.recipients),
-        "size": entry.size,
-        "attempts": state.attempts,
-        "acceptedAt": _iso(unix(job.accepted_at)),
-        "due": _iso(unix(state.due)) if isinstance(state, Queued) else None,
-        "lastReply": _last(entry),
-        "maybeSent": entry.maybe_sent,
-        "messageId": state.message_id if isinstance(state, Sent) else None,
-    }
 
 
 class Table:
@@ -84,7 +55,7 @@ class Table:
             str(state.attempts),
             job.mail.choice.usage or "-",
             to,
-            _last(entry) or "-",
+            last_reply(entry) or "-",
         )
 
     def _line(self, *cells: str) -> str:
@@ -114,7 +85,7 @@ def in_full(entry: Entry, unix: Unix, now: float) -> str:
         ("due", _when(state.due, unix, now) if isinstance(state, Queued) else ""),
         *_ends(entry, unix, now),
         ("attempts", str(state.attempts)),
-        ("last reply", _last(entry) or ""),
+        ("last reply", last_reply(entry) or ""),
         ("message id", state.message_id if isinstance(state, Sent) else ""),
         ("sender", job.mail.envelope.sender or "<>"),
         *(("recipient", one) for one in job.mail.envelope.recipients),
@@ -158,21 +129,9 @@ def _options(entry: Entry) -> list[tuple[str, str]]:
     return found
 
 
-def _last(entry: Entry) -> str | None:
-    state = entry.job.state
-    if isinstance(state, Sent):  # the spool keeps what was said before
-        return f"250 2.0.0 Ok {state.message_id}"
-    return entry.last
-
-
-def _iso(unix: float) -> str:
-    at = datetime.fromtimestamp(unix, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _when(at: float, unix: Unix, now: float) -> str:
     span = duration.short(abs(at - now))
-    return f"{_iso(unix(at))} ({f'in {span}' if at > now else f'{span} ago'})"
+    return f"{iso(unix(at))} ({f'in {span}' if at > now else f'{span} ago'})"
 
 
 def _cut(text: str, width: int) -> str:

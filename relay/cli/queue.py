@@ -21,6 +21,7 @@ from relay.queue.admin import (
     Selection,
     open_ledger,
 )
+from relay.queue.shown import as_json
 
 # What can be retried or dropped; other states are looked at only when they are named.
 MOVABLE = ("queued", "failed")
@@ -302,7 +303,7 @@ def _complain_of(missing: set[str], options: argparse.Namespace) -> int:
 
 def _objects(ledger: Ledger, found: Iterable[Entry]) -> Iterator[str]:
     for entry in found:
-        yield json.dumps(entries.as_json(entry, ledger.unix))
+        yield json.dumps(as_json(entry, ledger.unix))
 
 
 def _print_json(ledger: Ledger, found: Iterable[Entry], selection: Selection) -> None:

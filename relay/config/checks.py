@@ -8,13 +8,11 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from relay import password
 from relay.config.explain import Location, to_camel
 from relay.config.models import Config, Listener, revealed
-from relay.config.values import TAG, Network, is_loopback
+from relay.config.values import Network, is_loopback
+from relay.model.mail import RECIPIENTS_PER_CALL, TAG
 from relay.password import is_hash
 
 Mistake = tuple[Location, str]
-
-# What SES takes in one call; without a queue a mail is one call.
-RECIPIENTS_OF_A_CALL = 50
 
 
 def contradictions(config: Config, *, recipients_given: bool) -> Iterator[Mistake]:
@@ -23,12 +21,12 @@ def contradictions(config: Config, *, recipients_given: bool) -> Iterator[Mistak
     if (
         config.queue.engine == "none"
         and recipients_given
-        and config.limits.recipients > RECIPIENTS_OF_A_CALL
+        and config.limits.recipients > RECIPIENTS_PER_CALL
     ):
         yield (
             ("limits", "recipients"),
             (
-                f"= {config.limits.recipients}: must be at most {RECIPIENTS_OF_A_CALL} "
+                f"= {config.limits.recipients}: must be at most {RECIPIENTS_PER_CALL} "
                 'with queue.engine = "none"'
             ),
         )

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from relay.config import values as v
 from relay.config.table import Secret, Table, limited
+from relay.model.mail import SES_HEADERS
 
 
 class Listener(Table):
@@ -78,7 +79,7 @@ class Ses(Table):
     usage_tag: v.TagName = "usage"
     tenant_name: v.SetName = ""
     feedback_to_sender: v.Flag = False
-    client_headers: tuple[v.ClientHeader, ...] = v.CLIENT_HEADERS[:3]
+    client_headers: tuple[v.ClientHeader, ...] = SES_HEADERS[:3]
     reencode: Literal["auto", "never"] = "auto"
     connect_timeout: v.Seconds = 5
     attempt_timeout: v.Seconds = 20

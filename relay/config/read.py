@@ -10,12 +10,13 @@ from typing import Any, get_args, get_origin
 from pydantic_core import ValidationError
 
 from relay.config import environment
-from relay.config.checks import RECIPIENTS_OF_A_CALL, contradictions
+from relay.config.checks import contradictions
 from relay.config.environment import Environment, Parse
 from relay.config.explain import Given, Location, at, dotted, explain, to_camel
 from relay.config.later import not_yet
 from relay.config.models import Config
 from relay.config.table import Table
+from relay.model.mail import RECIPIENTS_PER_CALL
 
 _SECRETS = frozenset({"access_key_id", "access_key_secret", "password_hash", "token"})
 
@@ -92,7 +93,7 @@ def load(
     if wrong:
         raise ConfigError("\n".join(where(*each) for each in wrong))
     if config.queue.engine == "none" and not given:
-        limits = config.limits.replaced(recipients=RECIPIENTS_OF_A_CALL)
+        limits = config.limits.replaced(recipients=RECIPIENTS_PER_CALL)
         config = config.replaced(limits=limits)
     return config
 

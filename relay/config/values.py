@@ -9,19 +9,10 @@ from typing import Annotated, Any, Literal
 from relay.config.table import Narrow, checked, limited, shown_as
 from relay.content import address
 from relay.content.address import mailbox
+from relay.model.mail import SES_HEADERS, TAG
 
 Network = IPv4Network | IPv6Network
 
-TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
-CLIENT_HEADERS = (
-    "X-SES-CONFIGURATION-SET",
-    "X-SES-MESSAGE-TAGS",
-    "X-SES-LIST-MANAGEMENT-OPTIONS",
-    "X-SES-SOURCE-ARN",
-    "X-SES-FROM-ARN",
-    "X-SES-RETURN-PATH-ARN",
-    "X-SES-TENANT",
-)
 _HOST_AND_PORT = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]:\s]*)):(\d{1,5})", re.ASCII)
 _FIELD_NAME = re.compile(r"[!-9;-~]+")
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
@@ -113,8 +104,8 @@ def _header_name(value: Any) -> Any:  # noqa: ANN401
 
 
 def _client_header(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, str) and value.upper() not in CLIENT_HEADERS:
-        raise ValueError(f"must be one of {', '.join(CLIENT_HEADERS)}")
+    if isinstance(value, str) and value.upper() not in SES_HEADERS:
+        raise ValueError(f"must be one of {', '.join(SES_HEADERS)}")
     return value
 
 

@@ -38,3 +38,12 @@ class Account(Protocol):
 
     async def quota(self) -> Quota:
         """The quota, as GetAccount says it. Raises Unanswered."""
+
+
+# A large mail may take longer: so many bytes add a second to an attempt's time.
+BYTES_PER_SECOND = 100_000
+
+
+def attempt_seconds(attempt_timeout: float, mail: Mail) -> float:
+    """How long one attempt on `mail` may take in all."""
+    return attempt_timeout + len(mail.content) / BYTES_PER_SECOND

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from relay.content.encoded_words import decoded
 from relay.content.header import Field, Message
-from relay.model.mail import ListManagement
+from relay.model.mail import SES_HEADERS, TAG, ListManagement
 from relay.model.replies import bad_header
 
 _VARIABLES = "x-relay-variables"
@@ -19,7 +19,6 @@ _VARIABLE = "x-relay-variable-"
 _LOCALE = "x-relay-locale"
 _REMOVED = frozenset({"bcc", "resent-bcc", "return-path"})
 _REMOVED_PREFIXES = ("x-relay-", "x-ses-")
-_TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWN = re.compile(r"[A-Za-z0-9_.-]+")
@@ -152,19 +151,7 @@ def _with_ses(
     )
 
 
-# As SES' own SMTP endpoint understands them, in the spelling of its guide.
-_SES_HEADERS = {
-    name.lower(): name
-    for name in (
-        "X-SES-CONFIGURATION-SET",
-        "X-SES-MESSAGE-TAGS",
-        "X-SES-LIST-MANAGEMENT-OPTIONS",
-        "X-SES-SOURCE-ARN",
-        "X-SES-FROM-ARN",
-        "X-SES-RETURN-PATH-ARN",
-        "X-SES-TENANT",
-    )
-}
+_SES_HEADERS = {name.lower(): name for name in SES_HEADERS}
 
 
 def _has_colon(one: Field) -> bool:
@@ -267,7 +254,7 @@ def _tags(value: str) -> dict[str, str]:
     tags: dict[str, str] = {}
     for pair in filter(None, (piece.strip() for piece in value.split(","))):
         name, equals, tag = (part.strip() for part in pair.partition("="))
-        if not (equals and _TAG.fullmatch(name) and _TAG.fullmatch(tag)):
+        if not (equals and TAG.fullmatch(name) and TAG.fullmatch(tag)):
             raise bad_header(
                 "X-SES-MESSAGE-TAGS",
                 "tags are name=value, each 1 to 256 of the characters "

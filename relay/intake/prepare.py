@@ -27,7 +27,7 @@ from relay.content.ses_safe import (
     reencode,
 )
 from relay.intake import control_headers
-from relay.model.mail import Choice, Mail, Prepared, SendOptions
+from relay.model.mail import RECIPIENTS_PER_CALL, Choice, Mail, Prepared, SendOptions
 from relay.model.replies import (
     LOOP,
     MAX_FIELDS,
@@ -40,7 +40,6 @@ from relay.model.reply import Refused
 from relay.model.submission import Envelope, Order, Submission
 from relay.templates.catalog import Templates
 
-RECIPIENTS_PER_CALL = 50  # SES' limit, over To, Cc and Bcc
 # Of the variables' names this much is remembered, for people who look at the mail.
 MAX_NAMES, MAX_NAME = 50, 64
 

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from relay.model.submission import Envelope
+
+RECIPIENTS_PER_CALL = 50  # SES' limit, over To, Cc and Bcc
+
+# Names and values of EmailTags, as SES takes them.
+TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
+
+# What SES' own SMTP endpoint understands, in the spelling of its guide.
+SES_HEADERS = (
+    "X-SES-CONFIGURATION-SET",
+    "X-SES-MESSAGE-TAGS",
+    "X-SES-LIST-MANAGEMENT-OPTIONS",
+    "X-SES-SOURCE-ARN",
+    "X-SES-FROM-ARN",
+    "X-SES-RETURN-PATH-ARN",
+    "X-SES-TENANT",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,11 @@ End = Queued | Sent | Failed | None
 
 
 class Unwritable(Exception):  # noqa: N818 - a statement about the queue
-    """Nothing can be kept at present; the text is for the log."""
+    """Nothing can be kept at present, because of `cause`; the text is for the log."""
+
+    def __init__(self, text: str, cause: Exception) -> None:
+        super().__init__(text)
+        self.cause = cause
 
 
 @dataclass(frozen=True, slots=True)

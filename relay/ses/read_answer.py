@@ -34,9 +34,6 @@ from relay.ses import error_table
 from relay.ses.error_table import Named
 from relay.ses.parameters import RequestSettings
 
-# A large mail may take longer: so many bytes add a second to an attempt's time.
-BYTES_PER_SECOND = 100_000
-
 _MESSAGE_ID = re.compile(r"[!-~]{1,200}")
 _PARAMETER = re.compile(r"parameter (?:in )?([A-Za-z.\[\]0-9]+)")
 
@@ -51,11 +48,6 @@ REFUSED_BY_SDK = (
 )
 # What the SDK's parser raises on a body that is not what the service promised.
 UNREADABLE = (ResponseParserError, ValueError, LookupError, AttributeError, TypeError)
-
-
-def attempt_seconds(attempt_timeout: float, mail: Mail) -> float:
-    """How long one attempt on `mail` may take in all."""
-    return attempt_timeout + len(mail.content) / BYTES_PER_SECOND
 
 
 def accepted(message_id: object) -> Accepted | Deferred:

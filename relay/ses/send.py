@@ -19,6 +19,7 @@ from botocore.exceptions import ParamValidationError
 from botocore.parsers import create_parser
 from botocore.validate import ParamValidator
 
+from relay.delivery.transport import attempt_seconds
 from relay.model.mail import Mail
 from relay.model.outcome import Deferred, Outcome, Rejected
 from relay.model.submission import MailId
@@ -75,7 +76,7 @@ class DirectTransport:
                 error = ParamValidationError(report=report.generate_report())
                 return read_answer.refused_by_sdk(error)
         deadline = asyncio.get_running_loop().time() + (
-            read_answer.attempt_seconds(self._attempt_timeout, mail)
+            attempt_seconds(self._attempt_timeout, mail)
         )
         try:
             used = self._credentials.at_hand()

@@ -15,6 +15,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from relay.delivery.transport import attempt_seconds
 from relay.model.mail import Mail
 from relay.model.outcome import Outcome
 from relay.model.submission import MailId
@@ -50,7 +51,7 @@ class PlainTransport:
         """Make one HTTP request; no answer in time is an outcome too."""
         request = request_for(mail, self._settings)
         deadline = asyncio.get_running_loop().time() + (
-            read_answer.attempt_seconds(self._attempt_timeout, mail)
+            attempt_seconds(self._attempt_timeout, mail)
         )
         try:
             async with asyncio.timeout_at(deadline):

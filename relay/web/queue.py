@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from relay.model.job import Queued, Sent
 from relay.observe.journal import Call, Journal
 from relay.queue import file
-from relay.queue.admin import Change, Entry, Selection, open_ledger
+from relay.queue.admin import Change, Selection, open_ledger
+from relay.queue.shown import as_json
 from relay.web import arguments
 from relay.web.templates import READ_ONLY
 
@@ -69,7 +68,7 @@ class QueuePages:
             selection = Selection(states=STATES[state], limit=limit + 1)
             with open_ledger(path, write=False) as ledger:
                 entries = ledger.entries(selection, after=after)
-                return [(one.seq, described(one, ledger.unix)) for one in entries]
+                return [(one.seq, as_json(one, ledger.unix)) for one in entries]
 
         found = await self._in_turn(read)
         more = len(found) > limit
@@ -142,27 +141,3 @@ async def _ids(request: web.Request) -> tuple[str, ...]:
     ):
         raise web.HTTPBadRequest(reason=f"ids: a list of 1 to {MOST} ids")
     return tuple(given)
-
-
-def described(entry: Entry, unix: Callable[[float], float]) -> dict[str, Any]:
-    """A job as `relay queue list --json` gives it."""
-    job, state = entry.job, entry.job.state
-    return {
-        "id": job.id,
-        "state": type(state).__name__.lower(),
-        "usage": job.mail.choice.usage,
-        "sender": job.mail.envelope.sender,
-        "recipients": list(job.mail.envelope.recipients),
-        "size": entry.size,
-        "attempts": state.attempts,
-        "acceptedAt": _iso(unix(job.accepted_at)),
-        "due": _iso(unix(state.due)) if isinstance(state, Queued) else None,
-        "lastReply": entry.last,
-        "maybeSent": not isinstance(state, Sent) and state.maybe_sent,
-        "messageId": state.message_id if isinstance(state, Sent) else None,
-    }
-
-
-def _iso(unix: float) -> str:
-    at = datetime.fromtimestamp(unix, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

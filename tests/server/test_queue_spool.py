@@ -330,7 +330,7 @@ async def _steps(path: Path, *, waiting: int, due: float) -> dict[str, int]:
             queue = SqliteQueue(connection, path, keep_sent=KEEP, keep_failed=KEEP)
             text = FILL.format(rows=waiting, now=queue.now(), due=due)
             connection.executescript(f"BEGIN; {text} COMMIT;")
-            await queue.take_back()
+            await queue.house.take_back()
             costs: dict[str, int] = {}
             done = 0
 
@@ -387,7 +387,7 @@ async def test_a_start_on_a_large_spool_reads_no_mail(tmp_path: Path) -> None:
     plans: list[str] = []
     connection.set_trace_callback(plans.append)
     queue = SqliteQueue(connection, path, keep_sent=KEEP, keep_failed=KEEP)
-    await queue.take_back()
+    await queue.house.take_back()
     connection.set_trace_callback(None)
     scans = [
         (statement, row["detail"])

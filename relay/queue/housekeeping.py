@@ -1,0 +1,141 @@
+"""What keeps the spool in order: at its start, now and then, and when a probe asks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from relay import log
+from relay.queue import Unwritable, moves
+from relay.queue.store import Store
+
+LOOKS_EVERY = 0.5  # seconds: at what the command line changed, at the system's clock
+CHECKS_EVERY = 1.0  # seconds: what a probe asks
+SWEEPS_EVERY = 5.0  # seconds: what was kept long enough goes
+NOTES_TIME_EVERY = 60.0  # seconds: the file remembers that this time has passed
+AT_ONCE = 500  # rows of one transaction of housekeeping, so that no put waits long
+
+
+class Housekeeping:
+    """Keeps `store` in order; times in seconds.
+
+    `write_ends` writes what could not be written, `recount` counts anew what others
+    changed, `note_age` looks how old the oldest waiting mail is.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        keep_sent: float,
+        keep_failed: float,
+        write_ends: Callable[[], Awaitable[None]],
+        recount: Callable[[], Awaitable[None]],
+        note_age: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._store = store
+        self._keep_sent, self._keep_failed = keep_sent, keep_failed
+        self._write_ends = write_ends
+        self._recount = recount
+        self._note_age = note_age
+        self._version: int | None = None
+        self._checked = float("-inf")
+
+    async def take_back(self) -> None:
+        """Make due what a relay that ended was sending; it may have been sent.
+
+        Raises Unwritable.
+        """
+        taken = await self._store.write(self._take_back)
+        if taken:
+            log.line(logging.WARNING, "taken back", mails=taken, maybeSent=True)
+        await self._recount()
+
+    def _take_back(self, connection: sqlite3.Connection) -> int:
+        self._store.write_clock(connection)
+        changed = connection.execute(
+            "UPDATE job INDEXED BY job_sending"
+            " SET state = 'queued', due = ?, maybe_sent = 1 WHERE state = 'sending'",
+            (self._store.clock.now(),),
+        )
+        return changed.rowcount
+
+    async def check(self) -> None:
+        """Write something, as a mail would be written. Raises Unwritable.
+
+        At most once a second, however often it is asked for.
+        """
+        now = self._store.clock.now()
+        if now - self._checked < CHECKS_EVERY:
+            return
+
+        def write(connection: sqlite3.Connection) -> None:
+            self._store.leave_room(connection, 0)
+            self._store.write_clock(connection)
+
+        await self._store.write(write)
+        self._checked = self._store.clock.now()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Keep house until told to stop: what others changed, what may be forgotten."""
+        swept = noted = self._store.clock.now()
+        while not stopping.is_set():
+            try:
+                async with asyncio.timeout(LOOKS_EVERY):
+                    await stopping.wait()
+            except TimeoutError:
+                pass
+            try:
+                await self.look()
+                now = self._store.clock.now()
+                if now - noted >= NOTES_TIME_EVERY:
+                    noted = now
+                    await self._store.write(self._store.write_clock)
+                if now - swept >= SWEEPS_EVERY:
+                    swept = now
+                    await self._sweep()
+            except Unwritable as error:
+                log.line(logging.DEBUG, "spool not writable", detail=str(error))
+
+    async def look(self) -> None:
+        """See what has changed meanwhile. Raises Unwritable."""
+        if step := self._store.clock.follow():
+            log.line(logging.WARNING, "clock was set", seconds=round(step, 1))
+            await self._store.write(self._store.write_clock)
+        await self._write_ends()
+        version = await self._store.outside(moves.data_version)
+        if version != self._version:
+            self._version = version
+            await self._recount()
+
+    async def _sweep(self) -> None:
+        """Forget what was kept long enough, and give its space back."""
+        await self._note_age()
+        for state, kept in (
+            ("sent", self._keep_sent),
+            ("superseded", self._keep_sent),
+            ("failed", self._keep_failed),
+        ):
+            before = self._store.clock.now() - kept
+            forget = partial(moves.forget, state=state, before=before, limit=AT_ONCE)
+            while await self._store.write(forget) == AT_ONCE:
+                pass
+        while await self._store.outside(moves.give_back):
+            pass
+        await self._store.outside(moves.shorten)
+
+    async def close(self) -> None:
+        """Write what is still to be written, and bring the log into the file."""
+        try:
+            await self.look()
+            await self._store.write(self._store.write_clock)
+        except Unwritable as error:
+            log.line(logging.ERROR, "spool not closed well", detail=str(error))
+        try:
+            await self._store.outside(moves.checkpoint)
+        except Unwritable:
+            pass  # the log stays beside the file, and is read at the next start
+        await self._store.close()
