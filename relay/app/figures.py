@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from relay.delivery.account_pace import AccountPace
-from relay.delivery.admission import Gate
+from relay.delivery.admission import Admission
 from relay.delivery.pace import Pace
 from relay.observe.stats import Now
 from relay.queue import Unwritable
@@ -24,7 +24,7 @@ def figures(
     pace: Pace,
     account: AccountPace | None,
     queue: SqliteQueue | None,
-    gate: Gate | None,
+    gate: Admission | None,
 ) -> Callable[[], Now]:
     """How things stand, asked of the parts that know."""
 

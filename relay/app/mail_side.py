@@ -21,25 +21,25 @@ from typing import TYPE_CHECKING
 from relay import config, log
 from relay.app.figures import figures
 from relay.app.templates import templates as read_templates
-from relay.app.web_side import Watch
+from relay.app.web_side import WebSide
 from relay.delivery import Delivery
 from relay.delivery.account_pace import AccountPace
-from relay.delivery.admission import Gate
+from relay.delivery.admission import Admission
 from relay.delivery.pace import Pace
-from relay.delivery.transport import Account, Transport, attempt_seconds
-from relay.intake.accept import Relay
-from relay.intake.large_mail import Room
-from relay.intake.prepare import Intake
+from relay.delivery.transport import QuotaSource, Transport, attempt_seconds
+from relay.intake.accept import Intake
+from relay.intake.large_mail import LargeMailLimit
+from relay.intake.prepare import Preparation
 from relay.model.mail import Mail
 from relay.observe.events import Event, Events
 from relay.observe.heartbeat import Heartbeat
 from relay.observe.maillog import MailLog
-from relay.ses.client_settings import Access
+from relay.ses.client_settings import ClientSettings
 from relay.ses.parameters import RequestSettings
 from relay.ses.when_open import Opening, Way
 from relay.smtp.doorkeeper import Doorkeeper
 from relay.system import process
-from relay.system.process import Unusable
+from relay.system.process import CannotStart
 from relay.templates.catalog import TemplateError, Templates
 
 if TYPE_CHECKING:  # no relay needs all of them
@@ -55,7 +55,7 @@ OTLP_ENDPOINTS = (
 )
 
 
-class Office:
+class MailSide:
     """Takes submissions, and has all that works on them: `services`."""
 
     def __init__(
@@ -94,7 +94,7 @@ class Office:
                 partial(_open_ses, settings, stack),
                 on_open=partial(say_ready, settings, templates),
             )
-        watch = Watch(settings, templates, inbox=inbox, page=page, health=health)
+        watch = WebSide(settings, templates, inbox=inbox, page=page, health=health)
         events = Events(
             [
                 MailLog(masked=settings.log.addresses == "masked", captures=captures),
@@ -104,7 +104,7 @@ class Office:
         )
         pace, account = _pace(settings, opening)
         services: list[process.Service] = [account] if account is not None else []
-        gate: Gate | None = None
+        gate: Admission | None = None
         delivery: Delivery
         # Each in its branch, because a relay without the other's is 1 MB smaller.
         if queue is None:
@@ -132,12 +132,12 @@ class Office:
                 accepted_as=_accepted_as(settings),
             )
             services += workers
-        relay = Relay(
+        relay = Intake(
             intake=intake(settings, templates),
             delivery=delivery,
             events=events,
             answer_within=settings.queue.answer_within,
-            room=Room(int(settings.limits.memory * WORKED_ON)),
+            room=LargeMailLimit(int(settings.limits.memory * WORKED_ON)),
         )
         self.accept = relay.accept
         watch.stats.now = figures(doorkeeper, pace, account, queue, gate)
@@ -164,11 +164,11 @@ def templates(settings: config.Config, *, samples_too: bool = False) -> Template
     try:
         found = read_templates(settings, samples_too=samples_too)
     except (config.ConfigError, TemplateError) as error:
-        raise Unusable(str(error)) from error
+        raise CannotStart(str(error)) from error
     if config.revealed(settings.intake.token) and (
         nameless := [one.source.place for one in found.all if not one.names_sender]
     ):
-        raise Unusable(
+        raise CannotStart(
             "\n".join(
                 f"{place}: sendFrom: has no address, and mail by HTTP (intake.token) "
                 "has no From of its own; set ses.emailAddress, or an address here"
@@ -205,9 +205,9 @@ def _give_back_memory() -> None:
         trim(0)
 
 
-def intake(settings: config.Config, templates: Templates) -> Intake:
+def intake(settings: config.Config, templates: Templates) -> Preparation:
     """The intake as the settings want it."""
-    return Intake(
+    return Preparation(
         templates=templates,
         usage_header=settings.usage_header,
         without_usage=settings.without_usage,
@@ -236,7 +236,7 @@ def _accepted_as(settings: config.Config) -> str:
 
 
 def _pace(
-    settings: config.Config, account: Account | None
+    settings: config.Config, account: QuotaSource | None
 ) -> tuple[Pace, AccountPace | None]:
     """The pace, and who keeps it where the account says it."""
     rate = settings.pace.rate
@@ -248,10 +248,10 @@ def _pace(
     return pace, AccountPace(account, pace, share=settings.pace.share)
 
 
-def ses_access(settings: config.Config) -> Access:
+def ses_access(settings: config.Config) -> ClientSettings:
     """Who asks SES, and where."""
     ses = settings.ses
-    return Access(
+    return ClientSettings(
         access_key_id=config.revealed(ses.access_key_id),
         access_key_secret=config.revealed(ses.access_key_secret),
         region=ses.region,
@@ -277,8 +277,8 @@ async def _open_ses(settings: config.Config, stack: AsyncExitStack) -> Way:
         opened: Way = await stack.enter_async_context(
             opener.open_ses(ses_access(settings), settings=request_settings(settings))
         )
-    except sdk_client.Unusable as error:
-        raise Unusable(str(error)) from error
+    except sdk_client.CannotOpen as error:
+        raise CannotStart(str(error)) from error
     return opened
 
 

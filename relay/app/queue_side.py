@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from relay import config
-from relay.delivery.admission import Gate
+from relay.delivery.admission import Admission
 from relay.delivery.dsn import Reporter
 from relay.delivery.pace import Pace
 from relay.delivery.queued import QueuedDelivery
@@ -20,7 +20,7 @@ from relay.observe.events import Events
 from relay.queue import file
 from relay.queue.sqlite import SqliteQueue, open_spool
 from relay.system import process
-from relay.system.process import Unusable
+from relay.system.process import CannotStart
 
 # The part of `limits.memory` that mail may have which is sent at the same time.
 SENT_AT_ONCE = 0.5
@@ -36,13 +36,13 @@ async def spool(settings: config.Config, stack: AsyncExitStack) -> SqliteQueue:
                 keep_failed=settings.queue.keep_failed,
             )
         )
-    except file.Unusable as error:
-        raise Unusable(str(error)) from error
+    except file.UnusableSpool as error:
+        raise CannotStart(str(error)) from error
 
 
-def gate(settings: config.Config, pace: Pace) -> Gate:
+def gate(settings: config.Config, pace: Pace) -> Admission:
     """When the queue may send, as the settings want it."""
-    return Gate(
+    return Admission(
         pace=pace,
         concurrency=settings.ses.concurrency,
         memory=int(settings.limits.memory * SENT_AT_ONCE),
@@ -56,7 +56,7 @@ def queued(
     transport: Transport,
     events: Events,
     queue: SqliteQueue,
-    gate: Gate,
+    gate: Admission,
     *,
     accepted_as: str,
 ) -> tuple[QueuedDelivery, Sequence[process.Service]]:

@@ -21,14 +21,14 @@ from relay.model.submission import Submission
 from relay.smtp.certificate import BadCertificate, Certificate, SelfSigned
 from relay.smtp.doorkeeper import Doorkeeper, Limits
 from relay.smtp.listener import Listener
-from relay.smtp.listener_settings import Accept, Service
+from relay.smtp.listener_settings import Accept, ListenerSettings
 from relay.smtp.memory import Memory
 from relay.smtp.rate import Rate
 from relay.system import open_files, process, sockets
-from relay.system.process import Unusable
+from relay.system.process import CannotStart
 
 if TYPE_CHECKING:  # what these bring with them comes after the first greeting
-    from relay.app.mail_side import Office
+    from relay.app.mail_side import MailSide
     from relay.capture.inbox import Captured
     from relay.smtp.logins import Logins
     from relay.templates.catalog import Templates
@@ -51,7 +51,7 @@ async def serve(
     async with AsyncExitStack() as stack:
         stopping = asyncio.Event()
         doorkeeper = _doorkeeper(settings)
-        behind: asyncio.Future[Office] = loop.create_future()
+        behind: asyncio.Future[MailSide] = loop.create_future()
 
         async def accept(submission: Submission, left: Callable[[], bool]) -> Reply:
             # Shielded: who gives up waiting must not end it for the others.
@@ -64,21 +64,21 @@ async def serve(
             )
             page, health = _bind_page(settings, stack), _bind_health(settings, stack)
         except sockets.CannotListen as error:
-            raise Unusable(str(error)) from error
+            raise CannotStart(str(error)) from error
 
         async def work() -> Sequence[process.Service]:
             # In a thread, so that whoever comes meanwhile is greeted at once.
             templates = await asyncio.to_thread(
                 _templates, settings, samples_too=samples_too
             )
-            from relay.app.mail_side import Office
+            from relay.app.mail_side import MailSide
 
             queue = None
             if settings.queue.engine != "none":
                 from relay.app.queue_side import spool
 
                 queue = await spool(settings, stack)
-            office = Office(
+            office = MailSide(
                 settings,
                 templates,
                 queue=queue,
@@ -152,7 +152,7 @@ def _listeners(
     listeners: list[Listener] = []
     listening: list[socket.socket] = []
     for listener in settings.listeners:
-        service = Service(
+        service = ListenerSettings(
             name=listener.name,
             hostname=socket.gethostname(),
             accept=accept,
@@ -185,7 +185,7 @@ def certificate(settings: config.Config) -> Certificate | None:
             settings.directory / tls.cert_file, settings.directory / tls.key_file
         )
     except BadCertificate as error:
-        raise Unusable(f"{settings.file or 'settings'}: {error}") from error
+        raise CannotStart(f"{settings.file or 'settings'}: {error}") from error
 
 
 def _tls_context(settings: config.Config) -> Callable[[], ssl.SSLContext] | None:
@@ -197,7 +197,7 @@ def _tls_context(settings: config.Config) -> Callable[[], ssl.SSLContext] | None
     try:
         made = SelfSigned(socket.gethostname())
     except BadCertificate as error:
-        raise Unusable(f"{settings.file or 'settings'}: {error}") from error
+        raise CannotStart(f"{settings.file or 'settings'}: {error}") from error
     log.line(logging.WARNING, "self-signed certificate", sha256=made.fingerprint)
     return made.context
 

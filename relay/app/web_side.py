@@ -38,10 +38,10 @@ if TYPE_CHECKING:  # not every relay needs them, or aiohttp and SQLite behind th
     from relay.web.site import Parts
 from relay.app.figures import trouble
 
-Accept = Callable[[Submission], Awaitable[Reply]]
+Submit = Callable[[Submission], Awaitable[Reply]]
 
 
-class Watch:
+class WebSide:
     """The observers of one relay, and the servers that show what they saw."""
 
     name = "web"
@@ -86,23 +86,23 @@ class Watch:
     def server(
         self,
         *,
-        accept: Accept,
+        accept: Submit,
         request: RequestSettings,
         listening: Sequence[socket.socket],
         queue: SqliteQueue | None,
         is_open: Callable[[], bool],
         stack: AsyncExitStack,
-    ) -> Server:
+    ) -> WebServers:
         """The service that begins the servers; they end with `stack`, after all else.
 
         `listening` are the sockets that clients of SMTP connect to, `is_open` tells
         whether the way to SES is open.
         """
-        return Server(self, accept, request, listening, queue, is_open, stack)
+        return WebServers(self, accept, request, listening, queue, is_open, stack)
 
     async def begin(
         self,
-        server: Server,
+        server: WebServers,
         stopping: asyncio.Event,
     ) -> None:
         """Serve the page and the probes from here on."""
@@ -127,7 +127,7 @@ class Watch:
 
     def _site(
         self,
-        server: Server,
+        server: WebServers,
         stopping: asyncio.Event,
         found: Callable[[], Awaitable[str]],
         metrics: Metrics,
@@ -149,7 +149,7 @@ class Watch:
         return site.site(parts, guard=guard, trouble=found, metrics=metrics)
 
     def _parts(
-        self, server: Server, stopping: asyncio.Event, *, may_write: bool
+        self, server: WebServers, stopping: asyncio.Event, *, may_write: bool
     ) -> Parts:
         from relay.web import site
         from relay.web.send import HttpIntake
@@ -193,15 +193,15 @@ class Watch:
         )
 
 
-class Server:
-    """Begins the servers of a `Watch` once the listeners serve."""
+class WebServers:
+    """Begins the servers of a `WebSide` once the listeners serve."""
 
     name = "web"
 
     def __init__(
         self,
-        watch: Watch,
-        accept: Accept,
+        watch: WebSide,
+        accept: Submit,
         request: RequestSettings,
         listening: Sequence[socket.socket],
         queue: SqliteQueue | None,

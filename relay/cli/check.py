@@ -18,7 +18,7 @@ from relay.queue import file
 from relay.queue.store import RESERVE
 from relay.smtp.certificate import BadCertificate, Certificate
 from relay.system import mounts
-from relay.system.process import Unusable
+from relay.system.process import CannotStart
 
 # A certificate that ends within this is worth a warning.
 SOON = timedelta(days=14)
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         templates = mail_side.templates(chosen)
         certificate = serve.certificate(chosen)
-    except Unusable as error:
+    except CannotStart as error:
         settings.complain(str(error))
         return 2
     findings = [
@@ -121,7 +121,7 @@ def _spool(chosen: config.Config) -> list[Finding]:
     if path.exists():
         try:
             file.opened(path, write=False).close()
-        except file.Unusable as error:
+        except file.UnusableSpool as error:
             return [Finding("problem", str(error))]
     free = shutil.disk_usage(directory).free
     found = [Finding("ok", f"queue: {path}, {free / 1e9:.1f} GB are free")]

@@ -10,11 +10,11 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.cli.finding import Finding
-from relay.ses.client_settings import Access
+from relay.ses.client_settings import ClientSettings
 from relay.ses.credentials import CREDENTIAL_ERRORS
 from relay.ses.error_table import for_client
 from relay.ses.read_answer import said
-from relay.ses.sdk_client import Connection, Unusable, connect
+from relay.ses.sdk_client import CannotOpen, Connection, connect
 
 _DENIED = ("AccessDeniedException", "AccessDenied")
 _THROTTLED_ATTEMPTS = 4  # SES takes one such request a second
@@ -28,7 +28,7 @@ class _Stop(Exception):  # noqa: N818 - a finding that makes further questions u
 
 
 async def checks(
-    access: Access,
+    access: ClientSettings,
     *,
     identities: Sequence[tuple[str, str]] = (),
     identity_arn: str = "",
@@ -49,7 +49,7 @@ async def checks(
             findings += await asker.identities(identities, identity_arn)
             if configuration_set:
                 findings.append(await asker.configuration_set(configuration_set))
-    except Unusable as error:
+    except CannotOpen as error:
         findings.append(Finding("problem", str(error)))
     except _Stop as stop:
         findings.append(stop.finding)

@@ -16,7 +16,7 @@ from relay.model.job import (
     Sent,
     Superseded,
 )
-from relay.queue.admin import Entry
+from relay.queue.admin import ListedJob
 from relay.queue.shown import Unix, iso, last_reply, name
 
 STATES = ("queued", "sending", "sent", "failed", "superseded")
@@ -39,7 +39,7 @@ class Table:
     def head(self) -> str:
         return self._line("ID", "STATE", "AGE", "DUE", "TRY", "USAGE", "TO", "LAST")
 
-    def line(self, entry: Entry, now: float) -> str:
+    def line(self, entry: ListedJob, now: float) -> str:
         """One job; a * behind its state: it may have been sent."""
         job, state = entry.job, entry.job.state
         first, *more = job.mail.envelope.recipients
@@ -71,7 +71,7 @@ class Table:
         return " ".join(shown).rstrip()
 
 
-def in_full(entry: Entry, unix: Unix, now: float) -> str:
+def in_full(entry: ListedJob, unix: Unix, now: float) -> str:
     """All that is known of one job, a line each."""
     job, state, choice = entry.job, entry.job.state, entry.job.mail.choice
     facts = [
@@ -103,7 +103,7 @@ def in_full(entry: Entry, unix: Unix, now: float) -> str:
     return "\n".join(lines)
 
 
-def _ends(entry: Entry, unix: Unix, now: float) -> list[tuple[str, str]]:
+def _ends(entry: ListedJob, unix: Unix, now: float) -> list[tuple[str, str]]:
     state = entry.job.state
     match state:
         case Queued() | Sending():
@@ -112,7 +112,7 @@ def _ends(entry: Entry, unix: Unix, now: float) -> list[tuple[str, str]]:
             return [("ended", _when(state.at, unix, now))]
 
 
-def _options(entry: Entry) -> list[tuple[str, str]]:
+def _options(entry: ListedJob) -> list[tuple[str, str]]:
     found = []
     options = entry.job.mail.options
     for one in fields(options):

@@ -13,7 +13,7 @@ from relay.cli import settings
 LONGEST = 1000
 
 
-class Unusable(Exception):  # noqa: N818 - a statement about the password
+class UnusablePassword(Exception):  # noqa: N818 - a statement about the password
     """The password cannot be used; the text says why, and never shows it."""
 
 
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         read = _asked() if sys.stdin.isatty() else given()
         _check(read)
-    except Unusable as error:
+    except UnusablePassword as error:
         settings.complain(f"relay password: {error}")
         return 1
     print(password.hashed(read))
@@ -42,9 +42,9 @@ def _asked() -> str:
         first = getpass.getpass("Password: ")
         again = getpass.getpass("The same again: ")
     except EOFError:
-        raise Unusable("none was given") from None
+        raise UnusablePassword("none was given") from None
     if first != again:
-        raise Unusable("the two are not the same; nothing was printed")
+        raise UnusablePassword("the two are not the same; nothing was printed")
     return first
 
 
@@ -53,18 +53,18 @@ def given() -> str:
     try:
         text = sys.stdin.buffer.read(LONGEST * 4 + 3).decode("utf-8")
     except UnicodeDecodeError:
-        raise Unusable("it is not UTF-8, which SMTP's AUTH demands") from None
+        raise UnusablePassword("it is not UTF-8, which SMTP's AUTH demands") from None
     return text.removesuffix("\n").removesuffix("\r")
 
 
 def _check(text: str) -> None:
     if not text:
-        raise Unusable("none was given")
+        raise UnusablePassword("none was given")
     if not text.isprintable():
-        raise Unusable("it has a line end, a tab or another control character")
+        raise UnusablePassword("it has a line end, a tab or another control character")
     try:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError:
-        raise Unusable("it is not UTF-8, which SMTP's AUTH demands") from None
+        raise UnusablePassword("it is not UTF-8, which SMTP's AUTH demands") from None
     if size > LONGEST:
-        raise Unusable(f"it is longer than {LONGEST} bytes")
+        raise UnusablePassword(f"it is longer than {LONGEST} bytes")

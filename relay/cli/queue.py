@@ -15,8 +15,8 @@ from relay.content.address import with_ascii_domain
 from relay.queue import file
 from relay.queue.admin import (
     Change,
-    Entry,
     Ledger,
+    ListedJob,
     Obstacle,
     Selection,
     open_ledger,
@@ -144,7 +144,7 @@ def run(options: argparse.Namespace) -> int:
                     return _retry(ledger, selection, options, give_up_after)
                 case _:
                     return _drop(ledger, selection, options)
-    except file.Unusable as error:
+    except file.UnusableSpool as error:
         settings.complain(str(error))
         return 1 if opened else 2
 
@@ -260,7 +260,7 @@ class _Work:
         self.calls = self.mails = 0
         self.obstacles: list[str] = []
 
-    def done(self, changes: Iterable[Change]) -> Iterator[Entry]:
+    def done(self, changes: Iterable[Change]) -> Iterator[ListedJob]:
         before = None
         unsaid: dict[Obstacle, int] = {}
         for change in changes:
@@ -288,7 +288,7 @@ class _Work:
         return f"{did} {mails}{calls}"
 
 
-def _seen(found: Iterable[Entry], missing: set[str]) -> Iterator[Entry]:
+def _seen(found: Iterable[ListedJob], missing: set[str]) -> Iterator[ListedJob]:
     for entry in found:
         missing.discard(entry.job.id)
         yield entry
@@ -301,12 +301,14 @@ def _complain_of(missing: set[str], options: argparse.Namespace) -> int:
     return 1 if missing else 0
 
 
-def _objects(ledger: Ledger, found: Iterable[Entry]) -> Iterator[str]:
+def _objects(ledger: Ledger, found: Iterable[ListedJob]) -> Iterator[str]:
     for entry in found:
         yield json.dumps(as_json(entry, ledger.unix))
 
 
-def _print_json(ledger: Ledger, found: Iterable[Entry], selection: Selection) -> None:
+def _print_json(
+    ledger: Ledger, found: Iterable[ListedJob], selection: Selection
+) -> None:
     """An array; of one ID that is one call, its object."""
     objects = _objects(ledger, found)
     if len(selection.ids) != 1:

@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         context = _context(options)
         secret = _password() if options.user else ""
-    except (OSError, password.Unusable) as error:
+    except (OSError, password.UnusablePassword) as error:
         print(f"relay send: {error}", file=sys.stderr)
         return 2
     try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from relay import config, log
 from relay.app import serve
 from relay.cli import settings
-from relay.system.process import Unusable
+from relay.system.process import CannotStart
 
 if TYPE_CHECKING:  # it comes after the first greeting
     from relay.capture.inbox import Captured
@@ -64,14 +64,14 @@ def run(options: argparse.Namespace) -> int:
                 samples_too=options.capture,
             )
         )
-    except Unusable as error:
+    except CannotStart as error:
         settings.complain(str(error))
         return 2
     except TimeoutError:
         log.line(logging.ERROR, "stopped with work cut off")
         return 3
     except ExceptionGroup as group:
-        if (unusable := group.subgroup(Unusable)) is not None:
+        if (unusable := group.subgroup(CannotStart)) is not None:
             settings.complain(str(unusable.exceptions[0]))
             return 2
         for broken in group.exceptions:

@@ -23,7 +23,7 @@ _NO_CHARSETS = frozenset(
     {"unicode_escape", "raw-unicode-escape", "unicode-escape", "undefined", "idna"}
 )
 
-LINE = 76  # where a line of encoded words ends, RFC 2047
+WORDS_LINE = 76  # where a line of encoded words ends, RFC 2047
 MAX_WORD = 75  # RFC 2047 section 2
 
 _ADDRESS_FIELDS = frozenset(
@@ -57,7 +57,7 @@ def ascii_field(one: Field) -> Field:
         return one
     end = "\r\n" if one.raw.endswith(b"\r\n") else ""
     head = one.raw.partition(b":")[0].strip().decode("latin-1")
-    room = max(LINE - len(head) - 2, 40)  # beside the name, on the first line
+    room = max(WORDS_LINE - len(head) - 2, 40)  # beside the name, on the first line
     if one.key in _ADDRESS_FIELDS:
         tokens = _addresses(value, room)
     elif one.key in _PARAMETER_FIELDS:
@@ -213,7 +213,9 @@ def _parameters(value: str) -> list[str]:
             continue  # it is there in the form for such characters
         text = text.strip().strip('"')
         encoded = quote(_QUOTED_PAIR.sub(r"\1", text), safe="!#$&+-.^_`{}~")
-        pieces = _percent_pieces(encoded, LINE - len(name) - len("*00*=utf-8'';") - 1)
+        pieces = _percent_pieces(
+            encoded, WORDS_LINE - len(name) - len("*00*=utf-8'';") - 1
+        )
         if len(pieces) == 1:
             tokens += [";", " ", f"{name}*=utf-8''{pieces[0]}"]
             continue
@@ -245,7 +247,7 @@ def _folded(head: str, tokens: list[str]) -> str:
 
     def put() -> None:
         nonlocal line
-        full = len(line) + len(space) + len(unit) > LINE
+        full = len(line) + len(space) + len(unit) > WORDS_LINE
         if space and full and line != head:
             lines.append(line)
             line = space + unit

@@ -8,7 +8,7 @@ from relay.content.address import Mailbox
 from relay.content.encoded_words import words
 from relay.content.header import Field
 
-LINE = 78
+FIELD_LINE = 78
 
 _SPECIALS = re.compile(r"[^A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]")
 _LOOKS_ENCODED = re.compile(r"=\?.*\?=")
@@ -39,13 +39,13 @@ def encoded(text: str) -> str:
 
 def folded(name: str, value: str) -> Field:
     """A field of an ASCII value in lines of at most 78 where spaces allow."""
-    if len(name) + len(": ") + len(value) <= LINE:
+    if len(name) + len(": ") + len(value) <= FIELD_LINE:
         return Field(name, f"{name}: {value}\r\n".encode("ascii"))
     line, lines = f"{name}:", []
     for number, word in enumerate(value.split(" ")):
         # The first word stays beside the name, unless it fits only below it.
-        crowded = len(line) + 1 + len(word) > LINE
-        if crowded and (number > 0 or len(word) < LINE):
+        crowded = len(line) + 1 + len(word) > FIELD_LINE
+        if crowded and (number > 0 or len(word) < FIELD_LINE):
             lines.append(line)
             line = ""
         line += f" {word}"
@@ -61,13 +61,15 @@ def address_field(name: str, mailbox: Mailbox) -> Field:
 def unstructured(name: str, value: str) -> Field:
     """A field of free text, such as Subject."""
     value = one_line(value)
-    if len(value) <= LINE - 2 and value.isascii() and "=?" not in value:
+    if len(value) <= FIELD_LINE - 2 and value.isascii() and "=?" not in value:
         return folded(name, value)  # as most are: nothing to encode
     words = value.split(" ")
     hard = [
         number
         for number, word in enumerate(words)
-        if not word.isascii() or _LOOKS_ENCODED.search(word) or len(word) > LINE - 2
+        if not word.isascii()
+        or _LOOKS_ENCODED.search(word)
+        or len(word) > FIELD_LINE - 2
     ]
     if hard:
         first, last = hard[0], hard[-1] + 1

@@ -6,7 +6,7 @@ import binascii
 
 from relay.content.mime_parts import Part
 
-LINE = 76  # where an encoded line ends, RFC 2045 section 6.7
+ENCODED_LINE = 76  # where an encoded line ends, RFC 2045 section 6.7
 
 _NOT_PLAIN_TEXT = bytes(
     byte for byte in range(256) if not (32 <= byte < 127 or byte in b"\t\r\n")
@@ -73,11 +73,11 @@ def base64_body(data: bytes) -> bytes:
 
 def base64_lines(encoded: bytes) -> bytes:
     """Cut into lines, some thousand at a time: a list of all takes twice the memory."""
-    block = LINE * 1000
+    block = ENCODED_LINE * 1000
     return b"\r\n".join(
         b"\r\n".join(
-            encoded[start : start + LINE]
-            for start in range(first, min(first + block, len(encoded)), LINE)
+            encoded[start : start + ENCODED_LINE]
+            for start in range(first, min(first + block, len(encoded)), ENCODED_LINE)
         )
         for first in range(0, len(encoded), block)
     )

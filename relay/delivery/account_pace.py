@@ -8,7 +8,7 @@ from random import uniform
 
 from relay import log
 from relay.delivery.pace import Pace
-from relay.delivery.transport import Account, Quota, Unanswered
+from relay.delivery.transport import Quota, QuotaSource, Unanswered
 
 # Seconds. All callers of an account share one request per second of this kind.
 ASKS_EVERY = 300.0
@@ -20,7 +20,7 @@ class AccountPace:
 
     name = "account"
 
-    def __init__(self, account: Account, pace: Pace, *, share: float) -> None:
+    def __init__(self, account: QuotaSource, pace: Pace, *, share: float) -> None:
         self._account = account
         self._pace = pace
         self._share = share

@@ -17,14 +17,14 @@ JITTER = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class Refusal:
     """No attempt may begin now; `reason` is for the client, where there is one."""
 
     reason: str = ""
 
 
 @dataclass(slots=True)
-class Pass:
+class Slot:
     """One attempt that was let in, and has to `leave`."""
 
     size: int
@@ -32,7 +32,7 @@ class Pass:
     began: float
 
 
-class Gate:
+class Admission:
     """Counts the attempts under way, and remembers what SES said last.
 
     At most `concurrency` attempts, with at most `memory` bytes of content between
@@ -58,7 +58,7 @@ class Gate:
         self._looks = looks
         self._now = now
         self._bytes = 0
-        self._under_way: dict[int, Pass] = {}
+        self._under_way: dict[int, Slot] = {}
         self._answered_at = float("-inf")
         self._unanswered = ""  # what the latest attempt without an answer came to
         self._pause: str | None = None
@@ -75,34 +75,34 @@ class Gate:
 
     # For a client that waits.
 
-    def silence(self) -> Closed | None:
+    def silence(self) -> Refusal | None:
         """Tell whether SES is silent, and what is known of why."""
         if self._unanswered:
-            return Closed(self._unanswered)
+            return Refusal(self._unanswered)
         limit = self._now() - self._silent_after
         for one in self._under_way.values():
             if one.began > limit:
                 break  # they are in the order of their beginning
             if self._answered_at < one.began + self._silent_after:
-                return Closed()
+                return Refusal()
         return None
 
-    def closed(self, size: int) -> Closed | None:
+    def closed(self, size: int) -> Refusal | None:
         """Tell why no attempt with `size` bytes may begin now; None: one may."""
         if self.stopping:
-            return Closed("shutting down")
+            return Refusal("shutting down")
         if self._pause is not None and (self._looking or self._now() < self._look_at):
-            return Closed(self._pause)
+            return Refusal(self._pause)
         if self._free < 1 or (self._under_way and self._bytes + size > self._memory):
-            return Closed()
+            return Refusal()
         if self.pace.ready_in(self._now()) > 0:
-            return Closed()
+            return Refusal()
         return None
 
-    def enter(self, size: int, recipients: int) -> Pass:
+    def enter(self, size: int, recipients: int) -> Slot:
         """Begin an attempt, whatever `closed` says."""
         now = self._now()
-        one = Pass(size, recipients, now)
+        one = Slot(size, recipients, now)
         self._free -= 1
         self._bytes += size
         self._under_way[id(one)] = one
@@ -110,7 +110,7 @@ class Gate:
         self._looking = self._looking or self._pause is not None
         return one
 
-    def leave(self, one: Pass, outcome: Outcome | None) -> None:
+    def leave(self, one: Slot, outcome: Outcome | None) -> None:
         """End an attempt; None: none was made."""
         self._free += 1
         self._bytes -= one.size
@@ -122,7 +122,7 @@ class Gate:
             self._heed(one, outcome)
         self._tell(self._changed)
 
-    def _heed(self, one: Pass, outcome: Outcome) -> None:
+    def _heed(self, one: Slot, outcome: Outcome) -> None:
         now = self._now()
         deferred = outcome if isinstance(outcome, Deferred) else None
         if deferred is not None and deferred.silent:
@@ -173,7 +173,7 @@ class Gate:
             return 1
         return min(self._free, limit, self.pace.room(self._now()))
 
-    def correct(self, one: Pass, size: int, recipients: int) -> None:
+    def correct(self, one: Slot, size: int, recipients: int) -> None:
         """Say of an attempt that entered how large it is."""
         self._bytes += size - one.size
         self.pace.take(recipients - one.recipients, self._now())

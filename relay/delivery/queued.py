@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from relay import log
 from relay.delivery import attempt
-from relay.delivery.admission import Closed, Gate, Pass
+from relay.delivery.admission import Admission, Refusal, Slot
 from relay.delivery.dsn import Reporter
 from relay.delivery.transport import Transport
 from relay.model.job import (
@@ -37,8 +37,8 @@ from relay.observe.events import (
     Answered,
     Attempted,
     Events,
+    NotTaken,
     Overtaken,
-    Refused,
     Settled,
 )
 from relay.queue import Claim, Queue, Unwritable
@@ -97,7 +97,7 @@ class QueuedDelivery:
         transport: Transport,
         events: Events,
         queue: Queue,
-        gate: Gate,
+        gate: Admission,
         policy: RetryPolicy,
         reporter: Reporter,
         answer_within: float,
@@ -138,7 +138,7 @@ class QueuedDelivery:
                 raise
             log.line(logging.ERROR, "not kept", id=submission.id, detail=str(error))
             seconds = time.monotonic() - started
-            self._events.emit(Refused(submission, NOT_KEPT, seconds))
+            self._events.emit(NotTaken(submission, NOT_KEPT, seconds))
             return NOT_KEPT
         for older in replaced:
             self._events.emit(Overtaken(older, by=submission.id))
@@ -171,13 +171,13 @@ class QueuedDelivery:
         )
         return reply
 
-    def _enter(self, mails: Sequence[Mail]) -> tuple[list[Pass], Closed | None]:
+    def _enter(self, mails: Sequence[Mail]) -> tuple[list[Slot], Refusal | None]:
         """Begin attempts on all of `mails`, or on none."""
         closed = self._gate.silence()
         if closed is None and self._queue.is_due():
             # Older mail waits, which in a pause is no reason but a consequence.
-            closed = self._gate.closed(0) or Closed()
-        passes: list[Pass] = []
+            closed = self._gate.closed(0) or Refusal()
+        passes: list[Slot] = []
         for mail in mails:
             closed = closed or self._gate.closed(len(mail.content))
             if closed is not None:
@@ -233,7 +233,7 @@ class QueuedDelivery:
         return queued(mail_id, reason)
 
     async def _first(
-        self, claim: Claim, one: Pass, wait: _Wait, client: _Client
+        self, claim: Claim, one: Slot, wait: _Wait, client: _Client
     ) -> None:
         """The attempt that a client waits for."""
         claim, outcome = await self._attempt(claim, one)
@@ -249,11 +249,11 @@ class QueuedDelivery:
 
     # For the worker.
 
-    def begin(self, claim: Claim, one: Pass) -> None:
+    def begin(self, claim: Claim, one: Slot) -> None:
         """Attempt a claimed job, in a task that `drained` waits for."""
         self._begin(self._later(claim, one))
 
-    async def _later(self, claim: Claim, one: Pass) -> None:
+    async def _later(self, claim: Claim, one: Slot) -> None:
         if self._gate.stopping:
             await self._put_back(claim, one)
             return
@@ -290,7 +290,7 @@ class QueuedDelivery:
             # A job whose end is not recorded is taken back at the next start.
             log.broken("attempt not recorded", error)
 
-    async def _put_back(self, claim: Claim, one: Pass) -> None:
+    async def _put_back(self, claim: Claim, one: Slot) -> None:
         """Leave a claimed job as it was: no attempt may begin any more."""
         self._gate.leave(one, None)
         state = claim.job.state
@@ -298,7 +298,7 @@ class QueuedDelivery:
             waiting = release(state, now=self._queue.now())
             await self._queue.settle(claim, waiting)
 
-    async def _attempt(self, claim: Claim, one: Pass) -> tuple[Claim, Outcome]:
+    async def _attempt(self, claim: Claim, one: Slot) -> tuple[Claim, Outcome]:
         outcome: Outcome | None = None
         try:
             outcome = await self._call(claim)

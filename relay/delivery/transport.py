@@ -33,7 +33,7 @@ class Quota:
     used: float | None = None
 
 
-class Account(Protocol):
+class QuotaSource(Protocol):
     """Who knows the account's quota."""
 
     async def quota(self) -> Quota:

@@ -6,11 +6,11 @@ import asyncio
 import logging
 
 from relay import log
-from relay.delivery.admission import Gate
+from relay.delivery.admission import Admission
 from relay.delivery.queued import QueuedDelivery
 from relay.queue import Queue, Unwritable
 
-AT_ONCE = 50
+CLAIMS_AT_ONCE = 50
 LOOKS_EVERY = 1.0  # seconds, whatever was said: a missed change costs no more
 # How fast waiting mail is taken to leave where no pace is known.
 PRESUMED_RATE = 10.0
@@ -22,7 +22,7 @@ class Worker:
 
     name = "worker"
 
-    def __init__(self, queue: Queue, gate: Gate, delivery: QueuedDelivery) -> None:
+    def __init__(self, queue: Queue, gate: Admission, delivery: QueuedDelivery) -> None:
         self._queue = queue
         self._gate = gate
         self._delivery = delivery
@@ -57,7 +57,7 @@ class Worker:
             await self._queue.due_now()
         if await self._delivery.fail_expired():
             return True
-        room = self._gate.room(AT_ONCE) if self._queue.is_due() else 0
+        room = self._gate.room(CLAIMS_AT_ONCE) if self._queue.is_due() else 0
         if not room:
             return False
         # Entered before the queue is asked: meanwhile clients enter, too.

@@ -11,30 +11,29 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from relay.delivery import Delivery
-from relay.intake.large_mail import Room
-from relay.intake.prepare import Intake
+from relay.intake.large_mail import LargeMailLimit
+from relay.intake.prepare import Preparation
 from relay.model.replies import NO_ROOM
-from relay.model.reply import Refused as RefusedMail
-from relay.model.reply import Reply
+from relay.model.reply import Refused, Reply
 from relay.model.submission import Submission
-from relay.observe.events import Events, Refused
+from relay.observe.events import Events, NotTaken
 
 # Preparing a mail costs a few microseconds a kilobyte: more than this goes to a
 # thread, so that one large mail does not hold up all the others.
-LARGE = 1_000_000
+IN_A_THREAD_FROM = 1_000_000
 
 
-class Relay:
+class Intake:
     """What stands between the SMTP side and the delivery."""
 
     def __init__(
         self,
         *,
-        intake: Intake,
+        intake: Preparation,
         delivery: Delivery,
         events: Events,
         answer_within: float,
-        room: Room,
+        room: LargeMailLimit,
     ) -> None:
         self._intake = intake
         self._delivery = delivery
@@ -51,10 +50,10 @@ class Relay:
         """
         started = time.monotonic()
         try:
-            if len(submission.content) > LARGE:
+            if len(submission.content) > IN_A_THREAD_FROM:
                 return await self._accept_large(submission, left, started)
             prepared = self._intake.prepare(submission)
-        except RefusedMail as refused:
+        except Refused as refused:
             return self._refused(submission, refused.reply, started)
         return await self._delivery.deliver(
             submission, prepared, started=started, left=left
@@ -77,5 +76,5 @@ class Relay:
             )
 
     def _refused(self, submission: Submission, reply: Reply, started: float) -> Reply:
-        self._events.emit(Refused(submission, reply, time.monotonic() - started))
+        self._events.emit(NotTaken(submission, reply, time.monotonic() - started))
         return reply

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Room:
+class LargeMailLimit:
     """Lets mails in while their bytes together stay below the limit, one always."""
 
     def __init__(self, limit: int) -> None:

@@ -50,7 +50,7 @@ NO_CHOICE = Choice()
 _NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_-]")
 
 
-class Intake:
+class Preparation:
     """Makes mails of submissions, as the settings and the templates want them."""
 
     def __init__(

@@ -22,7 +22,7 @@ from relay.model.submission import MailId, Submission
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class NotTaken:
     """The relay itself refused the submission; SES was not asked."""
 
     submission: Submission
@@ -99,7 +99,7 @@ class Overtaken:
         return self.replaced.id
 
 
-Event = Refused | Answered | Attempted | Settled | Overtaken
+Event = NotTaken | Answered | Attempted | Settled | Overtaken
 
 
 class Events:

@@ -22,8 +22,8 @@ from relay.observe.events import (
     Answered,
     Attempted,
     Event,
+    NotTaken,
     Overtaken,
-    Refused,
     Settled,
 )
 from relay.observe.stats import answer_class
@@ -198,7 +198,7 @@ class Journal:
                 self._attempted(self._entry(event.id), event, self._now())
             case Answered():
                 self._answered(event)
-            case Refused(submission, reply, seconds):
+            case NotTaken(submission, reply, seconds):
                 entry = self._entry(submission.id)
                 self._received(entry, submission, reply, seconds)
                 entry.refused = True

@@ -15,8 +15,8 @@ from relay.observe.events import (
     Answered,
     Attempted,
     Event,
+    NotTaken,
     Overtaken,
-    Refused,
     Settled,
 )
 
@@ -30,7 +30,7 @@ class MailLog:
 
     def __call__(self, event: Event) -> None:
         match event:
-            case Refused(submission, reply, seconds):
+            case NotTaken(submission, reply, seconds):
                 log.line(
                     logging.WARNING,
                     "refused",

@@ -18,8 +18,8 @@ from relay.observe.events import (
     Answered,
     Attempted,
     Event,
+    NotTaken,
     Overtaken,
-    Refused,
     Settled,
 )
 
@@ -184,7 +184,7 @@ class Stats:
                 self.recipients[name] += len(event.submission.envelope.recipients)
                 self.bytes += len(event.submission.content)
                 self._took(name, event.seconds)
-            case Refused(submission=submission, seconds=seconds):
+            case NotTaken(submission=submission, seconds=seconds):
                 self.mails["refused", self._usage(submission.usage), ""] += 1
                 self.recipients["refused"] += len(submission.envelope.recipients)
                 self.bytes += len(submission.content)

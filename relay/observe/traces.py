@@ -30,14 +30,14 @@ from relay.observe.events import (
     Answered,
     Attempted,
     Event,
+    NotTaken,
     Overtaken,
-    Refused,
     Settled,
 )
 from relay.observe.stats import answer_class
 
 # Mails whose story goes on; the trace of an older one begins anew.
-MOST = 10_000
+MOST_OPEN = 10_000
 LOOKED_AT = 65_536  # bytes of a header
 _FIELDS = ("traceparent", "tracestate")
 
@@ -92,7 +92,7 @@ class Traces:
                     _keep_newest(self._early)
             case Answered():
                 self._answered(event)
-            case Refused(submission=submission, reply=reply, seconds=seconds):
+            case NotTaken(submission=submission, reply=reply, seconds=seconds):
                 span = self._mail(submission, seconds, before=time.time())
                 span.set_attribute("relay.reply", f"{reply.code}")
                 span.set_status(Status(StatusCode.ERROR, "refused"))
@@ -198,7 +198,7 @@ class Traces:
 
 
 def _keep_newest(known: dict[MailId, list[_Call]] | dict[MailId, Context]) -> None:
-    while len(known) > MOST:
+    while len(known) > MOST_OPEN:
         del known[next(iter(known))]
 
 

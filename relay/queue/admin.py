@@ -31,7 +31,7 @@ from relay.model.job import (
 from relay.queue import Claim, file, moves, rows
 from relay.queue.clock import Clock
 
-PAGE = 200  # rows of one read, and of one transaction at most
+ROWS_A_PAGE = 200  # rows of one read, and of one transaction at most
 PAGE_BYTES = 8_000_000  # of the contents that one transaction may delete
 
 _TO_ADDRESS = (
@@ -60,7 +60,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListedJob:
     """A job as lists show it, without its content; `last` is its latest reply.
 
     `maybe_sent` is true of sent mail too: it may have been sent more than once.
@@ -87,7 +87,7 @@ class Obstacle(Enum):
 class Change:
     """A job after `retry` or before `drop`, or what stood in the way."""
 
-    entry: Entry
+    entry: ListedJob
     obstacle: Obstacle | None = None
 
 
@@ -131,7 +131,7 @@ class Ledger:
         ).fetchone()
         return jobs, mails
 
-    def entries(self, selection: Selection, *, after: int = 0) -> Iterator[Entry]:
+    def entries(self, selection: Selection, *, after: int = 0) -> Iterator[ListedJob]:
         """The jobs that are meant, in the order in which they came.
 
         `after` is the `seq` of the last one that is known already.
@@ -150,7 +150,7 @@ class Ledger:
 
     # One job, inside a transaction.
 
-    def _retry(self, entry: Entry, policy: RetryPolicy) -> Change:
+    def _retry(self, entry: ListedJob, policy: RetryPolicy) -> Change:
         now = self.now()
         match entry.job.state:
             case Queued():
@@ -165,14 +165,14 @@ class Ledger:
                 return Change(entry, _obstacle(other))
         return Change(self._entry(entry.seq) or entry)
 
-    def _drop(self, entry: Entry) -> Change:
+    def _drop(self, entry: ListedJob) -> Change:
         state = entry.job.state
         if not isinstance(state, Queued | Failed):
             return Change(entry, _obstacle(state))
         moves.drop(self._connection, entry.seq)
         return Change(entry)
 
-    def _entry(self, seq: int) -> Entry | None:
+    def _entry(self, seq: int) -> ListedJob | None:
         row = self._connection.execute(f"{rows.LISTED} WHERE seq = ?", (seq,))
         found = row.fetchone()
         return None if found is None else _entry(found)
@@ -180,7 +180,7 @@ class Ledger:
     # Many of them.
 
     def _changes(
-        self, selection: Selection, change: Callable[[Entry], Change]
+        self, selection: Selection, change: Callable[[ListedJob], Change]
     ) -> Iterator[Change]:
         for page in self._pages(selection):
             for group in _groups(page):
@@ -192,7 +192,7 @@ class Ledger:
                 time.sleep(took)
 
     def _written(
-        self, group: Sequence[Entry], change: Callable[[Entry], Change]
+        self, group: Sequence[ListedJob], change: Callable[[ListedJob], Change]
     ) -> list[Change]:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
@@ -210,14 +210,16 @@ class Ledger:
             raise
         return changes
 
-    def _pages(self, selection: Selection, *, after: int = 0) -> Iterator[list[Entry]]:
+    def _pages(
+        self, selection: Selection, *, after: int = 0
+    ) -> Iterator[list[ListedJob]]:
         """The jobs that were there at the beginning, a page at a time."""
         where, values = self._where(selection)
         left = sys.maxsize if selection.limit is None else selection.limit
         while left > 0:
             found = self._connection.execute(
                 f"{rows.LISTED} WHERE {where} ORDER BY seq LIMIT :limit",
-                {**values, "after": after, "limit": min(left, PAGE)},
+                {**values, "after": after, "limit": min(left, ROWS_A_PAGE)},
             ).fetchall()
             if not found:
                 return
@@ -252,15 +254,15 @@ class Ledger:
         return " AND ".join(terms), {**values, **more}
 
 
-def _entry(row: sqlite3.Row) -> Entry:
-    return Entry(
+def _entry(row: sqlite3.Row) -> ListedJob:
+    return ListedJob(
         row["seq"], rows.job(row), row["size"], row["reply"], bool(row["maybe_sent"])
     )
 
 
-def _groups(page: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+def _groups(page: Sequence[ListedJob]) -> Iterator[Sequence[ListedJob]]:
     """Parts of a page that one transaction can take."""
-    group: list[Entry] = []
+    group: list[ListedJob] = []
     size = 0
     for entry in page:
         if group and size + entry.size > PAGE_BYTES:
@@ -289,4 +291,4 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise file.Unusable(file.trouble(path, error)) from error
+        raise file.UnusableSpool(file.trouble(path, error)) from error

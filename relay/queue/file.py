@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 APPLICATION = 0x52656C79  # "Rely": what file(1) and we know the spool by
-PAGE = 16_384  # measured: a third of the time of 4 kB pages with mails of 100 kB
+PAGE_SIZE = 16_384  # measured: a third of the time of 4 kB pages with mails of 100 kB
 SHM = 32_768  # bytes of the file beside the spool that even reading needs
 
 LOG_PAGES = 1000
@@ -21,11 +21,11 @@ LOG_PART = 0.02  # of a small file system, which a long log would fill
 _MIGRATION = re.compile(r"(\d{4})-.*\.sql")
 
 
-class Unusable(Exception):  # noqa: N818 - a statement, meant for the operator
+class UnusableSpool(Exception):  # noqa: N818 - a statement, meant for the operator
     """The spool cannot be opened; the text names the file and the cure."""
 
 
-class Taken(Unusable):
+class Taken(UnusableSpool):
     """Another relay has the spool."""
 
 
@@ -41,13 +41,13 @@ def owned(path: Path) -> Iterator[None]:
     try:
         line = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise Unusable(trouble(path, error)) from error
+        raise UnusableSpool(trouble(path, error)) from error
     try:
         try:
             fcntl.flock(line, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise Unusable(trouble(path, error)) from error
+                raise UnusableSpool(trouble(path, error)) from error
             owner = os.pread(line, 200, 0).decode("ascii", "replace").strip()
             raise Taken(
                 f"queue.path = {path}: in use by {owner or 'another relay'}; stop it, "
@@ -76,14 +76,14 @@ def connect(path: Path) -> sqlite3.Connection:
             path, timeout=10, isolation_level=None, check_same_thread=False
         )
     except (OSError, sqlite3.Error) as error:
-        raise Unusable(trouble(path, error)) from error
+        raise UnusableSpool(trouble(path, error)) from error
     try:
         connection.row_factory = sqlite3.Row
         _prepare(connection, path)
     except (OSError, sqlite3.Error) as error:
         connection.close()
-        raise Unusable(trouble(path, error)) from error
-    except Unusable:
+        raise UnusableSpool(trouble(path, error)) from error
+    except UnusableSpool:
         connection.close()
         raise
     return connection
@@ -94,31 +94,31 @@ def opened(path: Path, *, write: bool) -> sqlite3.Connection:
     try:
         path.stat()
     except FileNotFoundError:
-        raise Unusable(
+        raise UnusableSpool(
             f"queue.path = {path}: no such file; no relay has run with it"
         ) from None
     except OSError as error:
-        raise Unusable(trouble(path, error)) from error
+        raise UnusableSpool(trouble(path, error)) from error
     uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
     if not write and _is_still(path):
         uri += "&immutable=1"
     try:
         connection = sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None)
     except sqlite3.Error as error:
-        raise Unusable(trouble(path, error)) from error
+        raise UnusableSpool(trouble(path, error)) from error
     try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA synchronous = FULL")
         _check(connection, path)
         if (version := _version(connection)) != NEWEST:
-            raise Unusable(
+            raise UnusableSpool(
                 f"queue.path = {path}: version {version}, and this relay reads "
                 f"{NEWEST}; start the relay once with this release"
             )
     except sqlite3.Error as error:
         connection.close()
-        raise Unusable(trouble(path, error)) from error
-    except Unusable:
+        raise UnusableSpool(trouble(path, error)) from error
+    except UnusableSpool:
         connection.close()
         raise
     return connection
@@ -139,14 +139,14 @@ def _is_still(path: Path) -> bool:
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     _check(connection, path)
     if _version(connection) == 0:
-        connection.execute(f"PRAGMA page_size = {PAGE}")
+        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before any table
     connection.execute("PRAGMA journal_mode = WAL")
     # NORMAL may lose commits in a power cut, and with them mail that has its 250.
     connection.execute("PRAGMA synchronous = FULL")
     pages = _pages_of_log(path)
     connection.execute(f"PRAGMA wal_autocheckpoint = {pages}")
-    connection.execute(f"PRAGMA journal_size_limit = {pages * PAGE}")
+    connection.execute(f"PRAGMA journal_size_limit = {pages * PAGE_SIZE}")
     connection.execute("PRAGMA cache_size = -8000")  # kB
     for number, script in _migrations():
         if number > _version(connection):
@@ -160,7 +160,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 def _pages_of_log(path: Path) -> int:
     """How long the log becomes before it is brought into the file, in pages."""
     found = os.statvfs(path.parent)
-    part = int(found.f_blocks * found.f_frsize * LOG_PART) // PAGE
+    part = int(found.f_blocks * found.f_frsize * LOG_PART) // PAGE_SIZE
     return max(min(part, LOG_PAGES), 10)
 
 
@@ -168,14 +168,14 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse what is no spool of ours, or of a later release."""
     version = _version(connection)
     if version > NEWEST:
-        raise Unusable(
+        raise UnusableSpool(
             f"queue.path = {path}: version {version}, of a later release; this one "
             f"knows {NEWEST}. Use that release, or another path"
         )
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if tables and application != APPLICATION:
-        raise Unusable(
+        raise UnusableSpool(
             f"queue.path = {path}: another program's database; use another path"
         )
 

@@ -16,7 +16,7 @@ LOOKS_EVERY = 0.5  # seconds: at what the command line changed, at the system's 
 CHECKS_EVERY = 1.0  # seconds: what a probe asks
 SWEEPS_EVERY = 5.0  # seconds: what was kept long enough goes
 NOTES_TIME_EVERY = 60.0  # seconds: the file remembers that this time has passed
-AT_ONCE = 500  # rows of one transaction of housekeeping, so that no put waits long
+ROWS_AT_ONCE = 500  # rows of one transaction of housekeeping, so that no put waits long
 
 
 class Housekeeping:
@@ -120,8 +120,10 @@ class Housekeeping:
             ("failed", self._keep_failed),
         ):
             before = self._store.clock.now() - kept
-            forget = partial(moves.forget, state=state, before=before, limit=AT_ONCE)
-            while await self._store.write(forget) == AT_ONCE:
+            forget = partial(
+                moves.forget, state=state, before=before, limit=ROWS_AT_ONCE
+            )
+            while await self._store.write(forget) == ROWS_AT_ONCE:
                 pass
         while await self._store.outside(moves.give_back):
             pass

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from relay.model.job import Queued, Sent, State
-from relay.queue.admin import Entry
+from relay.queue.admin import ListedJob
 
 Unix = Callable[[float], float]  # Unix time of a moment of the spool's clock
 
 
-def as_json(entry: Entry, unix: Unix) -> dict[str, Any]:
+def as_json(entry: ListedJob, unix: Unix) -> dict[str, Any]:
     """The object of one job; null where there is no such thing."""
     job, state = entry.job, entry.job.state
     return {
@@ -39,7 +39,7 @@ def name(state: State) -> str:
     return type(state).__name__.lower()
 
 
-def last_reply(entry: Entry) -> str | None:
+def last_reply(entry: ListedJob) -> str | None:
     """What SES or the way to it said last; None: nothing yet."""
     state = entry.job.state
     if isinstance(state, Sent):  # the spool keeps what was said before

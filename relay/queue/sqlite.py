@@ -20,7 +20,7 @@ from relay import log
 from relay.model.job import Job, Queued, Replaced, Sending, Superseded
 from relay.model.job import claim as begun
 from relay.queue import Claim, End, Figures, Unwritable, file, moves, rows
-from relay.queue.housekeeping import AT_ONCE, Housekeeping
+from relay.queue.housekeeping import ROWS_AT_ONCE, Housekeeping
 from relay.queue.store import Store
 
 EXPIRED_AT_ONCE = 10_000_000  # bytes of content, which the reports need the header of
@@ -42,12 +42,12 @@ async def open_spool(
                     connection, path, keep_sent=keep_sent, keep_failed=keep_failed
                 )
             except sqlite3.Error as error:
-                raise file.Unusable(file.trouble(path, error)) from error
+                raise file.UnusableSpool(file.trouble(path, error)) from error
             try:
                 await queue.house.take_back()
             except Unwritable as error:
                 await queue.close()
-                raise file.Unusable(file.trouble(path, error.cause)) from error
+                raise file.UnusableSpool(file.trouble(path, error.cause)) from error
             try:
                 yield queue
             finally:
@@ -201,7 +201,7 @@ class SqliteQueue:
         found = connection.execute(
             "SELECT due FROM job INDEXED BY job_due WHERE state = 'queued'"
             " AND due > ? AND due <= ? ORDER BY due LIMIT 1 OFFSET ?",
-            (self._promoted, now, AT_ONCE),
+            (self._promoted, now, ROWS_AT_ONCE),
         ).fetchone()
         until: float = found["due"] if found else now
         connection.execute(
@@ -301,14 +301,14 @@ class SqliteQueue:
         return came_to, moved
 
     async def due_now(self) -> None:
-        while await self._store.write(self._some_due_now) == AT_ONCE:
+        while await self._store.write(self._some_due_now) == ROWS_AT_ONCE:
             pass
 
     def _some_due_now(self, connection: sqlite3.Connection) -> int:
         changed = connection.execute(
             "UPDATE job SET due = accepted_at WHERE seq IN (SELECT seq FROM job"
             " INDEXED BY job_due WHERE state = 'queued' AND due > ? LIMIT ?)",
-            (self.now(), AT_ONCE),
+            (self.now(), ROWS_AT_ONCE),
         )
         return changed.rowcount
 

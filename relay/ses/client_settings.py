@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class ClientSettings:
     """What a connection to SES is made of; empty: as AWS' own settings say."""
 
     access_key_id: str = ""

@@ -18,7 +18,7 @@ from aiobotocore.session import AioSession
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from relay.ses.client_settings import Access
+from relay.ses.client_settings import ClientSettings
 
 # All that getting credentials may raise: files, processes, metadata, SSO, STS.
 # Nothing of the mail has been sent then.
@@ -86,7 +86,9 @@ class Credentials(AioCredentials):  # type: ignore[misc] # the SDK has no types
             self._source = self._given = None
 
 
-def credentials_for(access: Access, session: AioSession, *, region: str) -> Credentials:
+def credentials_for(
+    access: ClientSettings, session: AioSession, *, region: str
+) -> Credentials:
     """Choose: keys, or the default chain; and a role assumed with them."""
 
     async def base() -> AioCredentials | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from relay import log
 from relay.delivery.transport import Transport
 from relay.ses import endpoint
-from relay.ses.client_settings import Access
+from relay.ses.client_settings import ClientSettings
 from relay.ses.http.pool import Pool
 from relay.ses.parameters import RequestSettings
 from relay.ses.quota import SesAccount
@@ -28,7 +28,9 @@ class Ses:
 
 
 @asynccontextmanager
-async def open_ses(access: Access, *, settings: RequestSettings) -> AsyncIterator[Ses]:
+async def open_ses(
+    access: ClientSettings, *, settings: RequestSettings
+) -> AsyncIterator[Ses]:
     """Open the transport.
 
     Asks nobody: a network that is away is no reason not to start. Raises Unusable.

@@ -14,12 +14,12 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError
 
-from relay.ses.client_settings import Access
+from relay.ses.client_settings import ClientSettings
 from relay.ses.credentials import Credentials, credentials_for
 from relay.ses.sdk_data import LeanLoader
 
 
-class Unusable(Exception):  # noqa: N818 - a statement, meant for the operator
+class CannotOpen(Exception):  # noqa: N818 - a statement, meant for the operator
     """No client can be made of these settings; the text names setting and cure."""
 
 
@@ -37,7 +37,9 @@ class Connection:
 
 
 @asynccontextmanager
-async def connect(access: Access, *, attempts: int = 1) -> AsyncIterator[Connection]:
+async def connect(
+    access: ClientSettings, *, attempts: int = 1
+) -> AsyncIterator[Connection]:
     """Make a client of the settings and of AWS' own; raises Unusable."""
     # What the SDK would log about credentials (with a traceback), we say in a line.
     for name in ("botocore", "aiobotocore"):
@@ -72,7 +74,7 @@ async def connect(access: Access, *, attempts: int = 1) -> AsyncIterator[Connect
                 ("ses.endpointUrl", access.endpoint_url),
             )
             given = [f"{name} = {value!r}" for name, value in own if value]
-            raise Unusable(
+            raise CannotOpen(
                 f"no SES client can be made of {', '.join(given) or '[ses]'} and AWS' "
                 f"own settings (environment, profile): {error}"
             ) from error
@@ -98,7 +100,7 @@ def _region(session: AioSession, region: str) -> str:
         or session.get_config_variable("region")
     )
     if not chosen:
-        raise Unusable(
+        raise CannotOpen(
             "ses.region: not set, and neither AWS_REGION, AWS_DEFAULT_REGION nor a "
             'profile names one; set it, as in region = "eu-west-1"'
         )
@@ -116,5 +118,5 @@ def _authorities(session: AioSession) -> str:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
         except OSError as error:  # ssl.SSLError is one too
-            raise Unusable(f"{name} = {path}: {error}") from error
+            raise CannotOpen(f"{name} = {path}: {error}") from error
     return str(path)

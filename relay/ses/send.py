@@ -33,7 +33,7 @@ from relay.ses.sdk_client import Connection
 from relay.ses.sigv4 import Keys, Signer, Target
 
 # A content of more bytes than this goes out in pieces.
-LARGE = 500_000
+IN_PIECES_FROM = 500_000
 # Up to here one buffer, and so one record of TLS, is cheaper than no copy (measured).
 _JOINED = 16_000
 # What SES answers; a third of the price of reading it as JSON (measured).
@@ -87,7 +87,7 @@ class DirectTransport:
         except CREDENTIAL_ERRORS as error:  # TimeoutError is an OSError
             return read_answer.no_credentials(error)
         try:
-            if len(mail.content) > LARGE:
+            if len(mail.content) > IN_PIECES_FROM:
                 answer = await self._in_pieces(mail, keys, deadline)
             else:
                 answer = await self._at_once(mail, keys, deadline)

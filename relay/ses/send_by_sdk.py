@@ -25,7 +25,7 @@ from relay.ses.parameters import RequestSettings, request_for
 from relay.ses.sdk_client import Connection
 
 # A content of more bytes than this gets into its request by `_put_content`.
-LARGE = 1_000_000
+IN_A_THREAD_FROM = 1_000_000
 _large_content: ContextVar[bytes | None] = ContextVar("large_content", default=None)
 _PLACE = secrets.token_bytes(24)  # stands for it in what the SDK serialises
 _PIECE = 3 << 18  # a multiple of 3: base64 of the pieces is base64 of the whole
@@ -58,7 +58,7 @@ class PlainTransport:
                 used = await self._credentials.get_frozen_credentials()
         except CREDENTIAL_ERRORS as error:  # TimeoutError is an OSError
             return read_answer.no_credentials(error)
-        large = len(mail.content) > LARGE
+        large = len(mail.content) > IN_A_THREAD_FROM
         if large:
             request["Content"]["Raw"]["Data"] = _PLACE
         token = _large_content.set(mail.content if large else None)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from relay.delivery.transport import Account, Quota, Transport
+from relay.delivery.transport import Quota, QuotaSource, Transport
 from relay.model.mail import Mail
 from relay.model.outcome import Outcome
 from relay.model.submission import MailId
@@ -19,7 +19,7 @@ class Way(Protocol):
     def transport(self) -> Transport: ...
 
     @property
-    def account(self) -> Account: ...
+    def account(self) -> QuotaSource: ...
 
 
 class Opening:

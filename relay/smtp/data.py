@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from relay.smtp.memory import Account
+from relay.smtp.memory import Share
 
 END = b"\r\n.\r\n"
 DOT = b"\r\n."
@@ -25,7 +25,7 @@ class Collector:
     A fault does not end the collecting, only the keeping.
     """
 
-    def __init__(self, account: Account, *, size: int, line_length: int) -> None:
+    def __init__(self, account: Share, *, size: int, line_length: int) -> None:
         self._account = account
         self._size = size
         self._line_length = line_length

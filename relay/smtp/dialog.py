@@ -17,8 +17,8 @@ from relay.model.reply import Reply
 from relay.model.submission import Envelope, Submission, new_id
 from relay.smtp import auth, mail_and_rcpt, replies
 from relay.smtp.data import Data
-from relay.smtp.listener_settings import Service
-from relay.smtp.memory import Account
+from relay.smtp.listener_settings import ListenerSettings
+from relay.smtp.memory import Share
 from relay.smtp.wire import Wire
 
 if TYPE_CHECKING:  # only listeners with users want it, and what it imports
@@ -59,7 +59,7 @@ class Dialog:
 
     def __init__(
         self,
-        service: Service,
+        service: ListenerSettings,
         wire: Wire,
         *,
         peer: str,
@@ -75,7 +75,7 @@ class Dialog:
         self._refused = self._failed_logins = 0
         self._told: set[Reply] = set()
         self._refusal: Reply | None = None  # of a command that was looked at at once
-        self._account: Account | None = None  # of the mail that is coming in
+        self._account: Share | None = None  # of the mail that is coming in
         self._forget_client()
 
     def _forget_client(self) -> None:
@@ -402,7 +402,7 @@ class Dialog:
         if not memory.has_room(max(self._declared, 1)):
             return NO_ROOM
         limits = self._service.limits
-        self._account = Account(memory)
+        self._account = Share(memory)
         self._wire.begin_data(
             self._account, size=limits.message_size, line_length=limits.line_length
         )

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Sequence
 
-from relay.smtp.listener_settings import Service
+from relay.smtp.listener_settings import ListenerSettings
 from relay.smtp.session import Session
 from relay.system.sockets import BACKLOG
 
@@ -14,7 +14,9 @@ from relay.system.sockets import BACKLOG
 class Listener:
     """Serves the clients of one listener until told to stop."""
 
-    def __init__(self, service: Service, sockets: Sequence[socket.socket]) -> None:
+    def __init__(
+        self, service: ListenerSettings, sockets: Sequence[socket.socket]
+    ) -> None:
         self.name = f"listener {service.name}"
         self._service = service
         self._sockets = sockets

@@ -21,7 +21,7 @@ TlsContext = Callable[[], ssl.SSLContext]  # asked for each handshake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class ListenerSettings:
     """What all sessions of one listener share."""
 
     name: str

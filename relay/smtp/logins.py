@@ -17,7 +17,7 @@ from relay.smtp.auth import Credentials
 from relay.smtp.senders import Senders
 
 # A comparison keeps a core busy and takes 19 MB, so just these run at once.
-AT_ONCE = 2
+HASHES_AT_ONCE = 2
 # A success is remembered under a key that only this process has, so that an app
 # with a connection for each mail pays once.
 REMEMBERED = 1000
@@ -54,7 +54,7 @@ class Logins:
         self._users = {user.name: user for user in users}
         self._stopping = stopping
         self._clock = clock
-        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="password")
+        self._pool = ThreadPoolExecutor(HASHES_AT_ONCE, thread_name_prefix="password")
         # An unknown name takes as long as a known one.
         self._decoy = password.decoy(users[0].password_hash) if users else ""
         self._secret = secrets.token_bytes(32)

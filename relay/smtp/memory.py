@@ -24,7 +24,7 @@ class Memory:
         self.used -= size
 
 
-class Account:
+class Share:
     """What one mail takes out of the shared `Memory`."""
 
     def __init__(self, memory: Memory) -> None:

@@ -19,7 +19,7 @@ from relay.model.reply import Reply
 from relay.smtp import proxy_protocol
 from relay.smtp.dialog import HANDSHAKE_SECONDS, Dialog
 from relay.smtp.doorkeeper import Visit, allowed, plain
-from relay.smtp.listener_settings import Service, TlsContext
+from relay.smtp.listener_settings import ListenerSettings, TlsContext
 from relay.smtp.replies import TIME_OVER
 from relay.smtp.tls import TlsError
 from relay.smtp.wire import CHUNK, Silent, Wire
@@ -48,7 +48,7 @@ class Session(SMTP):
 
     def __init__(
         self,
-        service: Service,
+        service: ListenerSettings,
         sessions: set[Session],
         *,
         loop: asyncio.AbstractEventLoop,

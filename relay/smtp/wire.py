@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TypeVar, cast
 
 from relay.smtp.data import Collector, Data
-from relay.smtp.memory import Account
+from relay.smtp.memory import Share
 from relay.smtp.tls import Tls, TlsError
 
 T = TypeVar("T")
@@ -149,7 +149,7 @@ class Wire:
         line, self._found = self._found, None
         return line
 
-    def begin_data(self, account: Account, *, size: int, line_length: int) -> None:
+    def begin_data(self, account: Share, *, size: int, line_length: int) -> None:
         """Take what comes from here on as mail data."""
         self._enough = False
         self._data_began = self._loop.time()

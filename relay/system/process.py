@@ -18,7 +18,7 @@ from typing import Protocol
 TURNS = 10
 
 
-class Unusable(Exception):  # noqa: N818 - a statement, meant for the operator
+class CannotStart(Exception):  # noqa: N818 - a statement, meant for the operator
     """The relay cannot start as it is set up."""
 
 

@@ -87,7 +87,7 @@ async def body(request: web.Request) -> dict[str, Any]:
     return value
 
 
-def text_of(given: dict[str, Any], name: str, *, required: bool = False) -> str:
+def text(given: dict[str, Any], name: str, *, required: bool = False) -> str:
     """A text among what was given, "" when it is not there."""
     value = given.get(name, "")
     if not isinstance(value, str):

@@ -25,11 +25,11 @@ BEHIND = 20  # bundles that a reader may be behind
 READERS = 50
 QUIET = 15.0  # seconds until a sign of life
 SLOW = 5.0  # seconds that one write may take
-AT_ONCE = struct.pack("ii", 1, 0)
+RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 SEND_BUFFER = 131_072  # bytes that the kernel keeps for a reader; by itself megabytes
 
 
-class Stream:
+class Live:
     """Tells all readers of mails and points."""
 
     def __init__(self, journal: Journal) -> None:
@@ -103,7 +103,7 @@ class Stream:
                 line = request.transport.get_extra_info("socket")
                 line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
                 # Whoever is dropped is dropped at once, with what was not read.
-                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
             await response.prepare(request)
             await response.write(b"retry: 2000\n\n")
             while (data := await _next(reader)) is not None:

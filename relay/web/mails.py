@@ -16,7 +16,7 @@ STATES = (
     *("captured", "sent", "queued", "sending"),
     *("failed", "refused", "superseded", "dropped"),
 )
-MOST = 500  # of one answer
+MOST_LISTED = 500  # of one answer
 SHOWN = 3  # recipients of one line
 LOOKED_AT = 1000  # entries between two looks at other work
 
@@ -153,7 +153,9 @@ class Mails:
 
     async def _list(self, request: web.Request) -> web.Response:
         wanted = Filter(request)
-        limit = arguments.whole(request, "limit", default=100, least=1, most=MOST)
+        limit = arguments.whole(
+            request, "limit", default=100, least=1, most=MOST_LISTED
+        )
         before = arguments.whole(request, "before", default=None, least=0, most=10**18)
         found: list[Entry] = []
         more = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from relay.observe.stats import OUTCOMES
-from relay.web.mails import MOST, STATES
+from relay.web.mails import MOST_LISTED, STATES
 from relay.web.queue import STATES as QUEUE_STATES
 
 Schema = dict[str, Any]
@@ -312,7 +312,7 @@ def _mails() -> Schema:
                     _asked("state", _word(STATES), "Its state"),
                     _asked("since", _MOMENT, "Not before; Unix seconds"),
                     _asked("until", _MOMENT, "Before; Unix seconds"),
-                    _asked("limit", _whole(1, MOST), "How many; 100"),
+                    _asked("limit", _whole(1, MOST_LISTED), "How many; 100"),
                     _asked("before", _whole(0, 10**18), "Go on after `next`"),
                 ),
             ),

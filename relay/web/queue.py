@@ -19,7 +19,7 @@ from relay.queue.shown import as_json
 from relay.web import arguments
 from relay.web.templates import READ_ONLY
 
-MOST = 500  # of one answer, and of one change
+MOST_CHANGED = 500  # of one answer, and of one change
 # What a list may ask for: waiting mail, mail that was given up, both and what ended.
 STATES = {
     "open": ("queued", "sending"),
@@ -57,7 +57,8 @@ class QueuePages:
     async def _list(self, request: web.Request) -> web.Response:
         state = arguments.choice(request, "state", tuple(STATES)) or "open"
         limit = (
-            arguments.whole(request, "limit", default=100, least=1, most=MOST) or 100
+            arguments.whole(request, "limit", default=100, least=1, most=MOST_CHANGED)
+            or 100
         )
         after = arguments.whole(request, "after", default=0, least=0, most=10**18) or 0
         path = self._path
@@ -113,7 +114,7 @@ class QueuePages:
         async with self._turn:
             try:
                 return await asyncio.to_thread(work)
-            except file.Unusable:
+            except file.UnusableSpool:
                 reason = "The spool cannot be read or written now"
                 raise web.HTTPServiceUnavailable(reason=reason) from None
 
@@ -136,8 +137,8 @@ async def _ids(request: web.Request) -> tuple[str, ...]:
     given = (await arguments.body(request)).get("ids")
     if not (
         isinstance(given, list)
-        and 0 < len(given) <= MOST
+        and 0 < len(given) <= MOST_CHANGED
         and all(isinstance(one, str) and 0 < len(one) <= 64 for one in given)
     ):
-        raise web.HTTPBadRequest(reason=f"ids: a list of 1 to {MOST} ids")
+        raise web.HTTPBadRequest(reason=f"ids: a list of 1 to {MOST_CHANGED} ids")
     return tuple(given)

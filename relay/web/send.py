@@ -18,10 +18,10 @@ from relay.content import address
 from relay.model.outcome import Accepted, Deferred, Effect
 from relay.model.submission import Envelope, MailId, Order, Submission, new_id
 from relay.observe.awaited import Awaited
-from relay.observe.events import Answered, Refused
+from relay.observe.events import Answered, NotTaken
 from relay.observe.stats import reply_class
 from relay.web import arguments
-from relay.web.templates import Accept
+from relay.web.templates import Submit
 
 PATH = "/api/v1/send"
 # Logto waits without a limit, so the answer comes within `answerWithin` and this.
@@ -40,7 +40,7 @@ class HttpIntake:
     """Takes mail by HTTP; `awaited` hears what each came to."""
 
     def __init__(
-        self, *, token: str, accept: Accept, awaited: Awaited, answer_within: float
+        self, *, token: str, accept: Submit, awaited: Awaited, answer_within: float
     ) -> None:
         self._token = _bare(token)
         self._accept = accept
@@ -123,7 +123,7 @@ class HttpIntake:
         await self._accept(submission)
 
 
-def _answer(mail_id: MailId, event: Answered | Refused | None) -> web.Response:
+def _answer(mail_id: MailId, event: Answered | NotTaken | None) -> web.Response:
     """What the client of the intake hears."""
     match event:
         case Answered(outcome=Accepted(message_id), reply=reply) if reply.code == 250:
@@ -135,7 +135,7 @@ def _answer(mail_id: MailId, event: Answered | Refused | None) -> web.Response:
                 deferred.reply
             ) in ("throttled", "quota")
             return _error(429 if limited else 503, TRY_LATER, mail_id)
-        case Answered() | Refused() if event.reply.code >= 500:
+        case Answered() | NotTaken() if event.reply.code >= 500:
             return _error(422, NOT_SENT, mail_id)
     return _error(503, TRY_LATER, mail_id)
 

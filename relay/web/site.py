@@ -18,14 +18,14 @@ from relay.web import arguments, health
 from relay.web.captured import CapturedMails
 from relay.web.figures import Figures
 from relay.web.guard import Guard, with_headers
-from relay.web.live import Stream
+from relay.web.live import Live
 from relay.web.mails import Mails, Parameters
 from relay.web.metrics import Metrics
 from relay.web.openapi import document
 from relay.web.page import Page
 from relay.web.queue import QueuePages
 from relay.web.send import HttpIntake
-from relay.web.templates import Accept, TemplatePages
+from relay.web.templates import Submit, TemplatePages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Parts:
     templates: Templates
     inbox: Inbox | None
     parameters: Parameters
-    accept: Accept
+    accept: Submit
     may_write: bool
     spool: Path | None
     give_up_after: float
@@ -73,7 +73,7 @@ def site(
         middlewares=[guard.middleware], client_max_size=arguments.MAX_BODY
     )
     app.on_response_prepare.append(with_headers)
-    stream = Stream(parts.journal)
+    stream = Live(parts.journal)
     parts.journal.on_change(stream.changed)
     parts.stats.on_point(stream.point)
 

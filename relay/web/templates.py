@@ -26,13 +26,13 @@ from relay.web.preview import Preview
 KEPT = 40
 LARGEST = 2_000_000  # characters of one
 
-Accept = Callable[[Submission], Awaitable[Reply]]
+Submit = Callable[[Submission], Awaitable[Reply]]
 
 
 class TemplatePages:
     """Answers about templates; `accept` None: nothing may be sent from here."""
 
-    def __init__(self, templates: Templates, accept: Accept | None) -> None:
+    def __init__(self, templates: Templates, accept: Submit | None) -> None:
         self._templates = templates
         self._accept = accept
         self._rendered: dict[str, str] = {}
@@ -57,10 +57,10 @@ class TemplatePages:
 
     async def _render(self, request: web.Request) -> web.Response:
         given = await arguments.body(request)
-        usage = arguments.text_of(given, "usage", required=True)
-        locale = arguments.text_of(given, "locale")
+        usage = arguments.text(given, "usage", required=True)
+        locale = arguments.text(given, "locale")
         variables = arguments.table_of(given, "variables")
-        to = arguments.text_of(given, "to") or "ann@example.com"
+        to = arguments.text(given, "to") or "ann@example.com"
         if locale:
             variables.setdefault("locale", locale)
         try:
@@ -79,10 +79,10 @@ class TemplatePages:
         if self._accept is None:
             raise web.HTTPForbidden(reason=READ_ONLY)
         given = await arguments.body(request)
-        usage = arguments.text_of(given, "usage", required=True)
-        locale = arguments.text_of(given, "locale")
+        usage = arguments.text(given, "usage", required=True)
+        locale = arguments.text(given, "locale")
         variables = arguments.table_of(given, "variables")
-        to = arguments.text_of(given, "to", required=True)
+        to = arguments.text(given, "to", required=True)
         try:
             recipient = address.check(to)
             template = self._templates.choose(usage, locale)

@@ -9,7 +9,7 @@ from relay.model.mail import Mail
 from relay.model.outcome import Accepted, Deferred, Outcome
 from relay.model.submission import Envelope, MailId
 from relay.ses import error_table
-from relay.ses.client_settings import Access
+from relay.ses.client_settings import ClientSettings
 from relay.ses.open import open_ses
 from relay.ses.parameters import RequestSettings
 from relay.ses.sdk_client import connect
@@ -54,7 +54,7 @@ def comparable(outcome: Outcome) -> Outcome:
 
 
 async def test_whatever_ses_answers_comes_to_the_same_outcome_either_way() -> None:
-    access = Access(
+    access = ClientSettings(
         access_key_id="AKIAFAKE", access_key_secret="fake-secret", region="eu-west-1"
     )
     settings = RequestSettings()

@@ -15,7 +15,7 @@ from relay.model.mail import Mail
 from relay.model.outcome import Accepted, Deferred, Effect, Outcome
 from relay.model.submission import Envelope, MailId
 from relay.ses import error_table
-from relay.ses.client_settings import Access
+from relay.ses.client_settings import ClientSettings
 from relay.ses.open import open_ses
 from relay.ses.parameters import RequestSettings
 from relay.ses.sdk_client import connect
@@ -58,7 +58,7 @@ SCRIPTS = {
 
 @asynccontextmanager
 async def ses_at(url: str, way: str) -> AsyncIterator[Transport]:
-    access = Access(
+    access = ClientSettings(
         access_key_id="AKIAFAKE",
         access_key_secret="fake-secret",
         region="eu-west-1",

@@ -20,7 +20,7 @@ from relay.model.mail import Mail
 from relay.model.outcome import Accepted, Deferred, Outcome
 from relay.model.submission import Envelope, MailId
 from relay.ses import error_table
-from relay.ses.client_settings import Access
+from relay.ses.client_settings import ClientSettings
 from relay.ses.open import open_ses
 from relay.ses.parameters import RequestSettings
 from relay.ses.sdk_client import connect
@@ -123,7 +123,7 @@ async def test_no_mail_gets_the_answer_to_another_and_none_goes_out_twice(
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Turmoil(chance, seen), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    access = Access(
+    access = ClientSettings(
         access_key_id="AKIAFAKE",
         access_key_secret="fake-secret",
         region="eu-west-1",

@@ -13,7 +13,7 @@ from relay import log
 from relay.model.reply import Reply
 from relay.model.submission import Submission
 from relay.smtp.doorkeeper import Doorkeeper, Limits
-from relay.smtp.listener_settings import Service
+from relay.smtp.listener_settings import ListenerSettings
 from relay.smtp.memory import Memory
 from relay.smtp.session import Session
 
@@ -56,7 +56,7 @@ class Sessions:
             self._taken.append(submission)
             return Reply(250, "0.0", f"Ok {len(submission.content)}")
 
-        self._service = Service(
+        self._service = ListenerSettings(
             name="fuzzed",
             hostname="relay.test",
             accept=accept,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from relay.content.encoded_words import decoded, words
 from relay.content.header import fields_of, normalise, parse
 from relay.content.ses_safe import has_long_line, reencode
-from relay.intake.prepare import Intake
+from relay.intake.prepare import Preparation
 from relay.model.mail import Mail
 from relay.model.reply import Refused
 from relay.model.submission import Envelope, MailId, Submission
@@ -24,7 +24,7 @@ CORPUS = [
     path.read_bytes()
     for path in (Path(__file__).parent.parent / "corpus").glob("*.eml")
 ]
-INTAKE = Intake(
+INTAKE = Preparation(
     templates=Templates(
         [Source("Generic", "{{a}}", "{{message.html}}{{a}}")], missing="empty"
     ),

@@ -12,7 +12,7 @@ import pytest
 
 from relay.cli.check_aws import checks
 from relay.cli.finding import Finding
-from relay.ses.client_settings import Access
+from relay.ses.client_settings import ClientSettings
 from tests.fake_ses import Answer, FakeSes, error
 
 ACCOUNT = {
@@ -54,10 +54,10 @@ async def found(resources: dict[str, Answer], **other: object) -> list[Finding]:
             "connect_timeout": 1,
             "attempt_timeout": 3,
         }
-        of_access = {field.name for field in fields(Access)}
+        of_access = {field.name for field in fields(ClientSettings)}
         keywords.update({k: v for k, v in other.items() if k in of_access})
         asked: dict[str, Any] = {k: v for k, v in other.items() if k not in of_access}
-        findings = await checks(Access(**keywords), **asked)
+        findings = await checks(ClientSettings(**keywords), **asked)
         assert fake.sent == []
         assert [one.wrong for one in fake.requests if one.wrong] in (
             [],

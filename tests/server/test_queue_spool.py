@@ -163,16 +163,16 @@ def _overwritten(path: Path) -> None:
     _full(path)
     size = path.stat().st_size
     with path.open("r+b") as spool:
-        spool.seek(file.PAGE)
-        spool.write(b"\xa5" * (size - file.PAGE))
+        spool.seek(file.PAGE_SIZE)
+        spool.write(b"\xa5" * (size - file.PAGE_SIZE))
 
 
 def _hole(path: Path) -> None:
     """The root page of the first table is gone, as a disk loses a sector."""
     _full(path)
     with path.open("r+b") as spool:
-        spool.seek(2 * file.PAGE)
-        spool.write(bytes(file.PAGE))
+        spool.seek(2 * file.PAGE_SIZE)
+        spool.write(bytes(file.PAGE_SIZE))
 
 
 def _directory(path: Path) -> None:
@@ -262,7 +262,7 @@ async def test_sent_mail_is_forgotten_after_its_time_and_its_space_given_back(
         for claim in large:
             await queue.settle(claim, Sent(1, queue.now(), "0100-1"))
         free = asked(path, "SELECT freelist_count FROM pragma_freelist_count")
-        assert free * file.PAGE > 15_000_000
+        assert free * file.PAGE_SIZE > 15_000_000
         await seen(path, "SELECT freelist_count < 100 FROM pragma_freelist_count")
         assert asked(path, "SELECT group_concat(state) FROM job") == "failed,sending"
         stopping.set()

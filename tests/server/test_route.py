@@ -13,11 +13,11 @@ import pytest
 
 from relay.delivery.transport import Unanswered
 from relay.ses import endpoint
-from relay.ses.client_settings import Access
+from relay.ses.client_settings import ClientSettings
 from relay.ses.endpoint import Detour, Route
 from relay.ses.open import open_ses
 from relay.ses.parameters import RequestSettings
-from relay.ses.sdk_client import Unusable, connect
+from relay.ses.sdk_client import CannotOpen, connect
 from relay.ses.send import DirectTransport
 from relay.ses.send_by_sdk import PlainTransport
 from tests.fake_ses import Answer, FakeSes, error
@@ -37,7 +37,9 @@ def _own_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 async def found(**access: Any) -> Route:  # noqa: ANN401 - Access' fields
-    async with connect(Access(**{"region": "eu-west-1"} | KEYS | access)) as connection:
+    async with connect(
+        ClientSettings(**{"region": "eu-west-1"} | KEYS | access)
+    ) as connection:
         return await endpoint.find(connection)
 
 
@@ -187,7 +189,7 @@ async def test_where_the_direct_way_does_not_lead_the_sdks_client_sends(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     caplog.set_level(logging.INFO, "relay")
-    opened = Access(**{"region": "eu-west-1"} | KEYS | access)  # type: ignore[arg-type] # all are text
+    opened = ClientSettings(**{"region": "eu-west-1"} | KEYS | access)  # type: ignore[arg-type] # all are text
     async with open_ses(opened, settings=RequestSettings()) as ses:
         transport = ses.transport
         if why:
@@ -215,7 +217,8 @@ async def test_asking_for_the_way_looks_for_no_credentials_and_connects_nowhere(
 
 
 async def test_after_the_question_the_sdks_client_works_as_before() -> None:
-    access = Access(region="eu-west-1", endpoint_url="http://127.0.0.1:1", **KEYS)  # type: ignore[arg-type] # all are text
+    settings = {"region": "eu-west-1", "endpoint_url": "http://127.0.0.1:1"}
+    access = ClientSettings(**settings | KEYS)  # type: ignore[arg-type] # all are text
     async with connect(access) as connection:
         first = await endpoint.find(connection)
         assert await endpoint.find(connection) == first
@@ -227,7 +230,7 @@ async def test_requests_ca_bundle_counts_where_awss_own_is_not_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
-    with pytest.raises(Unusable, match=r"REQUESTS_CA_BUNDLE = /nowhere\.pem"):
+    with pytest.raises(CannotOpen, match=r"REQUESTS_CA_BUNDLE = /nowhere\.pem"):
         await found()
 
 
@@ -242,7 +245,7 @@ async def test_tls_is_checked_as_the_sdk_checks_it() -> None:
 
 
 async def test_an_sdk_that_builds_other_requests_is_left_to_itself() -> None:
-    access = Access(region="eu-west-1", **KEYS)  # type: ignore[arg-type] # all are text
+    access = ClientSettings(region="eu-west-1", **KEYS)  # type: ignore[arg-type] # all are text
     async with connect(access) as connection:
 
         def other(params: dict[str, Any], **_: object) -> None:
@@ -256,7 +259,7 @@ async def test_an_sdk_that_builds_other_requests_is_left_to_itself() -> None:
 async def test_the_accounts_rate_is_asked_of_ses_and_a_refusal_says_why() -> None:
     known = Answer(body=b'{"SendQuota": {"MaxSendRate": 14, "Max24HourSend": 50000}}')
     async with FakeSes() as fake:
-        access = Access(region="eu-west-1", endpoint_url=fake.url, **KEYS)  # type: ignore[arg-type] # all are text
+        access = ClientSettings(region="eu-west-1", endpoint_url=fake.url, **KEYS)  # type: ignore[arg-type] # all are text
         async with open_ses(access, settings=RequestSettings()) as ses:
             fake.resources["/v2/email/account"] = known
             assert (await ses.account.quota()).rate == 14.0

@@ -20,14 +20,14 @@ from relay.model.mail import ListManagement, Mail, SendOptions
 from relay.model.outcome import Accepted, Deferred, Effect, Outcome, When
 from relay.model.submission import Envelope, MailId
 from relay.ses import error_table
-from relay.ses.client_settings import Access
+from relay.ses.client_settings import ClientSettings
 from relay.ses.open import open_ses
 from relay.ses.parameters import RequestSettings
-from relay.ses.sdk_client import Unusable, connect
+from relay.ses.sdk_client import CannotOpen, connect
 from relay.ses.send import DirectTransport
 from relay.ses.send_by_sdk import PlainTransport
 from tests.fake_ses import Answer, FakeSes, error, self_signed
-from tests.unit.test_answers import ROWS
+from tests.unit.ses.test_error_table import ROWS
 
 CONTENT = (
     b"From: a@a.example\r\nSubject: =?utf-8?q?=C3=A9?=\r\n\r\nh\xc3\xa9llo \xff\r\n"
@@ -78,7 +78,7 @@ async def chosen(url: str, **other: object) -> AsyncIterator[Transport]:
         yield ses.transport
 
 
-def access_to(url: str, **other: object) -> tuple[Access, RequestSettings]:
+def access_to(url: str, **other: object) -> tuple[ClientSettings, RequestSettings]:
     settings: Any = other.pop("settings", RequestSettings())
     keywords: dict[str, Any] = {
         "access_key_id": "AKIAFAKE",
@@ -89,7 +89,7 @@ def access_to(url: str, **other: object) -> tuple[Access, RequestSettings]:
         "attempt_timeout": 5,
     }
     keywords.update(other)
-    return Access(**keywords), settings
+    return ClientSettings(**keywords), settings
 
 
 @pytest.fixture(params=[directly, plainly], ids=["direct", "plain"])
@@ -575,7 +575,7 @@ async def test_an_aws_ca_bundle_that_cannot_be_read_stops_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", "/nowhere.pem")
-    with pytest.raises(Unusable, match=r"AWS_CA_BUNDLE.*/nowhere\.pem"):
+    with pytest.raises(CannotOpen, match=r"AWS_CA_BUNDLE.*/nowhere\.pem"):
         async with chosen("http://127.0.0.1:1"):
             pass
 
@@ -792,7 +792,7 @@ async def test_trap_39_the_region_of_the_environment_goes_before_the_profiles(
 
 
 async def test_no_region_stops_the_start_with_its_cure() -> None:
-    with pytest.raises(Unusable, match=r"ses\.region.*AWS_REGION"):
+    with pytest.raises(CannotOpen, match=r"ses\.region.*AWS_REGION"):
         async with chosen("http://127.0.0.1:1", region=""):
             pass
 
@@ -813,7 +813,7 @@ async def test_settings_that_make_no_client_stop_the_start(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(Unusable):
+    with pytest.raises(CannotOpen):
         async with chosen("http://127.0.0.1:1", **other):
             pass
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from aiohappyeyeballs import start_connection
 
 from relay.ses.http.connection import Answer, Line
-from relay.ses.http.tls_socket import Stream, secured
+from relay.ses.http.tls_socket import TlsSocket, secured
 
 # AWS closes what is idle for 20 s. The SDK keeps its connections for as long.
 IDLE_SECONDS = 12.0
@@ -143,7 +143,7 @@ class Pool:
                     sock = await secured(sock, server.tls, server.host)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 line = Line(self._made, self._gone)
-                Stream(sock, line)
+                TlsSocket(sock, line)
                 return line
         except ssl.SSLError as error:
             raise Unsent(_said(error), tls=True) from error

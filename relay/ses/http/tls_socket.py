@@ -58,7 +58,7 @@ def _wake(ready: asyncio.Future[None]) -> None:
         ready.set_result(None)
 
 
-class Stream(asyncio.Transport):
+class TlsSocket(asyncio.Transport):
     """Serves `protocol` with a connected socket that does not block."""
 
     def __init__(self, sock: socket.socket, protocol: asyncio.Protocol) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from relay.intake.prepare import Intake
+from relay.intake.prepare import Preparation
 from relay.model.mail import Choice, Mail, Prepared
 from relay.model.reply import Refused
 from relay.model.submission import Envelope, MailId, Submission
 from relay.templates.catalog import Templates
 from relay.templates.template import Source
 
-CORPUS = Path(__file__).parent.parent / "corpus"
+CORPUS = Path(__file__).parents[2] / "corpus"
 BROKEN = ("8bit-utf8-plain", "8bit-latin1", "8bit-cyrillic", "8bit-parts", "long-line")
 
 TEMPLATES = Templates(
@@ -46,7 +46,7 @@ def prepared(content: bytes, **settings: Any) -> Prepared:  # noqa: ANN401
         if key in settings
     }
     settings.setdefault("templates", TEMPLATES)
-    return Intake(**settings).prepare(submission(content, **given))
+    return Preparation(**settings).prepare(submission(content, **given))
 
 
 def mail(content: bytes, **settings: Any) -> Mail:  # noqa: ANN401

@@ -15,7 +15,7 @@ from relay.content.header import (
 from relay.model.replies import MAX_FIELDS
 from relay.model.reply import Refused
 
-CORPUS = sorted((Path(__file__).parent.parent / "corpus").glob("*.eml"))
+CORPUS = sorted((Path(__file__).parents[2] / "corpus").glob("*.eml"))
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)

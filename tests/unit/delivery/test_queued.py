@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from relay.delivery.admission import Gate
+from relay.delivery.admission import Admission
 from relay.delivery.dsn import Reporter
 from relay.delivery.pace import Pace
 from relay.delivery.queued import QueuedDelivery
@@ -55,8 +55,10 @@ class Counting:
         return Accepted("1")
 
 
-def delivery(queue: MemoryQueue, transport: Counting) -> tuple[QueuedDelivery, Gate]:
-    gate = Gate(
+def delivery(
+    queue: MemoryQueue, transport: Counting
+) -> tuple[QueuedDelivery, Admission]:
+    gate = Admission(
         pace=Pace(),
         concurrency=5,
         memory=10**6,

@@ -9,9 +9,9 @@ import pytest
 
 from relay.delivery.immediate import DirectDelivery
 from relay.delivery.pace import Pace
-from relay.intake.accept import Relay
-from relay.intake.large_mail import Room
-from relay.intake.prepare import Intake
+from relay.intake.accept import Intake
+from relay.intake.large_mail import LargeMailLimit
+from relay.intake.prepare import Preparation
 from relay.model.mail import Mail
 from relay.model.outcome import (
     Accepted,
@@ -34,7 +34,7 @@ from relay.observe.events import (
     Attempted,
     Event,
     Events,
-    Refused,
+    NotTaken,
 )
 from relay.templates.catalog import Templates
 
@@ -70,7 +70,7 @@ def relay(
     answer_within: float = 3,
     concurrency: int = 5,
     pace: Pace | None = None,
-) -> tuple[Relay, list[Event]]:
+) -> tuple[Intake, list[Event]]:
     seen: list[Event] = []
     events = Events([seen.append])
     delivery = direct(
@@ -103,13 +103,13 @@ def direct(
 
 def built(
     delivery: DirectDelivery, events: Events, *, answer_within: float = 3
-) -> Relay:
-    return Relay(
-        intake=Intake(templates=Templates(())),
+) -> Intake:
+    return Intake(
+        intake=Preparation(templates=Templates(())),
         delivery=delivery,
         events=events,
         answer_within=answer_within,
-        room=Room(3_000_000),
+        room=LargeMailLimit(3_000_000),
     )
 
 
@@ -205,7 +205,7 @@ async def test_a_refused_submission_is_told_and_not_attempted() -> None:
     twice = b"X-Relay-Usage: a\r\nX-Relay-Usage: b\r\n" + CONTENT
     reply = await one.accept(submission(twice))
     assert (reply.code, "X-Relay-Usage" in reply.text) == (550, True)
-    assert [type(event) for event in seen] == [Refused]
+    assert [type(event) for event in seen] == [NotTaken]
     assert not transport.at
 
 
@@ -244,4 +244,4 @@ async def test_a_large_mail_that_finds_no_room_in_time_is_a_452() -> None:
     assert (await one.accept(submission())).code == 250  # a small one needs no room
     assert (await first).code == 250
     kinds = [type(event) for event in seen if not isinstance(event, Attempted)]
-    assert kinds == [Refused, Answered, Answered]
+    assert kinds == [NotTaken, Answered, Answered]

@@ -17,7 +17,7 @@ from relay.model.outcome import (
 from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId, Submission
 from relay.observe import stats as module
-from relay.observe.events import Answered, Attempted, Refused
+from relay.observe.events import Answered, Attempted, NotTaken
 from relay.observe.stats import (
     POINTS,
     Histogram,
@@ -63,7 +63,7 @@ def test_submissions_are_counted_by_what_their_client_heard() -> None:
     stats(answered(OK, None, "Invented"))
     stats(answered(BUSY.reply, BUSY))
     stats(answered(Reply(554, "6.0", "no"), Rejected(Reply(554, "6.0", "no"))))
-    stats(Refused(SUBMISSION, Reply(550, "6.0", "no"), 0.1))
+    stats(NotTaken(SUBMISSION, Reply(550, "6.0", "no"), 0.1))
     assert dict(stats.mails) == {
         ("accepted", "SignIn", ""): 1,
         ("queued", "other", ""): 1,

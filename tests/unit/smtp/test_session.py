@@ -7,7 +7,7 @@ import asyncio
 from relay.model.replies import INTERNAL
 from relay.model.reply import Reply
 from relay.smtp.doorkeeper import Doorkeeper, Limits
-from relay.smtp.listener_settings import Service
+from relay.smtp.listener_settings import ListenerSettings
 from relay.smtp.memory import Memory
 from relay.smtp.session import Session
 
@@ -16,7 +16,7 @@ async def test_trap_29_the_library_finds_nothing_to_look_at_in_a_session() -> No
     async def accept(*_: object) -> Reply:
         return INTERNAL
 
-    service = Service(
+    service = ListenerSettings(
         name="local",
         hostname="relay.example",
         accept=accept,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relay.delivery.admission import Closed, Gate, Pass
+from relay.delivery.admission import Admission, Refusal, Slot
 from relay.delivery.pace import Pace
 from relay.model.outcome import Accepted, Outcome
 from relay.ses import error_table
@@ -23,8 +23,8 @@ def now() -> Now:
     return Now()
 
 
-def gate(now: Now, *, concurrency: int = 3, pace: Pace | None = None) -> Gate:
-    return Gate(
+def gate(now: Now, *, concurrency: int = 3, pace: Pace | None = None) -> Admission:
+    return Admission(
         pace=pace or Pace(),
         concurrency=concurrency,
         memory=1000,
@@ -34,7 +34,7 @@ def gate(now: Now, *, concurrency: int = 3, pace: Pace | None = None) -> Gate:
     )
 
 
-def attempt(one: Gate, outcome: Outcome, size: int = 10) -> None:
+def attempt(one: Admission, outcome: Outcome, size: int = 10) -> None:
     one.leave(one.enter(size, 1), outcome)
 
 
@@ -44,7 +44,7 @@ SENT = Accepted("1")
 def test_no_more_attempts_than_calls(now: Now) -> None:
     one = gate(now, concurrency=2)
     entered = [one.enter(1, 1), one.enter(1, 1)]
-    assert one.closed(1) == Closed()
+    assert one.closed(1) == Refusal()
     one.leave(entered[0], SENT)
     assert one.closed(1) is None
 
@@ -53,7 +53,7 @@ def test_contents_under_way_fit_the_memory_but_one_always_may(now: Now) -> None:
     one = gate(now)
     assert one.closed(5000) is None
     entered = one.enter(5000, 1)
-    assert one.closed(1) == Closed()
+    assert one.closed(1) == Refusal()
     assert one.room(10) == 0
     one.leave(entered, SENT)
     assert one.room(10) == 3
@@ -64,7 +64,7 @@ def test_what_entered_without_a_size_is_corrected(now: Now) -> None:
     one = gate(now, pace=pace)
     entered = one.enter(0, 1)
     one.correct(entered, 900, 21)
-    assert one.closed(200) == Closed()
+    assert one.closed(200) == Refusal()
     one.leave(entered, None)
     assert pace.ready_in(now.at) == 0  # nothing left, so nothing is owed
 
@@ -73,7 +73,7 @@ def test_ses_is_silent_after_an_attempt_without_an_answer(now: Now) -> None:
     one = gate(now)
     assert one.silence() is None
     attempt(one, error_table.UNREACHABLE)
-    assert one.silence() == Closed("SES cannot be reached")
+    assert one.silence() == Refusal("SES cannot be reached")
     attempt(one, error_table.TROUBLE)  # an error is an answer, too
     assert one.silence() is None
     attempt(one, error_table.LOST)
@@ -90,7 +90,7 @@ def test_ses_is_silent_while_an_attempt_takes_longer_than_a_client_waits(
     now.at += 2.9
     assert one.silence() is None
     now.at += 0.2
-    assert one.silence() == Closed()
+    assert one.silence() == Refusal()
     attempt(one, SENT)  # another one was answered
     assert one.silence() is None
     one.leave(slow, SENT)
@@ -102,7 +102,7 @@ def test_a_pause_holds_all_and_one_attempt_looks_whether_it_is_over(now: Now) ->
     resumed: list[bool] = []
     one.on_resume(lambda: resumed.append(True))
     attempt(one, error_table.QUOTA)
-    held = Closed("Throttling failure: Daily message quota exceeded")
+    held = Refusal("Throttling failure: Daily message quota exceeded")
     assert one.closed(1) == held
     now.at += 30 * 1.2
     assert one.room(10) == 1
@@ -135,7 +135,7 @@ def test_a_look_that_was_not_made_can_be_made(now: Now) -> None:
     one = gate(now)
     attempt(one, error_table.PAUSED)
     now.at += 36
-    look: Pass = one.enter(0, 1)
+    look: Slot = one.enter(0, 1)
     one.leave(look, None)
     assert one.closed(1) is None
 
@@ -160,7 +160,7 @@ def test_throttling_halves_the_pace(now: Now) -> None:
 def test_without_a_token_nothing_begins_until_there_is_one(now: Now) -> None:
     one = gate(now, pace=Pace(2.0))
     one.leave(one.enter(1, 1), SENT)
-    assert one.closed(1) == Closed()
+    assert one.closed(1) == Refusal()
     assert one.room(10) == 0
     assert one.opens_in() == pytest.approx(0.5)
     now.at += 0.51
@@ -172,5 +172,5 @@ def test_at_the_stop_nothing_begins(now: Now) -> None:
     told: list[bool] = []
     one.on_change(lambda: told.append(True))
     one.stop()
-    assert one.closed(1) == Closed("shutting down")
+    assert one.closed(1) == Refusal("shutting down")
     assert told == [True]

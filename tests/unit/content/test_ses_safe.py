@@ -18,7 +18,7 @@ from relay.content.ses_safe import (
 )
 from relay.model.reply import Refused
 
-CORPUS = Path(__file__).parent.parent / "corpus"
+CORPUS = Path(__file__).parents[2] / "corpus"
 BROKEN = ("8bit-utf8-plain", "8bit-latin1", "8bit-cyrillic", "8bit-parts", "long-line")
 
 

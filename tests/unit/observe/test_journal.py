@@ -20,8 +20,8 @@ from relay.model.submission import Envelope, MailId, Submission
 from relay.observe.events import (
     Answered,
     Attempted,
+    NotTaken,
     Overtaken,
-    Refused,
     Settled,
 )
 from relay.observe.journal import MAX_ATTEMPTS, Call, Entry, Journal
@@ -124,7 +124,7 @@ def test_what_the_client_was_refused_is_not_kept_by_us() -> None:
     kept(attempted(DENIED))
     kept(answered(DENIED.reply, DENIED))
     assert one(kept).state == "refused"
-    kept(Refused(submission("other"), Reply(550, "6.0", "no"), 0.1))
+    kept(NotTaken(submission("other"), Reply(550, "6.0", "no"), 0.1))
     assert [entry.state for entry in kept.newest_first()] == ["refused", "refused"]
 
 
@@ -158,7 +158,7 @@ def test_an_operators_move_is_told() -> None:
 def test_the_newest_are_kept() -> None:
     kept = journal(max_count=3)
     for number in range(5):
-        kept(Refused(submission(str(number)), OK, 0.1))
+        kept(NotTaken(submission(str(number)), OK, 0.1))
     assert [entry.id for entry in kept.newest_first()] == ["4", "3", "2"]
     assert [entry.seq for entry in kept.newest_first()] == [5, 4, 3]
     assert kept.get("0") is None
@@ -170,10 +170,10 @@ def test_bytes_are_bounded_by_what_recipients_take() -> None:
     kept = journal(max_bytes=500_000)
     many = [f"{number:0>60}@example.com" for number in range(1000)]
     for number in range(20):
-        kept(Refused(submission(str(number), *many), OK, 0.1))
+        kept(NotTaken(submission(str(number), *many), OK, 0.1))
     assert 1 < len(kept) < 10
     for number in range(20, 60):
-        kept(Refused(submission(str(number)), OK, 0.1))
+        kept(NotTaken(submission(str(number)), OK, 0.1))
     assert len(kept) > 40  # what went gave its bytes back
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.smtp.data import Data
-from relay.smtp.memory import Account, Memory
+from relay.smtp.memory import Memory, Share
 from relay.smtp.wire import CHUNK, Silent, Wire
 
 
@@ -49,7 +49,7 @@ async def read(
     memory: int = 100_000,
 ) -> tuple[Data, bytes]:
     """What the chunks come to as mail data, and what stood behind it."""
-    account = Account(shared := Memory(memory))
+    account = Share(shared := Memory(memory))
     one = wire()
 
     async def feed() -> None:
@@ -236,7 +236,7 @@ async def test_mail_data_that_begins_at_once_is_collected_while_the_session_wait
     line: Taking,
 ) -> None:
     one = wire(line=line)
-    account = Account(shared := Memory(1000))
+    account = Share(shared := Memory(1000))
 
     def at_once(command: bytes) -> bool:
         one.begin_data(account, size=100, line_length=100)
@@ -292,7 +292,7 @@ async def test_mail_data_that_comes_in_drips_has_its_own_deadline(line: Taking) 
     one = wire(timeout=0.2, line=line)
 
     def at_once(command: bytes) -> bool:
-        one.begin_data(Account(Memory(1000)), size=100, line_length=100)
+        one.begin_data(Share(Memory(1000)), size=100, line_length=100)
         return True
 
     task = await waiting(one, at_once)
