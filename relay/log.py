@@ -59,8 +59,8 @@ class Shape(Protocol):
 class Lines(logging.Handler):
     """Writes events to `stream`, each as one line and with one call into the system.
 
-    Ours come by `put`, past the records and layers of logging, which are a tenth of
-    what a mail costs (measured); those of libraries come by logging.
+    Ours come by `put`, past the records and layers of logging, which each mail would
+    pay for; those of libraries come by logging.
     """
 
     def __init__(self, stream: TextIO, shape: Shape) -> None:
@@ -119,7 +119,7 @@ def json_shape() -> Shape:
 def _encoder() -> Any:  # noqa: ANN401 - a function that the library has no type for
     """One encoder for all lines; the library makes its own anew for each of them.
 
-    That is half of what a line's JSON costs (measured).
+    To make the encoder costs as much as to use it for a line.
     """
     plain = json.JSONEncoder(ensure_ascii=False, default=str)
     quoted = encoder.encode_basestring

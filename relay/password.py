@@ -1,7 +1,7 @@
 """Hashes of passwords: argon2id, made and compared; no users, no threads.
 
-Comparing takes some 20 ms and 19 MB by intent; it lets go of the interpreter
-meanwhile, so callers give it to a thread.
+Comparing takes time and memory by intent; it lets go of the interpreter meanwhile,
+so callers give it to a thread.
 """
 
 from __future__ import annotations

@@ -193,13 +193,13 @@ class _Log:
     def relay(self, process: subprocess.Popen[str]) -> CapturedRelay:
         self._ready.wait(STARTS_WITHIN)
         events = [json.loads(line) for line in self._lines if line.startswith("{")]
-        if not any(one["event"] == "ready" for one in events):
+        if not any(event["event"] == "ready" for event in events):
             process.kill()
             raise RuntimeError(f"the relay did not start:\n{''.join(self._lines)}")
         where = {
-            one["listener"]: one["address"]
-            for one in events
-            if one["event"] == "listening"
+            event["listener"]: event["address"]
+            for event in events
+            if event["event"] == "listening"
         }
         return CapturedRelay(
             int(where["tests"].rpartition(":")[2]), f"http://{where['web']}"

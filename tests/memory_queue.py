@@ -65,16 +65,15 @@ class MemoryQueue:
             if _due(job) <= now < job.expires_at
         ]
         hurried = [
-            one
-            for one in due
-            if one[1].mail.choice.valid_for is not None
-            and one[1].expires_at <= now + hurry
+            (seq, job)
+            for seq, job in due
+            if job.mail.choice.valid_for is not None and job.expires_at <= now + hurry
         ]
-        hurried.sort(key=lambda one: one[1].expires_at)
-        due.sort(key=lambda one: (one[1].accepted_at, one[0]))
+        hurried.sort(key=lambda place: place[1].expires_at)
+        due.sort(key=lambda place: (place[1].accepted_at, place[0]))
         chosen: dict[int, Job] = {}
         for seq, job in [*hurried, *due]:
-            taken = sum(len(one.mail.content) for one in chosen.values())
+            taken = sum(len(other.mail.content) for other in chosen.values())
             fits = not chosen or taken + len(job.mail.content) <= size
             if len(chosen) == limit or (seq not in chosen and not fits):
                 break
@@ -126,7 +125,11 @@ class MemoryQueue:
         return Figures(len(waiting), len(sending), oldest)
 
     def _waiting(self) -> list[tuple[int, Job]]:
-        return [one for one in self.jobs.items() if isinstance(one[1].state, Queued)]
+        return [
+            (seq, job)
+            for seq, job in self.jobs.items()
+            if isinstance(job.state, Queued)
+        ]
 
     def _dues(self) -> list[float]:
         return [_due(job) for _, job in self._waiting()]

@@ -1,7 +1,7 @@
 """What happens to mail behind the listeners, put together from the settings.
 
-Apart from `app`, because a client can be greeted before any of it is here: importing
-and building it would be a third of the time to the first 220 (measured).
+Apart from `serve`, because a client can be greeted before any of it is here: importing
+and building it takes long (docs/performance.md, "Start and memory").
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from relay import config, log
 from relay.app.figures import figures
+from relay.app.ses_side import request_settings, ses_when_open
 from relay.app.templates import templates as read_templates
 from relay.app.web_side import WebSide
 from relay.delivery import Delivery
@@ -34,9 +34,7 @@ from relay.model.mail import Mail
 from relay.observe.events import Event, Events
 from relay.observe.heartbeat import Heartbeat
 from relay.observe.maillog import MailLog
-from relay.ses.client_settings import ClientSettings
-from relay.ses.parameters import RequestSettings
-from relay.ses.when_open import Opening, Way
+from relay.ses.when_open import SesWhenOpen
 from relay.smtp.doorkeeper import Doorkeeper
 from relay.system import process
 from relay.system.process import CannotStart
@@ -77,96 +75,46 @@ class MailSide:
         """
         for warning in (*templates.warnings, *config.warnings(settings)):
             log.line(logging.WARNING, "settings", warning=warning)
-        captures = settings.transport == "capture"
-        opening: Opening | None = None
-        transport: Transport
-        inbox: Inbox | None = None
-        if captures:
-            from relay.capture.inbox import Inbox
-            from relay.capture.transport import CaptureTransport
-
-            inbox = Inbox()
-            transport = CaptureTransport(
-                inbox, settings=request_settings(settings), captured=captured
-            )
-        else:
-            transport = opening = Opening(
-                partial(_open_ses, settings, stack),
-                on_open=partial(say_ready, settings, templates),
-            )
-        watch = WebSide(settings, templates, inbox=inbox, page=page, health=health)
-        events = Events(
-            [
-                MailLog(masked=settings.log.addresses == "masked", captures=captures),
-                *watch.observers,
-                *_traces(stack),
-            ]
-        )
-        pace, account = _pace(settings, opening)
-        services: list[process.Service] = [account] if account is not None else []
-        gate: Admission | None = None
-        delivery: Delivery
-        # Each in its branch, because a relay without the other's is 1 MB smaller.
-        if queue is None:
-            from relay.delivery.immediate import DirectDelivery
-
-            delivery = DirectDelivery(
-                transport=transport,
-                events=events,
-                pace=pace,
-                answer_within=settings.queue.answer_within,
-                concurrency=settings.ses.concurrency,
-                attempt_seconds=_attempt_seconds(settings),
-                accepted_as=_accepted_as(settings),
-            )
-        else:
-            from relay.app import queue_side
-
-            gate = queue_side.gate(settings, pace)
-            delivery, workers = queue_side.queued(
-                settings,
-                transport,
-                events,
-                queue,
-                gate,
-                accepted_as=_accepted_as(settings),
-            )
-            services += workers
-        relay = Intake(
-            intake=intake(settings, templates),
-            delivery=delivery,
-            events=events,
-            answer_within=settings.queue.answer_within,
-            room=LargeMailLimit(int(settings.limits.memory * WORKED_ON)),
-        )
-        self.accept = relay.accept
-        watch.stats.now = figures(doorkeeper, pace, account, queue, gate)
-        if watch.serves:
-            services.append(Heartbeat(watch.stats))
-        server = watch.server(
-            accept=relay.accept,
+        transport, ses, inbox = _transport(settings, templates, captured, stack)
+        web = WebSide(settings, templates, inbox=inbox, page=page, health=health)
+        events = _events(settings, web, stack)
+        pace, account = _pace(settings, ses)
+        delivery, gate, workers = _delivery(settings, transport, events, pace, queue)
+        intake = _intake(settings, templates, delivery, events)
+        web.stats.now = figures(doorkeeper, pace, account, queue, gate)
+        heartbeat = Heartbeat(web.stats) if web.serves else None
+        server = web.server(
+            accept=intake.accept,
             request=request_settings(settings),
             listening=listening,
             queue=queue,
-            is_open=lambda: opening is None or opening.is_open,
+            is_open=lambda: ses is None or ses.is_open,
             stack=stack,
         )
-        if opening is not None:
-            services.append(opening)
-        self.services: Sequence[process.Service] = [*services, server]
+        self.accept = intake.accept
         self.stop_within = delivery.stop_within
-        if opening is None:  # else the way to SES has to open first
+        parts: Sequence[process.Service | None] = (
+            account,
+            *workers,
+            heartbeat,
+            ses,
+            server,
+        )
+        self.services = [part for part in parts if part is not None]
+        if ses is None:  # else it has to open first
             say_ready(settings, templates)
 
 
 def templates(settings: config.Config, *, samples_too: bool = False) -> Templates:
-    """The templates of the settings, fit for all ways in. Raises Unusable."""
+    """The templates of the settings, fit for all ways in. Raises CannotStart."""
     try:
         found = read_templates(settings, samples_too=samples_too)
     except (config.ConfigError, TemplateError) as error:
         raise CannotStart(str(error)) from error
     if config.revealed(settings.intake.token) and (
-        nameless := [one.source.place for one in found.all if not one.names_sender]
+        nameless := [
+            template.source.place for template in found.all if not template.names_sender
+        ]
     ):
         raise CannotStart(
             "\n".join(
@@ -186,7 +134,7 @@ def say_ready(settings: config.Config, templates: Templates) -> None:
     gc.freeze()
     _give_back_memory()
     # Nearly all that a mail leaves goes without the collector, which with its own
-    # numbers takes 3 % of the time looking for the rest (measured).
+    # numbers takes every mail some time to look for the rest.
     gc.set_threshold(10_000, 20, 20)
     log.line(
         logging.INFO,
@@ -199,98 +147,41 @@ def say_ready(settings: config.Config, templates: Templates) -> None:
 
 
 def _give_back_memory() -> None:
-    """Return to the system what the start has freed, 2 MB (measured), where it can."""
+    """Return to the system what the start has freed, where it can."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
     if trim is not None:
         trim(0)
 
 
-def intake(settings: config.Config, templates: Templates) -> Preparation:
-    """The intake as the settings want it."""
-    return Preparation(
-        templates=templates,
-        usage_header=settings.usage_header,
-        without_usage=settings.without_usage,
-        client_headers=settings.ses.client_headers,
-        tags=settings.ses.tags,
-        usage_tag=settings.ses.usage_tag,
-        reencode=settings.ses.reencode == "auto",
-    )
-
-
-def request_settings(settings: config.Config) -> RequestSettings:
-    """What every SES call carries by the settings."""
-    ses = settings.ses
-    return RequestSettings(
-        from_arn=ses.email_address_identity_arn,
-        feedback_address=ses.feedback_forwarding_email_address,
-        feedback_arn=ses.feedback_forwarding_email_address_identity_arn,
-        configuration_set=ses.configuration_set_name,
-        tenant=ses.tenant_name,
-        feedback_to_sender=ses.feedback_to_sender,
-    )
-
-
-def _accepted_as(settings: config.Config) -> str:
-    return "captured as" if settings.transport == "capture" else "Ok"
-
-
-def _pace(
-    settings: config.Config, account: QuotaSource | None
-) -> tuple[Pace, AccountPace | None]:
-    """The pace, and who keeps it where the account says it."""
-    rate = settings.pace.rate
-    if rate != "auto":
-        return Pace(rate), None
-    pace = Pace()
-    if account is None:
-        return pace, None
-    return pace, AccountPace(account, pace, share=settings.pace.share)
-
-
-def ses_access(settings: config.Config) -> ClientSettings:
-    """Who asks SES, and where."""
-    ses = settings.ses
-    return ClientSettings(
-        access_key_id=config.revealed(ses.access_key_id),
-        access_key_secret=config.revealed(ses.access_key_secret),
-        region=ses.region,
-        role_arn=ses.role_arn,
-        endpoint_url=ses.endpoint_url,
-        connect_timeout=ses.connect_timeout,
-        attempt_timeout=ses.attempt_timeout,
-        concurrency=ses.concurrency,
-    )
-
-
-def _attempt_seconds(settings: config.Config) -> Callable[[Mail], float]:
-    if settings.transport == "capture":
-        return lambda mail: 0.0
-    return partial(attempt_seconds, settings.ses.attempt_timeout)
-
-
-async def _open_ses(settings: config.Config, stack: AsyncExitStack) -> Way:
-    """Open the way to SES until the stack ends. Raises Unusable."""
-    # In a thread: the SDK's import takes longer than all else, and clients connect.
-    sdk_client, opener = await asyncio.to_thread(_import_sdk)
-    try:
-        opened: Way = await stack.enter_async_context(
-            opener.open_ses(ses_access(settings), settings=request_settings(settings))
+def _transport(
+    settings: config.Config,
+    templates: Templates,
+    captured: Callable[[Captured], None],
+    stack: AsyncExitStack,
+) -> tuple[Transport, SesWhenOpen | None, Inbox | None]:
+    """Where mail goes, and which it is: SES, or the inbox of `capture`."""
+    if settings.transport != "capture":
+        ses = ses_when_open(
+            settings, stack, on_open=partial(say_ready, settings, templates)
         )
-    except sdk_client.CannotOpen as error:
-        raise CannotStart(str(error)) from error
-    return opened
+        return ses, ses, None
+    from relay.capture.inbox import Inbox
+    from relay.capture.transport import CaptureTransport
+
+    inbox = Inbox()
+    transport = CaptureTransport(
+        inbox, settings=request_settings(settings), captured=captured
+    )
+    return transport, None, inbox
 
 
-def _import_sdk() -> tuple[ModuleType, ModuleType]:
-    from relay.ses import sdk_data
-
-    gc.collect()  # so that the SDK fills the holes, 0.4 MB (measured)
-    sdk_data.read_ahead()
-    from relay.ses import open as opener
-    from relay.ses import sdk_client
-
-    return sdk_client, opener
+def _events(settings: config.Config, web: WebSide, stack: AsyncExitStack) -> Events:
+    """Who is told of what happens to mail: the log first."""
+    maillog = MailLog(
+        masked=settings.log.addresses == "masked",
+        captures=settings.transport == "capture",
+    )
+    return Events([maillog, *web.observers, *_traces(stack)])
 
 
 def _traces(stack: AsyncExitStack) -> list[Callable[[Event], None]]:
@@ -313,3 +204,74 @@ def _traces(stack: AsyncExitStack) -> list[Callable[[Event], None]]:
     traces = Traces()
     stack.push_async_callback(asyncio.to_thread, traces.close)
     return [traces]
+
+
+def _pace(
+    settings: config.Config, source: QuotaSource | None
+) -> tuple[Pace, AccountPace | None]:
+    """The pace, and who keeps it where the account says it."""
+    rate = settings.pace.rate
+    if rate != "auto":
+        return Pace(rate), None
+    pace = Pace()
+    if source is None:
+        return pace, None
+    return pace, AccountPace(source, pace, share=settings.pace.share)
+
+
+def _delivery(
+    settings: config.Config,
+    transport: Transport,
+    events: Events,
+    pace: Pace,
+    queue: SqliteQueue | None,
+) -> tuple[Delivery, Admission | None, Sequence[process.Service]]:
+    """How mail gets to the transport; with a queue its gate, and what runs for it."""
+    accepted_as = "captured as" if settings.transport == "capture" else "Ok"
+    # Each imported in its branch: no relay needs the other's memory.
+    if queue is None:
+        from relay.delivery.immediate import ImmediateDelivery
+
+        immediate = ImmediateDelivery(
+            transport=transport,
+            events=events,
+            pace=pace,
+            answer_within=settings.queue.answer_within,
+            concurrency=settings.ses.concurrency,
+            attempt_seconds=_attempt_seconds(settings),
+            accepted_as=accepted_as,
+        )
+        return immediate, None, ()
+    from relay.app import queue_side
+
+    gate = queue_side.gate(settings, pace)
+    delivery, workers = queue_side.queued(
+        settings, transport, events, queue, gate, accepted_as=accepted_as
+    )
+    return delivery, gate, workers
+
+
+def _attempt_seconds(settings: config.Config) -> Callable[[Mail], float]:
+    if settings.transport == "capture":
+        return lambda mail: 0.0
+    return partial(attempt_seconds, settings.ses.attempt_timeout)
+
+
+def _intake(
+    settings: config.Config, templates: Templates, delivery: Delivery, events: Events
+) -> Intake:
+    return Intake(
+        intake=Preparation(
+            templates=templates,
+            usage_header=settings.usage_header,
+            without_usage=settings.without_usage,
+            client_headers=settings.ses.client_headers,
+            tags=settings.ses.tags,
+            usage_tag=settings.ses.usage_tag,
+            reencode=settings.ses.reencode == "auto",
+        ),
+        delivery=delivery,
+        events=events,
+        answer_within=settings.queue.answer_within,
+        room=LargeMailLimit(int(settings.limits.memory * WORKED_ON)),
+    )

@@ -27,7 +27,7 @@ SENT_AT_ONCE = 0.5
 
 
 async def spool(settings: config.Config, stack: AsyncExitStack) -> SqliteQueue:
-    """Open the spool until the stack ends. Raises Unusable."""
+    """Open the spool until the stack ends. Raises CannotStart."""
     try:
         return await stack.enter_async_context(
             open_spool(

@@ -1,8 +1,8 @@
 """Build the front of the relay from the settings, run all of it, stop it in order.
 
 What has to hold before a client is greeted is here: the ports are ours, the certificate
-can be read. What becomes of mail, templates and spool included, is built in `office`
-once the listeners serve, and mail waits for it.
+can be read. What becomes of mail, templates and spool included, is built in
+`mail_side` once the listeners serve, and mail waits for it.
 """
 
 from __future__ import annotations
@@ -43,9 +43,8 @@ async def serve(
     """Run the relay until a signal; `captured` is told of each captured mail.
 
     `samples_too`: with sample templates where the settings have none. Raises
-    Unusable, TimeoutError when work had to be cut off, and an ExceptionGroup when a
-    part broke; what is found Unusable after the listeners opened is inside such a
-    group.
+    CannotStart, TimeoutError when work had to be cut off, and an ExceptionGroup when
+    a part broke; CannotStart after the listeners opened is inside such a group.
     """
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
@@ -55,8 +54,10 @@ async def serve(
 
         async def accept(submission: Submission, left: Callable[[], bool]) -> Reply:
             # Shielded: who gives up waiting must not end it for the others.
-            office = behind.result() if behind.done() else await asyncio.shield(behind)
-            return await office.accept(submission, left)
+            mail_side = (
+                behind.result() if behind.done() else await asyncio.shield(behind)
+            )
+            return await mail_side.accept(submission, left)
 
         try:
             listeners, listening = _listeners(
@@ -78,7 +79,7 @@ async def serve(
                 from relay.app.queue_side import spool
 
                 queue = await spool(settings, stack)
-            office = MailSide(
+            mail_side = MailSide(
                 settings,
                 templates,
                 queue=queue,
@@ -90,9 +91,9 @@ async def serve(
                 stack=stack,
             )
             if stopping.is_set():
-                office.stop_within(settings.grace)
-            behind.set_result(office)
-            return office.services
+                mail_side.stop_within(settings.grace)
+            behind.set_result(mail_side)
+            return mail_side.services
 
         def on_stop() -> None:
             log.line(logging.INFO, "stopping", grace=settings.grace)
@@ -176,7 +177,7 @@ def _listeners(
 
 
 def certificate(settings: config.Config) -> Certificate | None:
-    """The certificate in the files that the settings name. Raises Unusable."""
+    """The certificate in the files that the settings name. Raises CannotStart."""
     tls = settings.tls
     if not tls.cert_file:
         return None
@@ -230,9 +231,9 @@ def _bind(address: str, name: str, stack: AsyncExitStack) -> list[socket.socket]
         bound = sockets.bind(host, port)
     except sockets.CannotListen as error:
         raise sockets.CannotListen(f"listener {name}: {error}") from error
-    for one in bound:
-        stack.callback(one.close)
-        log.line(logging.INFO, "listening", listener=name, address=sockets.shown(one))
+    for sock in bound:
+        stack.callback(sock.close)
+        log.line(logging.INFO, "listening", listener=name, address=sockets.shown(sock))
     return bound
 
 

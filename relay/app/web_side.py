@@ -1,8 +1,8 @@
 """What looks at the relay: counters, stories, the page, probes; built from settings.
 
-`app` tells it of the parts that do the work; nothing of them knows of it. aiohttp
-costs a quarter of a second of the start, so the servers begin after the listeners,
-and a relay that serves neither page nor probes never imports it.
+`mail_side` tells it of the parts that do the work; nothing of them knows of it.
+aiohttp takes long to import, so the servers begin after the listeners, and a relay
+that serves neither page nor probes never imports it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from relay import config, password
+from relay.app.figures import trouble
 from relay.content.encoded_words import decoded
 from relay.content.header import header_of, parse
 from relay.model.mail import Mail
@@ -36,7 +37,6 @@ if TYPE_CHECKING:  # not every relay needs them, or aiohttp and SQLite behind th
     from relay.web.guard import Verify
     from relay.web.metrics import Metrics
     from relay.web.site import Parts
-from relay.app.figures import trouble
 
 Submit = Callable[[Submission], Awaitable[Reply]]
 
@@ -200,7 +200,7 @@ class WebServers:
 
     def __init__(
         self,
-        watch: WebSide,
+        web: WebSide,
         accept: Submit,
         request: RequestSettings,
         listening: Sequence[socket.socket],
@@ -208,19 +208,19 @@ class WebServers:
         is_open: Callable[[], bool],
         stack: AsyncExitStack,
     ) -> None:
-        self._watch = watch
+        self._web = web
         self.accept = accept
         self.request = request
         self.listening = listening
-        self.addresses = [sockets.shown(one) for one in listening]
+        self.addresses = [sockets.shown(sock) for sock in listening]
         self.queue = queue
         self.is_open = is_open
         self.stack = stack
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Begin, and leave the rest to the stack: the page shows the stop, too."""
-        if self._watch.serves:
-            await self._watch.begin(self, stopping)
+        if self._web.serves:
+            await self._web.begin(self, stopping)
         await stopping.wait()
 
 
@@ -242,7 +242,10 @@ def _subject_of(templates: Templates) -> Callable[[Mail], str]:
 
     Of mail without a template nothing is shown; it would be content.
     """
-    known = {(one.usage, one.locale): one.source.subject[:500] for one in templates.all}
+    known = {
+        (template.usage, template.locale): template.source.subject[:500]
+        for template in templates.all
+    }
 
     def subject(mail: Mail) -> str:
         return known.get((mail.choice.template, mail.choice.locale), "")

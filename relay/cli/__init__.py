@@ -33,7 +33,8 @@ COMMANDS = {
 class _Help(argparse.HelpFormatter):
     """argparse's own, as wide as the terminal, but without shutil to tell how wide.
 
-    A parser makes one for each option that it is told of, and that import is 4 ms.
+    A parser makes one for each option that it is told of, so each start would pay for
+    that import.
     """
 
     def __init__(self, prog: str) -> None:
@@ -61,9 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     asked = next(iter(words), "")
     if asked == "serve":
-        gc.disable()  # until it is ready: what a start makes stays, and 6 % are looks
+        gc.disable()  # until it is ready: what a start makes stays, and looks cost
     # All of them are there for `relay --help` and for a name that is none. Else the
-    # asked one alone: the others' parsers and imports would cost a start 5 ms.
+    # asked one alone: no start pays for the others' parsers and imports.
     for name in [asked] if asked in COMMANDS else COMMANDS:
         what = COMMANDS[name]
         command = commands.add_parser(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from relay import config
-from relay.app import mail_side, serve
+from relay.app import mail_side, serve, ses_side
 from relay.cli import settings
 from relay.cli.finding import Finding
 from relay.content.address import mailbox
@@ -145,7 +145,7 @@ async def _online(chosen: config.Config) -> list[Finding]:
     from relay.cli import check_aws
 
     return await check_aws.checks(
-        mail_side.ses_access(chosen),
+        ses_side.client_settings(chosen),
         identities=_identities(chosen),
         identity_arn=chosen.ses.email_address_identity_arn,
         configuration_set=chosen.ses.configuration_set_name,

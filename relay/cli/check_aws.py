@@ -28,7 +28,7 @@ class _Stop(Exception):  # noqa: N818 - a finding that makes further questions u
 
 
 async def checks(
-    access: ClientSettings,
+    settings: ClientSettings,
     *,
     identities: Sequence[tuple[str, str]] = (),
     identity_arn: str = "",
@@ -40,8 +40,8 @@ async def checks(
     """
     findings: list[Finding] = []
     try:
-        async with connect(access, attempts=_THROTTLED_ATTEMPTS) as connection:
-            seconds = access.attempt_timeout * _THROTTLED_ATTEMPTS
+        async with connect(settings, attempts=_THROTTLED_ATTEMPTS) as connection:
+            seconds = settings.attempt_timeout * _THROTTLED_ATTEMPTS
             asker = _Asker(connection, seconds)
             findings.append(Finding("ok", f"region: {connection.region}"))
             findings.append(await asker.credentials())

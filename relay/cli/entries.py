@@ -88,7 +88,7 @@ def in_full(entry: ListedJob, unix: Unix, now: float) -> str:
         ("last reply", last_reply(entry) or ""),
         ("message id", state.message_id if isinstance(state, Sent) else ""),
         ("sender", job.mail.envelope.sender or "<>"),
-        *(("recipient", one) for one in job.mail.envelope.recipients),
+        *(("recipient", recipient) for recipient in job.mail.envelope.recipients),
         ("size", f"{entry.size} bytes"),
         ("report", "yes, about mail that failed" if job.report else ""),
         ("usage", choice.usage),
@@ -115,17 +115,17 @@ def _ends(entry: ListedJob, unix: Unix, now: float) -> list[tuple[str, str]]:
 def _options(entry: ListedJob) -> list[tuple[str, str]]:
     found = []
     options = entry.job.mail.options
-    for one in fields(options):
-        value = getattr(options, one.name)
+    for option in fields(options):
+        value = getattr(options, option.name)
         if not value:
             continue
-        if one.name == "tags":
+        if option.name == "tags":
             text = ", ".join(f"{tag}={said}" for tag, said in value)
-        elif one.name == "list_management":
+        elif option.name == "list_management":
             text = " ".join(filter(None, (value.contact_list, value.topic)))
         else:
             text = str(value)
-        found.append((one.name.replace("_", " "), text))
+        found.append((option.name.replace("_", " "), text))
     return found
 
 

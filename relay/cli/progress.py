@@ -21,11 +21,11 @@ def shown(work: Iterable[T], total: int) -> Iterator[T]:
         return
     drawn = float("-inf")
     try:
-        for done, one in enumerate(work, 1):
+        for done, piece in enumerate(work, 1):
             if time.monotonic() - drawn > EVERY:
                 drawn = time.monotonic()
                 _draw(done, total)
-            yield one
+            yield piece
     finally:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 

@@ -51,16 +51,18 @@ def add(parser: argparse.ArgumentParser) -> None:
         "retry", help="try waiting mail now, and failed mail anew, for its whole time"
     )
     drop = does.add_parser("drop", help="delete waiting and failed mail, for good")
-    for one in (retry, drop):
-        one.add_argument("ids", nargs="*", metavar="ID")
-        one.add_argument("--all", action="store_true", help="all waiting and failed")
-        one.add_argument("--json", action="store_true", help=MANY)
-        _add_filters(one)
+    for command in (retry, drop):
+        command.add_argument("ids", nargs="*", metavar="ID")
+        command.add_argument(
+            "--all", action="store_true", help="all waiting and failed"
+        )
+        command.add_argument("--json", action="store_true", help=MANY)
+        _add_filters(command)
     drop.add_argument(
         "--yes", action="store_true", help="do not ask before dropping more than one"
     )
-    for one in (listing, show, retry, drop):
-        settings.add(one)
+    for command in (listing, show, retry, drop):
+        settings.add(command)
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
@@ -295,9 +297,9 @@ def _seen(found: Iterable[ListedJob], missing: set[str]) -> Iterator[ListedJob]:
 
 
 def _complain_of(missing: set[str], options: argparse.Namespace) -> int:
-    for one in dict.fromkeys(options.ids):
-        if one in missing:
-            settings.complain(f"relay queue {options.does}: {one}: {NO_MATCH}")
+    for mail_id in dict.fromkeys(options.ids):
+        if mail_id in missing:
+            settings.complain(f"relay queue {options.does}: {mail_id}: {NO_MATCH}")
     return 1 if missing else 0
 
 
@@ -324,7 +326,7 @@ def _print_json(
 def _print_array(objects: Iterable[str]) -> None:
     """Line by line, so that a million need no memory."""
     before = "["
-    for one in objects:
-        print(f"{before}{one}", end="")
+    for text in objects:
+        print(f"{before}{text}", end="")
         before = ",\n "
     print("]" if before != "[" else "[]")

@@ -2,8 +2,8 @@
 
 The only package that knows pydantic. `models` holds names, types and defaults,
 `values` what one value may be, `checks` what several say together, `later` what this
-release has not yet; `table` hands all that to pydantic's engine, and `reading` brings
-file and environment together.
+release has not yet; `table` hands all that to pydantic's engine, and `read` brings file
+and environment together.
 """
 
 from __future__ import annotations

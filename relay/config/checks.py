@@ -185,7 +185,9 @@ def _doors(config: Config) -> Iterator[str]:
     ways = {listener.auth for listener in config.listeners}
     if config.users and not ways & {"optional", "required"}:
         yield "users: no listener has auth, so nobody logs in"
-    if config.tls.cert_file and all(one.tls == "off" for one in config.listeners):
+    if config.tls.cert_file and all(
+        listener.tls == "off" for listener in config.listeners
+    ):
         yield "tls.certFile: no listener has tls, so it is not used"
 
 

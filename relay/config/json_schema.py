@@ -22,9 +22,9 @@ def plain(value: object) -> Any:  # noqa: ANN401 - any JSON
     """A setting's value as a file has it."""
     match value:
         case Table():
-            return {to_camel(name): plain(one) for name, one in vars(value).items()}
+            return {to_camel(name): plain(inner) for name, inner in vars(value).items()}
         case tuple():
-            return [plain(one) for one in value]
+            return [plain(item) for item in value]
         case Secret():
             return value.reveal()
         case str() | int() | float() | dict() | None:

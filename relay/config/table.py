@@ -1,9 +1,10 @@
 """A table of settings: a class with annotations, whose values pydantic-core checks.
 
-`pydantic.BaseModel` says the same and does more, and that costs 0.1 s of each start
-and 10 MB for good (measured): it imports all that models could use, and makes of each
-class what settings never ask for. The engine that judges values is the same one, and
-so are its errors; `kind_schema` turns the few types that settings have into its terms.
+`pydantic.BaseModel` says the same and does more, and that costs each start time, and
+memory for good (docs/performance.md, "Start and memory"): it imports all that models
+could use, and makes of each class what settings never ask for. The engine that judges
+values is the same one, and so are its errors; `kind_schema` turns the few types that
+settings have into its terms.
 """
 
 from __future__ import annotations
@@ -152,9 +153,9 @@ def kind_schema(kind: Any, *, alias: Callable[[str], str] | None = None) -> Core
         return core_schema.dict_schema(*map(kind_schema, inner))
     if origin in (Union, UnionType):
         if NoneType in inner:
-            [other] = (one for one in inner if one is not NoneType)
+            [other] = (member for member in inner if member is not NoneType)
             return core_schema.nullable_schema(kind_schema(other))
-        return core_schema.union_schema([kind_schema(one) for one in inner])
+        return core_schema.union_schema([kind_schema(member) for member in inner])
     if issubclass(kind, Table):
         table: type[Table] = kind
         return table.schema(alias=alias)

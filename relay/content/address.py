@@ -1,8 +1,8 @@
 """What counts as an address: RFC 5321 by email-validator, without asking the DNS.
 
-The library is imported when an address needs it, since that takes a twentieth of a
-second of the start; and its list of special-use domains is emptied, for which it has
-no argument: `root@localhost` and `app@svc.local` are what local apps send to.
+The library is imported when an address needs it, since that would hold up the start;
+and its list of special-use domains is emptied, for which it has no argument:
+`root@localhost` and `app@svc.local` are what local apps send to.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SENDER = re.compile(
 )
 # The address is what stands in the last angle brackets; all before it is the name.
 _ANGLE = re.compile(r"(?P<name>.*)<(?P<address>[^<>]*)>\s*", re.DOTALL)
-# A plain mailbox, which nearly all are: the library takes 30 times as long.
+# A plain mailbox, which nearly all are: the library takes much longer to say so.
 _PLAIN = re.compile(
     r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+){0,20}"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,60}[A-Za-z0-9])?\.){1,20}[A-Za-z]{2,20}"

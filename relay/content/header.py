@@ -1,4 +1,4 @@
-"""A view of an RFC 5322 content as raw bytes: fields in and out, nothing else moved.
+"""The header of an RFC 5322 content as raw bytes: fields in and out, nothing moved.
 
 Joining the parts of a `Message` gives back each byte of what was parsed.
 What makes sense of MIME is elsewhere.
@@ -46,8 +46,7 @@ class Field(NamedTuple):
     """One header field; `raw` is all of it, folds and final CRLF included.
 
     A line that is no field, among others that are, has an empty name.
-    A named tuple, as a mail has a dozen: a frozen dataclass takes 0.43 µs to make
-    instead of 0.27.
+    A named tuple, as a mail has a dozen: a frozen dataclass takes longer to make.
     """
 
     name: str
@@ -66,11 +65,6 @@ class Field(NamedTuple):
         return text.replace("\r\n", "").strip(" \t")
 
 
-def field(name: str, value: str) -> Field:
-    """Make a field of an ASCII value that is folded already where it must be."""
-    return Field(name, f"{name}: {value}\r\n".encode("ascii"))
-
-
 @dataclass(frozen=True, slots=True)
 class Message:
     """`rest` is the empty line, if there is one, and the body."""
@@ -86,33 +80,34 @@ class Message:
     @property
     def content(self) -> bytes:
         """The whole, each byte as it was parsed."""
-        return b"".join([*(one.raw for one in self.fields), self.rest])
+        return b"".join([*(field.raw for field in self.fields), self.rest])
 
     def first(self, name: str) -> Field | None:
         """The first field of this name, in any case."""
         key = name.lower()
-        for one in self.fields:
-            if one.name.lower() == key:
-                return one
+        for field in self.fields:
+            if field.name.lower() == key:
+                return field
         return None
 
     def all(self, name: str) -> tuple[Field, ...]:
         """All fields of this name, in any case."""
         key = name.lower()
-        return tuple([one for one in self.fields if one.name.lower() == key])
+        return tuple([field for field in self.fields if field.name.lower() == key])
 
 
 def normalise(content: bytes) -> bytes:
     """Make CRLF of every bare CR and LF; CR CR LF is two line ends."""
-    # Counting them takes three times as long, and none else their turn (measured).
+    # By the decoder and in pieces: counting line ends takes longer, and no other
+    # thread has its turn meanwhile.
     found = IncrementalNewlineDecoder(None, translate=False)
     for start in range(0, len(content), _PIECE):
         found.decode(content[start : start + _PIECE].decode("latin-1"))
     found.decode("", final=True)
     if found.newlines in (None, "\r\n"):
         return content
-    one = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return one.replace(b"\n", b"\r\n")
+    lines = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return lines.replace(b"\n", b"\r\n")
 
 
 def header_of(content: bytes) -> bytes:
@@ -154,7 +149,7 @@ def limited_fields(header: bytes) -> tuple[Field, ...]:
 
 def fields_of(header: bytes) -> tuple[Field, ...]:
     """Split a header section, without a look at its size."""
-    # Measured with 11 fields: 8 µs by one pattern, 20 µs one by one.
+    # By one pattern: all fields of most mail in less time than one after the other.
     fields: list[Field] = []
     position = 0
     for raw, name in _PLAIN_FIELD.findall(header):
@@ -194,6 +189,8 @@ def _field_end(header: bytes, start: int) -> int:
             return end
 
 
-def ended(one: Field) -> Field:
+def ended(field: Field) -> Field:
     """The last field of a header that ended with the content has no line end yet."""
-    return one if one.raw.endswith(b"\r\n") else Field(one.name, one.raw + b"\r\n")
+    if field.raw.endswith(b"\r\n"):
+        return field
+    return Field(field.name, field.raw + b"\r\n")

@@ -17,7 +17,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 def one_line(text: str) -> str:
     """Make a space of every control character: no value begins a new header."""
-    if text.isprintable():  # a tenth of the pattern's time
+    if text.isprintable():  # as most is, and quicker than the pattern
         return text
     return _CONTROL.sub(" ", text)
 

@@ -10,9 +10,10 @@ import binascii
 import re
 from dataclasses import dataclass
 
-from relay.content.encoded_words import ascii_field
-from relay.content.header import Field, Message, field
+from relay.content.ascii_field import ascii_field
+from relay.content.header import Field, Message
 from relay.content.mime_parts import Part, structure
+from relay.content.new_field import folded
 from relay.content.transfer_encoding import (
     base64_lines,
     encoded_body,
@@ -60,8 +61,8 @@ def reencode(message: Message) -> Message:
             made = _encoded(part)
             if made is not None:
                 own, body = made
-                if all(one.key != "mime-version" for one in own):
-                    own = (*own, field("MIME-Version", "1.0"))
+                if all(field.key != "mime-version" for field in own):
+                    own = (*own, folded("MIME-Version", "1.0"))
                 fields = tuple(map(ascii_field, own))
                 ends = rest.endswith(b"\r\n") and not body.endswith(b"\r\n")
                 pieces = (b"\r\n", body, b"\r\n" if ends else b"")
@@ -95,12 +96,12 @@ def _edits(part: Part) -> list[_Edit]:
     fields = tuple(map(ascii_field, fields))
     edits = []
     if fields != part.fields or body is not None:
-        header = b"".join(one.raw for one in fields)
+        header = b"".join(field.raw for field in fields)
         if body is not None:
             edits.append(_Edit(part.start, part.body_start, header + b"\r\n"))
             edits.append(_Edit(part.body_start, part.end, body))
         else:
-            size = sum(len(one.raw) for one in part.fields)
+            size = sum(len(field.raw) for field in part.fields)
             edits.append(_Edit(part.start, part.start + size, header))
     return edits
 
@@ -146,11 +147,11 @@ def _charset(data: bytes) -> str:
 
 def _with(fields: tuple[Field, ...], name: str, value: str) -> tuple[Field, ...]:
     """Say it once: where it was said before, or at the end."""
-    stated = field(name, value)
+    stated = folded(name, value)
     kept: list[Field] = []
-    for one in fields:
-        if one.key != stated.key:
-            kept.append(one)
+    for field in fields:
+        if field.key != stated.key:
+            kept.append(field)
         elif stated not in kept:
             kept.append(stated)
     return tuple(kept) if stated in kept else (*kept, stated)

@@ -72,7 +72,7 @@ def base64_body(data: bytes) -> bytes:
 
 
 def base64_lines(encoded: bytes) -> bytes:
-    """Cut into lines, some thousand at a time: a list of all takes twice the memory."""
+    """Cut into lines, some thousand at a time: a list of all takes memory for each."""
     block = ENCODED_LINE * 1000
     return b"\r\n".join(
         b"\r\n".join(

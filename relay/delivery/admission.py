@@ -80,14 +80,14 @@ class Admission:
         if self._unanswered:
             return Refusal(self._unanswered)
         limit = self._now() - self._silent_after
-        for one in self._under_way.values():
-            if one.began > limit:
+        for slot in self._under_way.values():
+            if slot.began > limit:
                 break  # they are in the order of their beginning
-            if self._answered_at < one.began + self._silent_after:
+            if self._answered_at < slot.began + self._silent_after:
                 return Refusal()
         return None
 
-    def closed(self, size: int) -> Refusal | None:
+    def refusal(self, size: int) -> Refusal | None:
         """Tell why no attempt with `size` bytes may begin now; None: one may."""
         if self.stopping:
             return Refusal("shutting down")
@@ -100,29 +100,29 @@ class Admission:
         return None
 
     def enter(self, size: int, recipients: int) -> Slot:
-        """Begin an attempt, whatever `closed` says."""
+        """Begin an attempt, whatever `refusal` says."""
         now = self._now()
-        one = Slot(size, recipients, now)
+        slot = Slot(size, recipients, now)
         self._free -= 1
         self._bytes += size
-        self._under_way[id(one)] = one
+        self._under_way[id(slot)] = slot
         self.pace.take(recipients, now)
         self._looking = self._looking or self._pause is not None
-        return one
+        return slot
 
-    def leave(self, one: Slot, outcome: Outcome | None) -> None:
+    def leave(self, slot: Slot, outcome: Outcome | None) -> None:
         """End an attempt; None: none was made."""
         self._free += 1
-        self._bytes -= one.size
-        del self._under_way[id(one)]
+        self._bytes -= slot.size
+        del self._under_way[id(slot)]
         if outcome is None:
-            self.pace.give_back(one.recipients)
+            self.pace.give_back(slot.recipients)
             self._looking = False
         else:
-            self._heed(one, outcome)
+            self._heed(slot, outcome)
         self._tell(self._changed)
 
-    def _heed(self, one: Slot, outcome: Outcome) -> None:
+    def _heed(self, slot: Slot, outcome: Outcome) -> None:
         now = self._now()
         deferred = outcome if isinstance(outcome, Deferred) else None
         if deferred is not None and deferred.silent:
@@ -134,7 +134,7 @@ class Admission:
         self._answered_at = now
         effect = Effect.NONE if deferred is None else deferred.effect
         if effect is Effect.SLOWER:
-            self.pace.throttled(one.began, now)
+            self.pace.throttled(slot.began, now)
         if deferred is not None and effect is Effect.PAUSE:
             # Those under way when the pause began say the same; one look is one step.
             if self._pause is None:
@@ -157,15 +157,17 @@ class Admission:
 
     @property
     def busy(self) -> bool:
+        """Whether an attempt is under way."""
         return bool(self._under_way)
 
     @property
     def free_bytes(self) -> int:
+        """How much content may still come under way."""
         return max(self._memory - self._bytes, 0)
 
     def room(self, limit: int) -> int:
         """How many attempts may begin now, at most `limit`; their size is not known."""
-        if self.closed(0) is not None:
+        if self.refusal(0) is not None:
             return 0
         if self._under_way and not self.free_bytes:
             return 0
@@ -173,11 +175,11 @@ class Admission:
             return 1
         return min(self._free, limit, self.pace.room(self._now()))
 
-    def correct(self, one: Slot, size: int, recipients: int) -> None:
+    def correct(self, slot: Slot, size: int, recipients: int) -> None:
         """Say of an attempt that entered how large it is."""
-        self._bytes += size - one.size
-        self.pace.take(recipients - one.recipients, self._now())
-        one.size, one.recipients = size, recipients
+        self._bytes += size - slot.size
+        self.pace.take(recipients - slot.recipients, self._now())
+        slot.size, slot.recipients = size, recipients
 
     def opens_in(self) -> float | None:
         """Seconds until an attempt may begin; None: one under way has to end first."""

@@ -63,8 +63,10 @@ class Reporter:
             to.append(self.operator)
         arrived, written = formatdate(unix(job.accepted_at)), formatdate(unix(now))
         return tuple(
-            self._job(one, now, self._content(one, job, failed, arrived, written))
-            for one in to
+            self._job(
+                address, now, self._content(address, job, failed, arrived, written)
+            )
+            for address in to
         )
 
     def _job(self, to: str, now: float, content: bytes) -> Job:

@@ -30,7 +30,7 @@ from relay.observe.events import Answered, Attempted, Events
 PAUSES = (0.5, 1.0)
 
 
-class DirectDelivery:
+class ImmediateDelivery:
     """Attempts while the client waits.
 
     `attempt_seconds` tells how long an attempt on a mail may take at most.
@@ -123,7 +123,7 @@ class DirectDelivery:
     async def _call(self, deadline: float) -> bool:
         """Wait for a call to be free; False: none was before `deadline`."""
         if not self._calls.locked():
-            return await self._calls.acquire()  # at once, without a clock
+            return await self._calls.acquire()  # at once, without a timer
         try:
             async with asyncio.timeout(max(deadline - time.monotonic(), 0)):
                 return await self._calls.acquire()

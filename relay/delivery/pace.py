@@ -1,7 +1,7 @@
 """How many recipients may leave per second: a token bucket with debt, no clock.
 
-SES counts recipients, and even its exact rate trips (measured by others), so the
-bucket is small: what leaves in one second stays within the account's whole rate.
+SES counts recipients, and may throttle even at its exact rate, so the bucket is
+small: what leaves in one second stays within the account's whole rate.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ class Pace:
             return
         if self._rate is None or self._full is None:
             self._full = max(
-                float(sum(n for at, n in self._left if at > now - 1.0)), SLOWEST
+                float(sum(count for at, count in self._left if at > now - 1.0)),
+                SLOWEST,
             )
             self._rate = self._full
             self._capacity = 1.0

@@ -17,6 +17,7 @@ from relay.delivery import attempt
 from relay.delivery.admission import Admission, Refusal, Slot
 from relay.delivery.dsn import Reporter
 from relay.delivery.transport import Transport
+from relay.delivery.waiting_client import AwaitedCall, WaitingClient
 from relay.model.job import (
     Failed,
     Job,
@@ -46,48 +47,6 @@ from relay.queue import Claim, Queue, Unwritable
 EXPIRES_AT_ONCE = 50
 
 
-class _Wait:
-    """A client's wait for one call of its mail, and what came of it in time."""
-
-    __slots__ = ("attempts", "outcome", "undecided")
-
-    def __init__(self) -> None:
-        self.outcome: Outcome | None = None
-        self.attempts = 1
-        # SES refused the mail, and `_conclude` decides what becomes of it.
-        self.undecided = False
-
-
-class _Client:
-    """A client that waits for all calls of its mail, at most until a deadline."""
-
-    def __init__(self, calls: int, left: Callable[[], bool]) -> None:
-        self.left = left
-        self.waits = [_Wait() for _ in range(calls)]
-        self.waiting = True
-        self._under_way = calls
-        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def one_ended(self) -> None:
-        """Tell that one of the calls ended."""
-        self._under_way -= 1
-        if not self._under_way:
-            self._end()
-
-    async def wait(self, seconds: float) -> None:
-        # asyncio.wait() does the same for several times the price.
-        clock = asyncio.get_running_loop().call_later(seconds, self._end)
-        try:
-            await self._over
-        finally:
-            clock.cancel()
-            self.waiting = False
-
-    def _end(self) -> None:
-        if not self._over.done():
-            self._over.set_result(None)
-
-
 class QueuedDelivery:
     """Keeps mail, attempts it, and records how the attempts end."""
 
@@ -106,7 +65,7 @@ class QueuedDelivery:
         self._transport = transport
         self._events = events
         self._queue = queue
-        self._gate = gate
+        self._admission = gate
         self._policy = policy
         self._reporter = reporter
         self._answer_within = answer_within
@@ -115,7 +74,7 @@ class QueuedDelivery:
 
     def stop_within(self, seconds: float) -> None:
         """Begin nothing more: what is kept goes after the next start."""
-        self._gate.stop()
+        self._admission.stop()
 
     async def deliver(
         self,
@@ -127,13 +86,13 @@ class QueuedDelivery:
     ) -> Reply:
         """Keep the mail, and wait for SES' answer where there may be one in time."""
         mails = prepared.mails
-        passes, closed = self._enter(mails)
-        jobs = self._jobs(submission.id, mails, waiting=closed is not None)
+        slots, refusal = self._enter(mails)
+        jobs = self._jobs(submission.id, mails, waiting=refusal is not None)
         try:
             claims, replaced = await self._queue.put(jobs)
         except BaseException as error:
-            for one in passes:
-                self._gate.leave(one, None)
+            for slot in slots:
+                self._admission.leave(slot, None)
             if not isinstance(error, Unwritable):
                 raise
             log.line(logging.ERROR, "not kept", id=submission.id, detail=str(error))
@@ -142,19 +101,19 @@ class QueuedDelivery:
             return NOT_KEPT
         for older in replaced:
             self._events.emit(Overtaken(older, by=submission.id))
-        if closed is None and self._gate.stopping:
+        if refusal is None and self._admission.stopping:
             # The signal came while the mail was being kept.
-            closed = self._gate.closed(0)
-            for claim, one in zip(claims, passes, strict=True):
-                await self._put_back(claim, one)
-        if closed is not None:
-            waits: Sequence[_Wait] = ()
-            reply = queued(submission.id, closed.reason)
+            refusal = self._admission.refusal(0)
+            for claim, slot in zip(claims, slots, strict=True):
+                await self._put_back(claim, slot)
+        if refusal is not None:
+            calls: Sequence[AwaitedCall] = ()
+            reply = queued(submission.id, refusal.reason)
         else:
-            client = _Client(len(claims), left)
-            waits = client.waits
-            for claim, one, wait in zip(claims, passes, waits, strict=True):
-                self._begin(self._first(claim, one, wait, client))
+            client = WaitingClient(len(claims), left)
+            calls = client.calls
+            for claim, slot, call in zip(claims, slots, calls, strict=True):
+                self._begin(self._first(claim, slot, call, client))
             within = started + self._answer_within - time.monotonic()
             await client.wait(max(within, 0))
             reply = await self._conclude(submission.id, claims, client)
@@ -163,8 +122,8 @@ class QueuedDelivery:
                 submission,
                 mails,
                 reply,
-                waits[0].outcome if len(waits) == 1 else None,
-                max((wait.attempts for wait in waits), default=0),
+                calls[0].outcome if len(calls) == 1 else None,
+                max((call.attempts for call in calls), default=0),
                 time.monotonic() - started,
                 prepared.warnings,
             )
@@ -173,22 +132,22 @@ class QueuedDelivery:
 
     def _enter(self, mails: Sequence[Mail]) -> tuple[list[Slot], Refusal | None]:
         """Begin attempts on all of `mails`, or on none."""
-        closed = self._gate.silence()
-        if closed is None and self._queue.is_due():
+        refusal = self._admission.silence()
+        if refusal is None and self._queue.is_due():
             # Older mail waits, which in a pause is no reason but a consequence.
-            closed = self._gate.closed(0) or Refusal()
-        passes: list[Slot] = []
+            refusal = self._admission.refusal(0) or Refusal()
+        slots: list[Slot] = []
         for mail in mails:
-            closed = closed or self._gate.closed(len(mail.content))
-            if closed is not None:
+            refusal = refusal or self._admission.refusal(len(mail.content))
+            if refusal is not None:
                 break
             recipients = len(mail.envelope.recipients)
-            passes.append(self._gate.enter(len(mail.content), recipients))
-        if closed is not None:
-            for one in passes:
-                self._gate.leave(one, None)
-            passes = []
-        return passes, closed
+            slots.append(self._admission.enter(len(mail.content), recipients))
+        if refusal is not None:
+            for slot in slots:
+                self._admission.leave(slot, None)
+            slots = []
+        return slots, refusal
 
     def _jobs(
         self, mail_id: MailId, mails: Sequence[Mail], *, waiting: bool
@@ -207,57 +166,57 @@ class QueuedDelivery:
         ]
 
     async def _conclude(
-        self, mail_id: MailId, claims: Sequence[Claim], client: _Client
+        self, mail_id: MailId, claims: Sequence[Claim], client: WaitingClient
     ) -> Reply:
         """Decide who hears what, now that the wait is over."""
-        waits = client.waits
+        calls = client.calls
         undecided = [
-            (claim, wait.outcome)
-            for claim, wait in zip(claims, waits, strict=True)
-            if wait.undecided and wait.outcome is not None
+            (claim, call.outcome)
+            for claim, call in zip(claims, calls, strict=True)
+            if call.undecided and call.outcome is not None
         ]
         if len(undecided) == len(claims) and not client.left():
             # The client knows, so nobody else needs to.
             for claim, _ in undecided:
                 await self._queue.settle(claim, None)
-            if (refusal := _refusal(undecided[0][1])) is not None:
-                return refusal
+            if (reply := _refused_with(undecided[0][1])) is not None:
+                return reply
         for claim, outcome in undecided:
             await self._end(claim, outcome)
-        taken = [wait.outcome for wait in waits if isinstance(wait.outcome, Accepted)]
-        if len(taken) == len(waits):
+        taken = [call.outcome for call in calls if isinstance(call.outcome, Accepted)]
+        if len(taken) == len(calls):
             return ok(taken[0].message_id, self._accepted_as)
         reason = ""
-        if len(waits) == 1 and isinstance(waits[0].outcome, Deferred):
-            reason = waits[0].outcome.reply.text
+        if len(calls) == 1 and isinstance(calls[0].outcome, Deferred):
+            reason = calls[0].outcome.reply.text
         return queued(mail_id, reason)
 
     async def _first(
-        self, claim: Claim, one: Slot, wait: _Wait, client: _Client
+        self, claim: Claim, slot: Slot, call: AwaitedCall, client: WaitingClient
     ) -> None:
         """The attempt that a client waits for."""
-        claim, outcome = await self._attempt(claim, one)
+        claim, outcome = await self._attempt(claim, slot)
         in_time = client.waiting
         if in_time:
-            wait.outcome, wait.attempts = outcome, claim.job.state.attempts
-            wait.undecided = _refusal(outcome) is not None and not client.left()
-        client.one_ended()
-        if not wait.undecided:
+            call.outcome, call.attempts = outcome, claim.job.state.attempts
+            call.undecided = _refused_with(outcome) is not None and not client.left()
+        client.call_ended()
+        if not call.undecided:
             # SES' answer is the reply already; the record follows at once.
             told = in_time and isinstance(outcome, Accepted)
             await self._end(claim, outcome, told=told)
 
     # For the worker.
 
-    def begin(self, claim: Claim, one: Slot) -> None:
+    def begin(self, claim: Claim, slot: Slot) -> None:
         """Attempt a claimed job, in a task that `drained` waits for."""
-        self._begin(self._later(claim, one))
+        self._begin(self._later(claim, slot))
 
-    async def _later(self, claim: Claim, one: Slot) -> None:
-        if self._gate.stopping:
-            await self._put_back(claim, one)
+    async def _later(self, claim: Claim, slot: Slot) -> None:
+        if self._admission.stopping:
+            await self._put_back(claim, slot)
             return
-        claim, outcome = await self._attempt(claim, one)
+        claim, outcome = await self._attempt(claim, slot)
         await self._end(claim, outcome)
 
     async def fail_expired(self) -> bool:
@@ -290,24 +249,24 @@ class QueuedDelivery:
             # A job whose end is not recorded is taken back at the next start.
             log.broken("attempt not recorded", error)
 
-    async def _put_back(self, claim: Claim, one: Slot) -> None:
+    async def _put_back(self, claim: Claim, slot: Slot) -> None:
         """Leave a claimed job as it was: no attempt may begin any more."""
-        self._gate.leave(one, None)
+        self._admission.leave(slot, None)
         state = claim.job.state
         if isinstance(state, Sending):
             waiting = release(state, now=self._queue.now())
             await self._queue.settle(claim, waiting)
 
-    async def _attempt(self, claim: Claim, one: Slot) -> tuple[Claim, Outcome]:
+    async def _attempt(self, claim: Claim, slot: Slot) -> tuple[Claim, Outcome]:
         outcome: Outcome | None = None
         try:
             outcome = await self._call(claim)
             again = isinstance(outcome, Deferred) and outcome.at_once
-            if again and not self._gate.stopping:
+            if again and not self._admission.stopping:
                 claim = _counted(claim)
                 outcome = await self._call(claim)
         finally:
-            self._gate.leave(one, outcome)
+            self._admission.leave(slot, outcome)
         return claim, outcome
 
     async def _call(self, claim: Claim) -> Outcome:
@@ -354,7 +313,7 @@ class QueuedDelivery:
                 claim.job, state, now=self._queue.now(), unix=self._queue.unix
             )
         came_to = await self._queue.settle(claim, state, reports)
-        if came_to is None:  # never: only `_wait` removes
+        if came_to is None:  # never: only `_conclude` removes
             return
         wait = None
         if isinstance(came_to, Queued):
@@ -366,12 +325,12 @@ class QueuedDelivery:
                 outcome,
                 told,
                 wait,
-                tuple(one.mail.envelope.recipients[0] for one in reports),
+                tuple(report.mail.envelope.recipients[0] for report in reports),
             )
         )
 
 
-def _refusal(outcome: Outcome) -> Reply | None:
+def _refused_with(outcome: Outcome) -> Reply | None:
     """The 5xx that a client hears which still waits, if there is one for it."""
     match outcome:
         case Rejected(reply) | Deferred(reply, tell=True):

@@ -11,10 +11,27 @@ from relay.model.submission import MailId
 
 
 class Transport(Protocol):
-    """Takes one mail at a time; safe for concurrent calls."""
+    """Takes one mail at a time.
+
+    Safe for concurrent calls; one that finds no connection free waits for it within
+    its own time.
+    """
 
     async def send(self, mail: Mail, mail_id: MailId) -> Outcome:
-        """Try once. Expected failures are outcomes; anything raised is a bug."""
+        """Try once: SES is never asked twice, whatever comes of it.
+
+        `Accepted`: the content was taken as it is for all recipients, under an id of
+        printable ASCII. Every failure that can be expected is `Deferred` or `Rejected`:
+        a refusal, throttling, no way to SES, no credentials, no answer in time.
+        `maybe_sent` is set wherever the mail may have been taken nevertheless.
+
+        It ends within the `attempt_seconds` of the mail; where the way to SES still
+        opens, they begin when it is open. `mail_id` is the relay's, and SES does not
+        see it.
+
+        Raises nothing that can be expected: an exception is a bug. After one, and
+        after a cancellation, the mail may have been sent.
+        """
 
 
 class Unanswered(Exception):  # noqa: N818 - a statement about the question
@@ -25,7 +42,8 @@ class Unanswered(Exception):  # noqa: N818 - a statement about the question
 class Quota:
     """What the account may send: recipients per second, and in 24 hours.
 
-    `used` are those of the last 24 hours; None: SES did not say.
+    A `rate` of 0 or less is SES' way to say that there is no limit. `used` are those
+    of the last 24 hours; None: SES did not say.
     """
 
     rate: float
@@ -37,7 +55,12 @@ class QuotaSource(Protocol):
     """Who knows the account's quota."""
 
     async def quota(self) -> Quota:
-        """The quota, as GetAccount says it. Raises Unanswered."""
+        """The quota, as GetAccount says it now; nothing is remembered.
+
+        Where the way to SES still opens, it waits for that. Raises Unanswered where
+        SES refuses, cannot be asked, does not answer in time or names no rate;
+        anything else that it raises is a bug.
+        """
 
 
 # A large mail may take longer: so many bytes add a second to an attempt's time.

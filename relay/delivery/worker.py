@@ -22,15 +22,17 @@ class Worker:
 
     name = "worker"
 
-    def __init__(self, queue: Queue, gate: Admission, delivery: QueuedDelivery) -> None:
+    def __init__(
+        self, queue: Queue, admission: Admission, delivery: QueuedDelivery
+    ) -> None:
         self._queue = queue
-        self._gate = gate
+        self._admission = admission
         self._delivery = delivery
         self._wake = asyncio.Event()
         self._resumed = False
         queue.on_change(self._wake.set)
-        gate.on_change(self._wake.set)
-        gate.on_resume(self._resume)
+        admission.on_change(self._wake.set)
+        admission.on_resume(self._resume)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until told to stop, then until what is in hand has ended."""
@@ -44,7 +46,7 @@ class Worker:
                     log.line(logging.ERROR, "waiting mail rests", detail=str(error))
                     await asyncio.sleep(LOOKS_EVERY)
                 await self._rest()
-            while self._gate.busy:  # a mail may just be on its way into the queue
+            while self._admission.busy:  # a mail may just be on its way into the queue
                 await self._delivery.drained()
                 await asyncio.sleep(0.01)
         finally:
@@ -57,40 +59,42 @@ class Worker:
             await self._queue.due_now()
         if await self._delivery.fail_expired():
             return True
-        room = self._gate.room(CLAIMS_AT_ONCE) if self._queue.is_due() else 0
+        room = self._admission.room(CLAIMS_AT_ONCE) if self._queue.is_due() else 0
         if not room:
             return False
         # Entered before the queue is asked: meanwhile clients enter, too.
-        passes = [self._gate.enter(0, 1) for _ in range(room)]
+        slots = [self._admission.enter(0, 1) for _ in range(room)]
         try:
             claims = await self._queue.claim(
-                room, size=self._gate.free_bytes, hurry=self._hurry()
+                room, size=self._admission.free_bytes, hurry=self._hurry()
             )
         except BaseException:
-            for one in passes:
-                self._gate.leave(one, None)
+            for slot in slots:
+                self._admission.leave(slot, None)
             raise
         for claim in claims:
-            one = passes.pop()
+            slot = slots.pop()
             mail = claim.job.mail
-            self._gate.correct(one, len(mail.content), len(mail.envelope.recipients))
-            self._delivery.begin(claim, one)
-        for one in passes:
-            self._gate.leave(one, None)
+            self._admission.correct(
+                slot, len(mail.content), len(mail.envelope.recipients)
+            )
+            self._delivery.begin(claim, slot)
+        for slot in slots:
+            self._admission.leave(slot, None)
         if not claims:
             self._wake.clear()  # those were our own
         return bool(claims)
 
     def _hurry(self) -> float:
         """How long the last in the line will wait, as things are now."""
-        rate = self._gate.pace.rate or PRESUMED_RATE
+        rate = self._admission.pace.rate or PRESUMED_RATE
         return self._queue.figures().waiting / rate + MARGIN
 
     async def _rest(self) -> None:
         within = LOOKS_EVERY
         due = self._queue.due_in()
         if due is not None:
-            opens = self._gate.opens_in() if due == 0 else due
+            opens = self._admission.opens_in() if due == 0 else due
             if opens is not None:
                 within = min(within, opens)
         try:

@@ -18,8 +18,8 @@ from relay.model.reply import Refused, Reply
 from relay.model.submission import Submission
 from relay.observe.events import Events, NotTaken
 
-# Preparing a mail costs a few microseconds a kilobyte: more than this goes to a
-# thread, so that one large mail does not hold up all the others.
+# The larger a mail, the longer preparing it takes: more than this goes to a thread,
+# so that a large mail does not hold up all the others.
 IN_A_THREAD_FROM = 1_000_000
 
 
@@ -35,11 +35,11 @@ class Intake:
         answer_within: float,
         room: LargeMailLimit,
     ) -> None:
-        self._intake = intake
+        self._preparation = intake
         self._delivery = delivery
         self._events = events
         self._answer_within = answer_within
-        self._room = room
+        self._large_mail = room
 
     async def accept(
         self, submission: Submission, left: Callable[[], bool] = lambda: False
@@ -52,7 +52,7 @@ class Intake:
         try:
             if len(submission.content) > IN_A_THREAD_FROM:
                 return await self._accept_large(submission, left, started)
-            prepared = self._intake.prepare(submission)
+            prepared = self._preparation.prepare(submission)
         except Refused as refused:
             return self._refused(submission, refused.reply, started)
         return await self._delivery.deliver(
@@ -66,11 +66,11 @@ class Intake:
             deadline = asyncio.get_running_loop().time() + self._answer_within
             try:
                 await stack.enter_async_context(
-                    self._room.entered(len(submission.content), before=deadline)
+                    self._large_mail.entered(len(submission.content), before=deadline)
                 )
             except TimeoutError:
                 return self._refused(submission, NO_ROOM, started)
-            prepared = await asyncio.to_thread(self._intake.prepare, submission)
+            prepared = await asyncio.to_thread(self._preparation.prepare, submission)
             return await self._delivery.deliver(
                 submission, prepared, started=started, left=left
             )

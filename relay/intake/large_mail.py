@@ -1,7 +1,7 @@
 """How many bytes of large mail are worked on at once.
 
-A mail that is taken apart, made anew and encoded for SES is in memory up to five
-times, so what may be received is more than what may be worked on.
+A mail that is taken apart, made anew and encoded for SES is in memory several times,
+so what may be received is more than what may be worked on.
 """
 
 from __future__ import annotations

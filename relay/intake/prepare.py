@@ -43,7 +43,6 @@ from relay.templates.catalog import Templates
 # Of the variables' names this much is remembered, for people who look at the mail.
 MAX_NAMES, MAX_NAME = 50, 64
 
-
 NO_CONTROLS = control_headers.Controls()
 NO_ORIGINAL = parse(b"")
 NO_CHOICE = Choice()
@@ -113,7 +112,7 @@ class Preparation:
             content = self._passed(fields, content, len(header), envelope)
         options = self._options(controls, usage)
         mails = [
-            Mail(one, content, options, choice) for one in self._envelopes(envelope)
+            Mail(share, content, options, choice) for share in self._envelopes(envelope)
         ]
         return Prepared(tuple(mails), controls.warnings)
 
@@ -183,7 +182,7 @@ class Preparation:
         envelope: Envelope,
     ) -> bytes:
         """Without a template: these fields, and the rest of `content`."""
-        if all(one.key != "from" for one in fields):
+        if all(field.key != "from" for field in fields):
             if envelope.sender is None:
                 raise Refused(NO_FROM)
             fields = _with_from(fields, envelope.sender)
@@ -198,7 +197,7 @@ class Preparation:
                 return reencode(message).content
         # A mail of 40 MB is copied once.
         view = memoryview(content)[start:]
-        return b"".join([*(one.raw for one in fields), empty, view])
+        return b"".join([*(field.raw for field in fields), empty, view])
 
     def _options(self, controls: control_headers.Controls, usage: str) -> SendOptions:
         usual = self._usual.get(usage)
@@ -231,10 +230,10 @@ class Preparation:
             local, at, domain = recipient.rpartition("@")
             key = f"{local}@{domain.lower()}" if at else recipient
             unique.setdefault(key, recipient)
-        some = tuple(unique.values())
+        recipients = tuple(unique.values())
         return [
-            Envelope(envelope.sender, some[start : start + self._split_at])
-            for start in range(0, len(some), self._split_at)
+            Envelope(envelope.sender, recipients[start : start + self._split_at])
+            for start in range(0, len(recipients), self._split_at)
         ]
 
 

@@ -20,10 +20,10 @@ def new_id() -> MailId:
 
     Short, unique, and in the order of time.
     """
-    # A name and no secret: asking the system each time would be half of the price.
+    # A name and no secret: asking the system for each would cost more than the rest.
     bits = random.getrandbits(29)
     number = (time.time_ns() // 1_000_000) << 29 | bits
-    # Two letters at a time: half of the steps.
+    # Two letters at a time, for fewer steps.
     return MailId("".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS]))
 
 

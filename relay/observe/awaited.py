@@ -1,4 +1,4 @@
-"""What submissions came to that somebody waits for; an observer."""
+"""An observer that keeps what a submission came to for whoever waits for that."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Awaited:
         return len(self._found)
 
     def expect(self, mail_id: MailId) -> None:
-        """Remember what this one comes to."""
+        """Remember what this submission comes to."""
         self._found[mail_id] = None
 
     def take(self, mail_id: MailId) -> Answered | NotTaken | None:

@@ -1,4 +1,4 @@
-"""Measures how late the event loop is, and ends each point of the last hour."""
+"""The clock of `stats`: how late the event loop is, and when a point ends."""
 
 from __future__ import annotations
 

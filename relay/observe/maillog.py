@@ -56,7 +56,9 @@ class MailLog:
                     "superseded",
                     id=replaced.id,
                     call=replaced.number + 1,
-                    recipients=[self._shown(one) for one in replaced.recipients],
+                    recipients=[
+                        self._shown(address) for address in replaced.recipients
+                    ],
                     usage=replaced.usage,
                     by=by,
                     maybeSent=replaced.state.maybe_sent or None,
@@ -70,7 +72,9 @@ class MailLog:
                 name = self._accepted
             case Rejected() if event.reply.code != 250:
                 name = "rejected"
-        recipients = chain.from_iterable(one.envelope.recipients for one in event.mails)
+        recipients = chain.from_iterable(
+            mail.envelope.recipients for mail in event.mails
+        )
         log.line(
             _level(event.outcome),
             name,
@@ -107,13 +111,15 @@ class MailLog:
             id=job.id,
             call=job.number + 1 if job.number else None,
             sender=self._shown(job.mail.envelope.sender or "<>"),
-            recipients=[self._shown(one) for one in job.mail.envelope.recipients],
+            recipients=[
+                self._shown(address) for address in job.mail.envelope.recipients
+            ],
             **self._what(job.mail, event.outcome),
             attempts=state.attempts,
             retryIn=retry,
             reply=self._shown(answer),
             maybeSentBefore=before or None,
-            reports=[self._shown(one) for one in event.reports] or None,
+            reports=[self._shown(address) for address in event.reports] or None,
         )
 
     def _what(self, mail: Mail, outcome: Outcome | None) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Counts and times of what happened, and the last hour of them; standard library only.
 
-An observer that costs a mail a few microseconds. Who shows the numbers, to Prometheus
-or to people, reads them here.
+An observer that only counts, since each mail waits for it. Who shows the numbers,
+to Prometheus or to people, reads them here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The seam to what keeps mail until SES has taken it."""
+"""The seam to what keeps mail until SES has taken it, and the words it uses."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ class Unwritable(Exception):  # noqa: N818 - a statement about the queue
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job that its holder may attempt, and the store's token for it."""
+    """A job that its holder may attempt or end, and the store's token for it.
+
+    `job` is as it was then. Nobody else gets one that is `Sending` before it is
+    settled; if it never is, it waits again after the next start, as mail that may
+    have been sent.
+    """
 
     job: Job
     token: int
@@ -37,7 +42,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is in the queue now; `oldest` is when the oldest waiting mail came."""
+    """What is in the queue; `oldest` is when the oldest waiting mail came.
+
+    `oldest`, and all that others do to the store, may be some seconds behind.
+    """
 
     waiting: int
     sending: int
@@ -45,7 +53,12 @@ class Figures:
 
 
 class Queue(Protocol):
-    """Keeps jobs; every method is safe for concurrent calls."""
+    """Keeps jobs; every method is safe for concurrent calls.
+
+    Methods that are not `async` wait for nothing and raise nothing. The others raise
+    Unwritable where they say so, and nothing else that can be expected; what such a
+    call was to do is not done. One that is cancelled may have been done nevertheless.
+    """
 
     def now(self) -> float:
         """Seconds of the queue's clock, which no change of the system's clock moves."""
@@ -54,19 +67,24 @@ class Queue(Protocol):
         """The Unix time of a moment of that clock."""
 
     def is_due(self) -> bool:
-        """Tell whether mail waits whose time has come."""
+        """Tell whether mail waits that is due; it may be at its end as well."""
 
     def due_in(self) -> float | None:
         """Seconds until the next mail is due or at its end; None: none waits."""
 
     def on_change(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called whenever `due_in` may have become shorter."""
+        """Have `changed` called whenever `due_in` may have become shorter.
+
+        It is called on the event loop, before the method that changed it returns, and
+        without need, too; it must neither wait nor raise.
+        """
 
     async def put(self, jobs: Sequence[Job]) -> tuple[Sequence[Claim], list[Replaced]]:
         """Keep all of them or none; durable when this returns.
 
-        Gives claims of those put as `Sending`, and the older mail that they
-        superseded. Raises Unwritable.
+        Gives claims of those put as `Sending`, in their order, and the older waiting
+        mail that they superseded. Raises Unwritable, and ValueError for a job that is
+        neither `Queued` nor `Sending`.
         """
 
     async def claim(
@@ -74,25 +92,38 @@ class Queue(Protocol):
     ) -> Sequence[Claim]:
         """Begin attempts on due mail, the oldest first; at most `limit`.
 
-        Their contents together are at most `size` bytes, but for the first. Mail
-        with `validFor` that ends within `hurry` seconds goes before all other.
-        Raises Unwritable.
+        Each counts as an attempt, and nobody else gets that job until it is settled.
+        Mail whose end has come is left for `expired`. Their contents together are at
+        most `size` bytes, but for the first. Mail with `validFor` that ends within
+        `hurry` seconds goes before all other. Raises Unwritable.
         """
 
     async def expired(self, limit: int) -> Sequence[Claim]:
-        """Waiting mail whose end has come; still `Queued`, for `settle` to fail."""
+        """Waiting mail whose end has come; still `Queued`, for `settle` to fail.
+
+        At most `limit`, and fewer where their contents are large. Nothing is changed:
+        who asks again before they are settled gets them again. Raises Unwritable.
+        """
 
     async def settle(
         self, claim: Claim, state: End, reports: Sequence[Job] = ()
     ) -> End | Superseded:
-        """Record how the attempt ended.
+        """Record how the attempt ended; durable when this returns, with one exception.
 
         Reports enter in the same step. Gives the state that it came to: what would
-        wait may be superseded by now. An end that cannot be written is kept, and
+        wait may be superseded by now. A content that no call of its submission needs
+        any more goes, but for that of failed mail. A job whose attempt has ended
+        already, or that was dropped, stays as it is, and no report enters.
+
+        Never raises Unwritable: an end that cannot be written is kept in memory, and
         written when it can be; until then nobody gets that job again.
         """
 
     async def due_now(self) -> None:
-        """Make all waiting mail due, the oldest first."""
+        """Make all waiting mail due, the oldest first. Raises Unwritable.
 
-    def figures(self) -> Figures: ...
+        It may be done in steps, of which those before the failure stay.
+        """
+
+    def figures(self) -> Figures:
+        """How much is in the queue, without a look at the disk."""

@@ -93,7 +93,10 @@ class Change:
 
 @contextmanager
 def open_ledger(path: Path, *, write: bool) -> Iterator[Ledger]:
-    """Open the spool beside its owner. Raises file.Unusable, here and in each use."""
+    """Open the spool beside its owner.
+
+    Raises file.UnusableSpool, here and in each use.
+    """
     connection = file.opened(path, write=write)
     with closing(connection), _told(path):
         yield Ledger(connection)
@@ -188,7 +191,7 @@ class Ledger:
                 changes = self._written(group, change)
                 took = time.monotonic() - began
                 yield from changes
-                # SQLite has no line for its lock: half of the time is the relay's.
+                # SQLite has no line for its lock: for as long again, it is the relay's.
                 time.sleep(took)
 
     def _written(

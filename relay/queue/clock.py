@@ -37,6 +37,7 @@ class Clock:
         self._base = wall() - self.ahead - steady()
 
     def now(self) -> float:
+        """Seconds of this clock; only forward."""
         return self._base + self._steady()
 
     def follow(self) -> float:

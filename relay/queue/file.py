@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 APPLICATION = 0x52656C79  # "Rely": what file(1) and we know the spool by
-PAGE_SIZE = 16_384  # measured: a third of the time of 4 kB pages with mails of 100 kB
+# Large mail is written faster than with SQLite's own 4 kB (docs/performance.md).
+PAGE_SIZE = 16_384
 SHM = 32_768  # bytes of the file beside the spool that even reading needs
 
 LOG_PAGES = 1000
@@ -67,7 +68,7 @@ def owned(path: Path) -> Iterator[None]:
 def connect(path: Path) -> sqlite3.Connection:
     """Open the spool to write, make it when it is missing, and bring it up to date.
 
-    Raises Unusable.
+    Raises UnusableSpool.
     """
     try:
         # SQLite gives its other files the mode of this one.
@@ -90,7 +91,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def opened(path: Path, *, write: bool) -> sqlite3.Connection:
-    """A connection beside the owner's, for the command line. Raises Unusable."""
+    """A connection beside the owner's, for the command line. Raises UnusableSpool."""
     try:
         path.stat()
     except FileNotFoundError:
@@ -186,7 +187,7 @@ def _version(connection: sqlite3.Connection) -> int:
 
 
 def _migrations() -> list[tuple[int, str]]:
-    # By path: importlib.resources would cost 5 ms of the start for its imports.
+    # By path: importlib.resources would lengthen the start by its imports.
     scripts = Path(__file__).with_name("migrations").iterdir()
     return sorted(
         (int(match[1]), script.read_text("utf-8"))

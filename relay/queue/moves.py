@@ -89,20 +89,20 @@ def supersede(connection: sqlite3.Connection, newer: Job, now: float) -> list[Re
         (rows.voids(newer.mail),),
     ).fetchall()
     replaced = []
-    for one in older:
+    for row in older:
         connection.execute(
             "UPDATE job SET state = 'superseded', due = NULL, ended_at = ?,"
             " content = NULL WHERE seq = ? AND state = 'queued'",
-            (now, one["seq"]),
+            (now, row["seq"]),
         )
-        release(connection, one["id"], one["content"])
+        release(connection, row["id"], row["content"])
         replaced.append(
             Replaced(
-                MailId(one["id"]),
-                one["number"],
-                one["usage"],
-                tuple(json.loads(one["recipients"])),
-                Superseded(one["attempts"], now, bool(one["maybe_sent"])),
+                MailId(row["id"]),
+                row["number"],
+                row["usage"],
+                tuple(json.loads(row["recipients"])),
+                Superseded(row["attempts"], now, bool(row["maybe_sent"])),
             )
         )
     return replaced
@@ -158,10 +158,10 @@ def forget(
         " WHERE state = ? AND ended_at <= ? ORDER BY ended_at LIMIT ?",
         (state, before, limit),
     ).fetchall()
-    for one in old:
-        connection.execute("DELETE FROM job WHERE seq = ?", (one["seq"],))
-        if one["content"] is not None:
-            release(connection, one["id"], one["content"])
+    for row in old:
+        connection.execute("DELETE FROM job WHERE seq = ?", (row["seq"],))
+        if row["content"] is not None:
+            release(connection, row["id"], row["content"])
     return len(old)
 
 

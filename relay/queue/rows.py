@@ -126,18 +126,20 @@ def voids(mail: Mail) -> str:
     return "\n".join([mail.choice.usage, *sorted(addresses)])
 
 
-def text(one: Reply | None) -> str | None:
-    return None if one is None else str(one)
+def text(said: Reply | None) -> str | None:
+    """A reply as its column keeps it."""
+    return None if said is None else str(said)
 
 
 def reply(said: str | None) -> Reply | None:
+    """The reply of a column; None: there is none."""
     found = _REPLY.fullmatch(said) if said else None
     return Reply(int(found[1]), found[2], found[3]) if found else None
 
 
 def _set(value: Any, default: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
     """The fields of a dataclass that differ from its default."""
-    names = [one.name for one in fields(value)]
+    names = [field.name for field in fields(value)]
     return {
         name: getattr(value, name)
         for name in names

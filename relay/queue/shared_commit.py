@@ -1,4 +1,4 @@
-"""Shared commits: all that asks to be written while a commit runs shares the next.
+"""The thread that writes: all that asks while a commit runs shares the next commit.
 
 Under load one fsync serves many mails, and a lone mail still waits for nobody.
 """

@@ -32,7 +32,7 @@ async def open_spool(
 ) -> AsyncIterator[SqliteQueue]:
     """Own the spool, and take back what was being sent when its last owner ended.
 
-    Raises file.Unusable before anything is changed.
+    Raises file.UnusableSpool before anything is changed.
     """
     with file.owned(path):
         connection = await asyncio.to_thread(file.connect, path)
@@ -175,12 +175,12 @@ class SqliteQueue:
             (now, now, limit),
         )
         chosen: dict[int, int] = {}
-        for one in [*hurried, *line]:
+        for found in [*hurried, *line]:
             if len(chosen) == limit:
                 break
-            if chosen and sum(chosen.values()) + one["size"] > size:
+            if chosen and sum(chosen.values()) + found["size"] > size:
                 break
-            chosen[one["seq"]] = one["size"]
+            chosen[found["seq"]] = found["size"]
         claims = []
         for seq in chosen:
             job = rows.job(_row(connection, seq))
@@ -223,12 +223,12 @@ class SqliteQueue:
             ).fetchall()
             claims: list[Claim] = []
             size = 0
-            for one in over:
-                row = _row(connection, one["seq"])
+            for (seq,) in over:
+                row = _row(connection, seq)
                 size += row["size"]
                 if claims and size > EXPIRED_AT_ONCE:
                     break
-                claims.append(Claim(rows.job(row), one["seq"]))
+                claims.append(Claim(rows.job(row), seq))
             return claims
 
         claims = await self._store.write(read)

@@ -51,7 +51,7 @@ class Credentials(AioCredentials):  # type: ignore[misc] # the SDK has no types
     def at_hand(self) -> ReadOnlyCredentials | None:
         """Give what was given last, where nobody need be asked; None: ask.
 
-        It saves the clock that asking needs, 9 us of each call (measured).
+        It saves each call the clock that asking needs.
         """
         source = self._source
         if source is None or (
@@ -87,14 +87,14 @@ class Credentials(AioCredentials):  # type: ignore[misc] # the SDK has no types
 
 
 def credentials_for(
-    access: ClientSettings, session: AioSession, *, region: str
+    settings: ClientSettings, session: AioSession, *, region: str
 ) -> Credentials:
     """Choose: keys, or the default chain; and a role assumed with them."""
 
     async def base() -> AioCredentials | None:
-        if access.access_key_id:
+        if settings.access_key_id:
             return AioCredentials(
-                access.access_key_id, access.access_key_secret, method="settings"
+                settings.access_key_id, settings.access_key_secret, method="settings"
             )
         # A new chain each time: it keeps what it found once.
         resolver = create_credential_resolver(session, region_name=region)
@@ -109,13 +109,13 @@ def credentials_for(
                 session.create_client,
                 region_name=region,
                 config=AioConfig(
-                    connect_timeout=access.connect_timeout,
-                    read_timeout=access.attempt_timeout,
+                    connect_timeout=settings.connect_timeout,
+                    read_timeout=settings.attempt_timeout,
                     retries={"total_max_attempts": 2, "mode": "standard"},
                 ),
             ),
             source_credentials=source,
-            role_arn=access.role_arn,
+            role_arn=settings.role_arn,
             extra_args={"RoleSessionName": "ses-relay"},
         )
         # Refreshes itself before the role's credentials expire.
@@ -123,4 +123,4 @@ def credentials_for(
             fetcher.fetch_credentials, "assumed role"
         )
 
-    return Credentials(assumed if access.role_arn else base)
+    return Credentials(assumed if settings.role_arn else base)

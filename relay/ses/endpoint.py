@@ -20,7 +20,7 @@ from botocore.utils import get_environ_proxies
 from relay.model.mail import ListManagement, Mail, SendOptions
 from relay.model.submission import Envelope
 from relay.ses.body import Payload
-from relay.ses.http.pool import Server
+from relay.ses.http.pool import Peer
 from relay.ses.parameters import RequestSettings, request_for
 from relay.ses.read_answer import UNREADABLE, named
 from relay.ses.sdk_client import Connection
@@ -46,9 +46,9 @@ class Detour(Exception):  # noqa: N818 - a statement about the settings
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The server to connect to, and what its requests say and are signed for."""
+    """Whom to connect to, and what its requests say and are signed for."""
 
-    server: Server
+    peer: Peer
     target: Target
 
 
@@ -100,7 +100,7 @@ async def find(connection: Connection) -> Route:
     port = parts.port or usual
     shown = f"[{host}]" if ":" in host else host
     return Route(
-        Server(host, port, _tls(connection) if secure else None),
+        Peer(host, port, _tls(connection) if secure else None),
         Target(
             host=shown if port == usual else f"{shown}:{port}",
             path=parts.path,

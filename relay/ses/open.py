@@ -1,4 +1,4 @@
-"""The way to SES, opened once for the life of the process: direct where it can be."""
+"""Opens the way to SES, once for the life of the process: direct where it can be."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from relay.ses.parameters import RequestSettings
 from relay.ses.quota import SesAccount
 from relay.ses.sdk_client import connect
 from relay.ses.send import DirectTransport
-from relay.ses.send_by_sdk import PlainTransport
+from relay.ses.send_by_sdk import SdkTransport
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,34 +29,34 @@ class Ses:
 
 @asynccontextmanager
 async def open_ses(
-    access: ClientSettings, *, settings: RequestSettings
+    client: ClientSettings, *, settings: RequestSettings
 ) -> AsyncIterator[Ses]:
     """Open the transport.
 
-    Asks nobody: a network that is away is no reason not to start. Raises Unusable.
+    Asks nobody: a network that is away is no reason not to start. Raises CannotOpen.
     """
-    async with connect(access) as connection:
-        account = SesAccount(connection, timeout=access.attempt_timeout)
+    async with connect(client) as connection:
+        account = SesAccount(connection, timeout=client.attempt_timeout)
         try:
             way = await endpoint.find(connection)
         except endpoint.Detour as detour:
             log.line(logging.INFO, "ses", by="the SDK's client", why=str(detour))
-            plain = PlainTransport(
-                connection, settings=settings, attempt_timeout=access.attempt_timeout
+            by_sdk = SdkTransport(
+                connection, settings=settings, attempt_timeout=client.attempt_timeout
             )
-            yield Ses(plain, account)
+            yield Ses(by_sdk, account)
             return
         pool = Pool(
-            way.server,
-            limit=access.concurrency,
-            connect_timeout=access.connect_timeout,
+            way.peer,
+            limit=client.concurrency,
+            connect_timeout=client.connect_timeout,
         )
         direct = DirectTransport(
             connection,
             way.target,
             pool,
             settings=settings,
-            attempt_timeout=access.attempt_timeout,
+            attempt_timeout=client.attempt_timeout,
         )
         try:
             yield Ses(direct, account)

@@ -38,9 +38,9 @@ class Connection:
 
 @asynccontextmanager
 async def connect(
-    access: ClientSettings, *, attempts: int = 1
+    settings: ClientSettings, *, attempts: int = 1
 ) -> AsyncIterator[Connection]:
-    """Make a client of the settings and of AWS' own; raises Unusable."""
+    """Make a client of the settings and of AWS' own; raises CannotOpen."""
     # What the SDK would log about credentials (with a traceback), we say in a line.
     for name in ("botocore", "aiobotocore"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -48,30 +48,30 @@ async def connect(
     async with AsyncExitStack() as stack:
         try:
             session.get_component("data_loader").file_loader = LeanLoader()
-            region = _region(session, access.region)
+            region = _region(session, settings.region)
             authorities = _authorities(session)
-            credentials = credentials_for(access, session, region=region)
+            credentials = credentials_for(settings, session, region=region)
             # The SDK asks this component when it makes the client.
             session.register_component("credential_provider", _Provider(credentials))
             client = await stack.enter_async_context(
                 session.create_client(
                     "sesv2",
                     region_name=region,
-                    endpoint_url=access.endpoint_url or None,
+                    endpoint_url=settings.endpoint_url or None,
                     config=AioConfig(
-                        connect_timeout=access.connect_timeout,
+                        connect_timeout=settings.connect_timeout,
                         # One clock per attempt, and that is the transport's: the
                         # SDK's would run while a large mail is still going out.
                         read_timeout=None,
-                        max_pool_connections=access.concurrency,
+                        max_pool_connections=settings.concurrency,
                         retries={"total_max_attempts": attempts, "mode": "standard"},
                     ),
                 )
             )
         except (BotoCoreError, ValueError) as error:
             own = (
-                ("ses.region", access.region),
-                ("ses.endpointUrl", access.endpoint_url),
+                ("ses.region", settings.region),
+                ("ses.endpointUrl", settings.endpoint_url),
             )
             given = [f"{name} = {value!r}" for name, value in own if value]
             raise CannotOpen(

@@ -1,4 +1,4 @@
-"""The SDK's data files without what nobody here reads: 7 MB of memory (measured).
+"""The SDK's data files, read without what nobody here asks for, to save memory.
 
 Its list of endpoints has those of 300 services, SES' model 116 operations with a page
 of text for each, all of it in OrderedDicts that live as long as the client.
@@ -34,10 +34,10 @@ class LeanLoader(JSONFileLoader):  # type: ignore[misc] # the SDK has no types
 
 
 def read_ahead() -> None:
-    """Read the list of endpoints and SES' model, which take 5 MB until they are cut.
+    """Read the list of endpoints and SES' model, which are large until they are cut.
 
     Before the SDK is imported, which then fills what became free; and not on the event
-    loop, which would stand still for 50 ms (measured).
+    loop, which would stand still meanwhile.
     """
     loader = create_loader()
     loader.file_loader = LeanLoader()

@@ -31,7 +31,7 @@ _PLACE = secrets.token_bytes(24)  # stands for it in what the SDK serialises
 _PIECE = 3 << 18  # a multiple of 3: base64 of the pieces is base64 of the whole
 
 
-class PlainTransport:
+class SdkTransport:
     """Sends each mail by one call of the SDK's client."""
 
     def __init__(
@@ -88,8 +88,8 @@ def _put_content(params: dict[str, Any], **_: object) -> None:
     """Put a large content in its place in the request, before that is signed.
 
     The SDK alone makes four copies of it, as bytes and as text, and holds the loop
-    for 0.3 s with 30 MB (measured). This makes one; and what can be read in pieces
-    aiohttp writes in pieces, which lets the loop breathe.
+    meanwhile. This makes one; and what can be read in pieces aiohttp writes in
+    pieces, which lets the loop breathe.
     """
     content = _large_content.get()
     if content is None:

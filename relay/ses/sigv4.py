@@ -54,7 +54,7 @@ class _Today:
     keys: Keys
     scope: str
     # HMAC (RFC 2104) with the key already in both of its hashes: for a short text
-    # half of the price (measured).
+    # to hash the key is as much work as to hash the text.
     inner: _Hash = field(repr=False)
     outer: _Hash = field(repr=False)
 

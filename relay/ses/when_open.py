@@ -1,4 +1,4 @@
-"""A way to SES that opens while the relay takes mail already."""
+"""SES for mail that may come before the way to it is open."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from relay.model.outcome import Outcome
 from relay.model.submission import MailId
 
 
-class Way(Protocol):
+class OpenSes(Protocol):
     """Who sends, and who knows the account."""
 
     @property
@@ -22,41 +22,41 @@ class Way(Protocol):
     def account(self) -> QuotaSource: ...
 
 
-class Opening:
+class SesWhenOpen:
     """A transport whose mail waits until the way to SES is open.
 
     The SDK takes longer to import than all else together, and no client should wait
-    for it to be greeted. `opened` opens the way for the life of the process.
+    for it to be greeted. `open_ses` opens the way for the life of the process.
     """
 
     name = "ses"
 
     def __init__(
-        self, opened: Callable[[], Awaitable[Way]], *, on_open: Callable[[], None]
+        self, open_ses: Callable[[], Awaitable[OpenSes]], *, on_open: Callable[[], None]
     ) -> None:
-        self._opened = opened
+        self._open_ses = open_ses
         self._on_open = on_open
-        self._way: asyncio.Future[Way] = asyncio.get_running_loop().create_future()
+        self._ses: asyncio.Future[OpenSes] = asyncio.get_running_loop().create_future()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Open the way; whatever that raises ends the relay."""
-        self._way.set_result(await self._opened())
+        self._ses.set_result(await self._open_ses())
         self._on_open()
         await stopping.wait()
 
     @property
     def is_open(self) -> bool:
-        return self._way.done()
+        return self._ses.done()
 
     async def send(self, mail: Mail, mail_id: MailId) -> Outcome:
         """Try once, as soon as that can be."""
-        way = self._way.result() if self._way.done() else await self._wait()
-        return await way.transport.send(mail, mail_id)
+        ses = self._ses.result() if self._ses.done() else await self._wait()
+        return await ses.transport.send(mail, mail_id)
 
     async def quota(self) -> Quota:
         """The account's quota, as GetAccount says it. Raises Unanswered."""
         return await (await self._wait()).account.quota()
 
-    async def _wait(self) -> Way:
+    async def _wait(self) -> OpenSes:
         # Shielded: who gives up waiting must not end it for the others.
-        return await asyncio.shield(self._way)
+        return await asyncio.shield(self._ses)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from relay import log
 from relay.smtp.tls import reason
 
-if TYPE_CHECKING:  # a tenth of a second, for who asks for what needs it
+if TYPE_CHECKING:  # slow to import, for who asks for what needs it
     from cryptography import x509
 
 _VALID = timedelta(days=365)
@@ -155,7 +155,7 @@ def _made(hostname: str) -> tuple[ssl.SSLContext, str]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hostname[:64])])
     now = datetime.now(UTC)
-    names = [_alternative(one) for one in dict.fromkeys((hostname, *_NAMES))]
+    names = [_alternative(host) for host in dict.fromkeys((hostname, *_NAMES))]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -1,6 +1,6 @@
-"""One SMTP dialog (RFC 5321): commands in, replies out, mail handed to `accept`.
+"""Where an SMTP command is answered (RFC 5321), and mail handed to `accept`.
 
-Begins with the greeting; the connection before and after it is the session's.
+One dialog, from the greeting on; the connection before and after it is the session's.
 """
 
 from __future__ import annotations
@@ -9,49 +9,21 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
 
-from relay.content import address
 from relay.model.replies import NO_ROOM, SHUTTING_DOWN
 from relay.model.reply import Reply
 from relay.model.submission import Envelope, Submission, new_id
-from relay.smtp import auth, mail_and_rcpt, replies
-from relay.smtp.data import Data
+from relay.smtp import mail_and_rcpt, replies
 from relay.smtp.listener_settings import ListenerSettings
+from relay.smtp.login import Log, Login
 from relay.smtp.memory import Share
 from relay.smtp.wire import Wire
 
-if TYPE_CHECKING:  # only listeners with users want it, and what it imports
-    from relay.smtp.logins import User
-
 COMMAND_LENGTH = 2048
 REFUSED_COMMANDS = 20
-FAILED_LOGINS = 5
 HANDSHAKE_SECONDS = 30.0  # or `limits.timeout` where that is shorter
 
-# What the log tells as well: limits, and what an operator will be asked about.
-_LOGGED = frozenset(
-    {
-        NO_ROOM,
-        replies.TOO_LARGE,
-        replies.LINE_TOO_LONG,
-        replies.TOO_MANY_RECIPIENTS,
-        replies.TOO_LONG,
-        replies.TOO_OFTEN,
-        replies.TOO_MANY_REFUSED,
-        replies.TOO_MANY_LOGINS,
-        replies.NOT_YOUR_SENDER,
-        replies.NOT_HTTP,
-    }
-)
-
 _HTTP = re.compile(rb"[A-Z]{3,10} \S+ HTTP/\d")
-
-
-class Log(Protocol):
-    """Writes a line that names the client."""
-
-    def __call__(self, level: int, event: str, /, **fields: object) -> None: ...
 
 
 class Dialog:
@@ -71,8 +43,9 @@ class Dialog:
         self._peer = peer
         self._has_left = has_left
         self._log = log
+        self._login = Login(service, wire, peer=peer, log=log)
         self._closing = False
-        self._refused = self._failed_logins = 0
+        self._refused = 0
         self._told: set[Reply] = set()
         self._refusal: Reply | None = None  # of a command that was looked at at once
         self._account: Share | None = None  # of the mail that is coming in
@@ -80,14 +53,15 @@ class Dialog:
 
     def _forget_client(self) -> None:
         """Forget all that the client said, as before its first command."""
-        self._greeted = self._extended = self._logged_in = False
-        self._user: User | None = None
+        self._greeted = self._extended = False
+        self._login.forget()
         self._start_over()
 
     @property
     def user(self) -> str:
         """Who has logged in."""
-        return self._user.name if self._user else ""
+        user = self._login.user
+        return user.name if user else ""
 
     @property
     def idle(self) -> bool:
@@ -150,7 +124,7 @@ class Dialog:
                 if self._refused >= REFUSED_COMMANDS:
                     reply = replies.TOO_MANY_REFUSED
                 self._refused += 1
-            if reply in _LOGGED and reply not in self._told:
+            if reply in replies.LOGGED and reply not in self._told:
                 self._told.add(reply)  # once in a session: a client may go on for ever
                 self._log(logging.WARNING, "command refused", reply=str(reply))
             if reply.code == 421:
@@ -179,7 +153,9 @@ class Dialog:
             case b"HELP":
                 return Reply(214, "0.0", "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY QUIT")
             case b"AUTH":
-                return await self._auth(argument)
+                return await self._login.answer(
+                    argument, extended=self._extended, in_mail=not self.idle
+                )
             case b"STARTTLS":
                 return await self._starttls(argument)
             case b"EXPN" | b"TURN" | b"ETRN" | b"BDAT":
@@ -206,7 +182,7 @@ class Dialog:
         ]
         if self._service.starttls and not self._wire.tls:
             offers.append("STARTTLS")
-        if self._may_log_in() and not self._logged_in:
+        if self._login.offered:
             offers.append("AUTH PLAIN LOGIN")
         lines = [f"250-{offer}" for offer in offers[:-1]]
         return "\r\n".join([*lines, f"250 {offers[-1]}"])
@@ -240,58 +216,6 @@ class Dialog:
         self._forget_client()  # RFC 3207 section 4.2
         return None
 
-    def _may_log_in(self) -> bool:
-        """Tell whether AUTH is offered as things stand."""
-        service = self._service
-        if service.auth == "off" or self._wire.tls:
-            return service.auth != "off"
-        # `any` is for loopback alone, and its passwords open nothing.
-        return not service.require_tls and (
-            service.insecure_auth or service.auth == "any"
-        )
-
-    async def _auth(self, argument: str) -> Reply:
-        if self._service.auth == "off":
-            return replies.NOT_OFFERED
-        if not self._extended:
-            return replies.EHLO_FIRST
-        if self._logged_in:
-            return replies.LOGGED_IN_ALREADY
-        if self._sender is not None:
-            return replies.NOT_IN_MAIL
-        if not argument:
-            return replies.BAD_PARAMETER
-        if not self._may_log_in():
-            return replies.LOGIN_NEEDS_TLS
-        try:
-            given = await auth.credentials(self._ask, argument)
-        except auth.Ended as ended:
-            return ended.reply
-        return await self._log_in(given)
-
-    async def _ask(self, challenge: str) -> bytes | None:
-        await self._wire.reply(challenge)
-        return await self._wire.command(auth.RESPONSE_LENGTH)
-
-    async def _log_in(self, given: auth.Credentials) -> Reply:
-        logins = self._service.logins
-        if self._service.auth != "any" and logins is not None:
-            try:
-                self._user = await logins.check(given, self._peer)
-            except MemoryError:
-                self._log(logging.ERROR, "no memory to compare a password")
-                return replies.NO_LOGIN_NOW
-            if self._user is None:
-                # An unknown name may be a password in the wrong field.
-                known = given.name if logins.knows(given.name) else ""
-                self._log(logging.WARNING, "login failed", name=known)
-                self._failed_logins += 1
-                too_many = self._failed_logins >= FAILED_LOGINS
-                return replies.TOO_MANY_LOGINS if too_many else replies.WRONG_LOGIN
-        self._logged_in = True
-        self._log(logging.DEBUG, "logged in")
-        return replies.LOGGED_IN
-
     def _start_over(self) -> None:
         self._sender: str | None = None  # "" is the null sender
         self._recipients: dict[str, str] = {}
@@ -304,85 +228,46 @@ class Dialog:
             return replies.EHLO_FIRST
         if self._service.require_tls and not self._wire.tls:
             return replies.TLS_FIRST
-        if self._service.auth == "required" and not self._logged_in:
+        if self._service.auth == "required" and not self._login.done:
             return replies.LOGIN_FIRST
         if self._sender is not None:
             return replies.NESTED_MAIL
         try:
             given = mail_and_rcpt.parse(argument, "FROM:")
-        except mail_and_rcpt.BadPath:
-            return replies.BAD_SENDER
-        except mail_and_rcpt.BadParameter:
-            return replies.BAD_PARAMETER
-        if refusal := self._parameters(given.parameters):
-            return refusal
-        sender = given.address
-        if sender and not sender.isascii():
-            try:
-                sender = address.with_ascii_domain(sender)
-            except address.NonAsciiLocalPart:
-                return replies.NO_SMTPUTF8
-            except ValueError:
-                return replies.BAD_SENDER
-        if sender and not address.is_sender(sender):
-            return replies.BAD_SENDER
-        user = self._user
+            declared = self._declared_size(given) if given.parameters else 0
+            sender = mail_and_rcpt.sender(given.address)
+        except mail_and_rcpt.Unfit as unfit:
+            return unfit.reply
+        user = self._login.user
         if user is not None and not user.senders.allow(sender):
             return replies.NOT_YOUR_SENDER
-        if not self._in_time(user):
+        if not self._service.doorkeeper.lets_begin(
+            self._peer, self.user, now=time.monotonic()
+        ):
             return replies.TOO_OFTEN
-        self._sender = sender
+        self._sender, self._declared = sender, declared
         return replies.SENDER_OK
 
-    def _in_time(self, user: User | None) -> bool:
-        """Count the mail for its client and its user; False: they had their number."""
-        keys = [f"client {self._peer}"]
-        if user is not None:
-            keys.append(f"user {user.name}")
-        return self._service.doorkeeper.rate.let_in(keys, now=time.monotonic())
-
-    def _parameters(self, parameters: dict[str, str | None]) -> Reply | None:
-        """Check MAIL's parameters: just those that EHLO offers, and AUTH."""
-        limits = self._service.limits
-        for name, value in parameters.items():
-            if not self._extended:
-                return replies.UNKNOWN_PARAMETER
-            match name:
-                case "SIZE":
-                    if value is None or not (value.isdecimal() and len(value) <= 20):
-                        return replies.BAD_PARAMETER
-                    if int(value) > limits.message_size:
-                        return replies.TOO_LARGE
-                    if not self._service.doorkeeper.memory.has_room(int(value)):
-                        return NO_ROOM
-                    self._declared = int(value)
-                case "BODY":
-                    if value is None or value.upper() not in ("7BIT", "8BITMIME"):
-                        return replies.BAD_PARAMETER
-                case "AUTH":  # RFC 4954 section 5: taken, and not believed
-                    if value is None:
-                        return replies.BAD_PARAMETER
-                case _:
-                    return replies.UNKNOWN_PARAMETER
-        return None
+    def _declared_size(self, given: mail_and_rcpt.Path) -> int:
+        """What SIZE says among the parameters of MAIL. Raises Unfit."""
+        if not self._extended:
+            raise mail_and_rcpt.Unfit(replies.UNKNOWN_PARAMETER)
+        return mail_and_rcpt.declared_size(
+            given.parameters,
+            limit=self._service.limits.message_size,
+            memory=self._service.doorkeeper.memory,
+        )
 
     def _rcpt(self, argument: str) -> Reply:
         if self._sender is None:
             return replies.MAIL_FIRST if self._greeted else replies.EHLO_FIRST
         try:
             given = mail_and_rcpt.parse(argument, "TO:")
-        except mail_and_rcpt.BadPath:
-            return replies.BAD_RECIPIENT
-        except mail_and_rcpt.BadParameter:
-            return replies.BAD_PARAMETER
-        if given.parameters:
-            return replies.UNKNOWN_PARAMETER
-        try:
-            recipient = address.check(given.address)
-        except address.NonAsciiLocalPart:
-            return replies.NO_SMTPUTF8
-        except ValueError:
-            return replies.BAD_RECIPIENT
+            if given.parameters:
+                return replies.UNKNOWN_PARAMETER
+            recipient = mail_and_rcpt.recipient(given.address)
+        except mail_and_rcpt.Unfit as unfit:
+            return unfit.reply
         local, _, domain = recipient.rpartition("@")
         key = f"{local}@{domain.lower()}"
         if key not in self._recipients:
@@ -411,7 +296,7 @@ class Dialog:
     async def _take_mail(self) -> Reply:
         data = await self._wire.data()
         try:
-            if (reply := _fault(data)) is None:
+            if (reply := data.refusal) is None:
                 submission = self._submission(data.content)
                 del data  # the mail may be made anew; nobody holds the old one then
                 reply = await self._service.accept(submission, self._has_left)
@@ -426,6 +311,7 @@ class Dialog:
             self._account = None
 
     def _submission(self, content: bytes) -> Submission:
+        user = self._login.user
         return Submission(
             id=new_id(),
             envelope=Envelope(self._sender or None, tuple(self._recipients.values())),
@@ -433,7 +319,7 @@ class Dialog:
             peer=self._peer,
             received_at=time.time(),
             listener=self._service.name,
-            usage=(self._user and self._user.usage) or self._service.usage,
+            usage=(user and user.usage) or self._service.usage,
             user=self.user,
         )
 
@@ -443,11 +329,3 @@ def _taken_apart(line: bytes) -> tuple[bytes, str]:
     verb, _, rest = line.strip().partition(b" ")
     # surrogateescape: what is not UTF-8 is no address, and is found there.
     return verb.upper(), rest.decode("utf-8", "surrogateescape").strip()
-
-
-def _fault(data: Data) -> Reply | None:
-    if data.too_large:
-        return replies.TOO_LARGE
-    if data.line_too_long:
-        return replies.LINE_TOO_LONG
-    return NO_ROOM if data.no_room else None

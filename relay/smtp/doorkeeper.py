@@ -25,7 +25,7 @@ class Limits(NamedTuple):
 
 
 class Doorkeeper:
-    """Counts the sessions of all listeners together, and what they hold in memory.
+    """Counts the sessions of all listeners together, their mail, and its memory.
 
     `per_client`: connections of one address; 0 for no limit of its own.
     """
@@ -45,6 +45,13 @@ class Doorkeeper:
         self.open = 0
         self.refusing = 0  # who shake hands only to be refused
         self.clients: Counter[str] = Counter()
+
+    def lets_begin(self, peer: str, user: str, *, now: float) -> bool:
+        """Count a mail for its client and its user; False: they had their number."""
+        keys = [f"client {peer}"]
+        if user:
+            keys.append(f"user {user}")
+        return self.rate.let_in(keys, now=now)
 
 
 class Visit:

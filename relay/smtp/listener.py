@@ -27,10 +27,10 @@ class Listener:
         servers = [
             await loop.create_server(
                 lambda: Session(self._service, self._sessions, loop=loop),
-                sock=one,
+                sock=listening,
                 backlog=BACKLOG,
             )
-            for one in self._sockets
+            for listening in self._sockets
         ]
         try:
             await stopping.wait()

@@ -1,4 +1,4 @@
-"""What all sessions of one listener share."""
+"""The settings of one listener, and what else all its sessions share."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from relay import password
 from relay.smtp.auth import Credentials
 from relay.smtp.senders import Senders
 
-# A comparison keeps a core busy and takes 19 MB, so just these run at once.
+# A comparison keeps a core busy and takes what memory its hash asks for, so just
+# these run at once.
 HASHES_AT_ONCE = 2
 # A success is remembered under a key that only this process has, so that an app
 # with a connection for each mail pays once.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from relay.model.replies import NO_ROOM
 from relay.model.reply import Reply
 
 OK = Reply(250, "0.0", "Ok")
@@ -55,3 +56,19 @@ CANCELLED = Reply(501, "7.0", "Authentication cancelled")
 BAD_RESPONSE = Reply(501, "5.2", "Cannot decode the response")
 RESPONSE_TOO_LONG = Reply(500, "5.6", "Authentication exchange line is too long")
 NO_MECHANISM = Reply(504, "5.4", "Unrecognized authentication mechanism")
+
+# What the log tells as well: limits, and what an operator will be asked about.
+LOGGED = frozenset(
+    {
+        NO_ROOM,
+        TOO_LARGE,
+        LINE_TOO_LONG,
+        TOO_MANY_RECIPIENTS,
+        TOO_LONG,
+        TOO_OFTEN,
+        TOO_MANY_REFUSED,
+        TOO_MANY_LOGINS,
+        NOT_YOUR_SENDER,
+        NOT_HTTP,
+    }
+)

@@ -86,9 +86,9 @@ def notify(state: str) -> None:
     if not where:
         return
     name = "\0" + where[1:] if where.startswith("@") else where
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         try:
-            one.connect(name)
-            one.sendall(state.encode())
+            sock.connect(name)
+            sock.sendall(state.encode())
         except OSError:
             pass  # nobody listens any more; not the relay's business

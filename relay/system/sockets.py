@@ -32,7 +32,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
     """
     name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        # As bytes: a text goes through the codec of IDNA, whose tables take 2 ms.
+        # As bytes: a text goes through the codec of IDNA, which has tables to import.
         name_or_none = host.encode() if host.isascii() else host
         found = socket.getaddrinfo(
             name_or_none or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -82,33 +82,34 @@ def _bind_all(
 
 def _bind_one(family: int, where: Address) -> socket.socket:
     # asyncio turns Nagle's algorithm off only where a socket names its protocol, and
-    # a client's has it from this one. Measured: 40 ms more for a greeting in TLS.
-    one = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    # a client's has it from this one. Else a greeting in TLS waits for the client's
+    # delayed acknowledgement.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        one.bind(where)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(where)
         # Listening, not only binding, tells that the port is taken.
-        one.listen(BACKLOG)
+        sock.listen(BACKLOG)
     except BaseException:
-        one.close()
+        sock.close()
         raise
-    return one
+    return sock
 
 
-def listens(one: socket.socket) -> bool:
-    """Tell whether clients can still connect to `one`."""
+def listens(sock: socket.socket) -> bool:
+    """Tell whether clients can still connect to `sock`."""
     try:
-        return bool(one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
     except OSError:  # closed
         return False
 
 
-def shown(one: socket.socket) -> str:
-    """The address that `one` is bound to, as an operator writes it; "" when closed."""
+def shown(sock: socket.socket) -> str:
+    """The address that `sock` is bound to, as an operator writes it; "" when closed."""
     try:
-        host, port, *_ = one.getsockname()
+        host, port, *_ = sock.getsockname()
     except OSError:
         return ""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

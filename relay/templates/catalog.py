@@ -58,7 +58,9 @@ class Templates:
     def all(self) -> tuple[Template, ...]:
         """Every template, by usage in the order of the settings."""
         return tuple(
-            one for locales in self._by_usage.values() for one in locales.values()
+            template
+            for locales in self._by_usage.values()
+            for template in locales.values()
         )
 
     def choose(self, usage: str, locale: str) -> Template:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from relay.content.encoded_words import ascii_field
+from relay.content.ascii_field import ascii_field
 from relay.content.header import Field, ended
 from relay.content.mime_parts import Part
 from relay.content.new_field import folded, unstructured
@@ -127,10 +127,10 @@ def compose(
 def _recipients(original: Original) -> list[bytes]:
     pieces = []
     for name in ("to", "cc"):
-        one = original.first.get(name)
+        field = original.first.get(name)
         # An empty one says nothing, and SES refuses it.
-        if one and one.raw.partition(b":")[2].strip(b" \t\r\n"):
-            pieces.append(ascii_field(one).raw)
+        if field and field.raw.partition(b":")[2].strip(b" \t\r\n"):
+            pieces.append(ascii_field(field).raw)
     if pieces:
         return pieces
     recipients = original.envelope.recipients
@@ -140,15 +140,15 @@ def _recipients(original: Original) -> list[bytes]:
 
 def _kept(original: Original, *, without_sender: bool) -> list[bytes]:
     kept: list[bytes] = []
-    for one in original.fields:
-        key = one.name.lower()
+    for field in original.fields:
+        key = field.name.lower()
         if not key or key in _GONE or key.startswith(_GONE_PREFIXES):
             continue
-        if key in ONCE and original.first[key] is not one:
+        if key in ONCE and original.first[key] is not field:
             continue
         if key == "sender" and without_sender:
             continue
-        kept.append(one.raw if one.raw.isascii() else ascii_field(one).raw)
+        kept.append(field.raw if field.raw.isascii() else ascii_field(field).raw)
     return kept
 
 
@@ -157,9 +157,9 @@ def _raw(part: Part) -> list[bytes]:
     safe = safe_part(part)
     fields = safe.fields
     if part.depth == 0:  # the mail is the attachment; its header is not
-        fields = tuple(one for one in fields if one.key.startswith("content-"))
+        fields = tuple(field for field in fields if field.key.startswith("content-"))
     # Not a line end more: the one before the delimiter is the delimiter's.
-    return [*(ended(one).raw for one in fields), b"\r\n", safe.body]
+    return [*(ended(field).raw for field in fields), b"\r\n", safe.body]
 
 
 def _multipart(subtype: bytes, parts: Sequence[Sequence[bytes]]) -> list[bytes]:

@@ -147,7 +147,7 @@ class Values:
         given = self._variables
         filled = list(compiled.blank)
         for place, variable, key in compiled.places:
-            # Measured: a text that is given takes a third of the time this way.
+            # Without a call for a text that is given, as most are.
             value = given.get(key) if key else None
             if not isinstance(value, str):
                 value = self._value(variable)

@@ -33,7 +33,7 @@ from relay.templates.placeholder import (
     Variable,
     compile_text,
 )
-from relay.templates.prepared_part import Stencil
+from relay.templates.prepared_part import PreparedPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def _text_of(html: Text) -> Text:
     """
     # A noncharacter that the template does not hold: it stands for nothing else.
     spare = (chr(code) for code in range(0xFDD0, 0xFDF0))
-    mark = next((one for one in spare if one not in html.fixed), "\ufdd0")
+    mark = next((letter for letter in spare if letter not in html.fixed), "\ufdd0")
     variables = [variable for _, variable, _ in html.places]
     numbers = iter(range(len(variables)))
     marked = "".join(
@@ -86,10 +86,10 @@ def _text_of(html: Text) -> Text:
     pieces: list[str | Variable] = []
     for index, part in enumerate(plain.from_html(marked).split(mark)):
         if index % 2 and part.isdecimal() and int(part) < len(variables):
-            one = variables[int(part)]
-            if one.name == "message.html":
-                one = Variable("message.text", one.raw, one.whole)
-            pieces.append(one)
+            variable = variables[int(part)]
+            if variable.name == "message.html":
+                variable = Variable("message.text", variable.raw, variable.whole)
+            pieces.append(variable)
         else:
             pieces.append(part)
     return Text(tuple(piece for piece in pieces if piece != ""))
@@ -100,7 +100,7 @@ def _same(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    # Codes and most names hold nothing to escape: a quarter of the time then.
+    # Codes and most names hold nothing to escape, which this sees sooner.
     return text if text.isalnum() else escape(text)
 
 
@@ -144,8 +144,10 @@ class Template:
         else:
             # Made once, with the variables still in it: what they bring is text.
             self._text = _text_of(content)
-        self._text_part = Stencil(self._text, "plain")
-        self._html_part = None if self._html is None else Stencil(self._html, "html")
+        self._text_part = PreparedPart(self._text, "plain")
+        self._html_part = (
+            None if self._html is None else PreparedPart(self._html, "html")
+        )
         self._wraps_html = self._html is not None and self._html.uses("message.html")
         self.errors, self.warnings = problems.errors, problems.warnings
 

@@ -62,8 +62,12 @@ def shown(captured: Captured) -> dict[str, Any]:
         "links": preview.links,
         "headers": [[name, value] for name, value in preview.fields],
         "attachments": [
-            {"name": one.name, "type": one.type, "size": one.size}
-            for one in preview.attachments
+            {
+                "name": attachment.name,
+                "type": attachment.type,
+                "size": attachment.size,
+            }
+            for attachment in preview.attachments
         ],
         "remote": preview.remote,
     }
@@ -100,18 +104,18 @@ class CapturedMails:
             raise web.HTTPForbidden(reason=NOT_KEPT)
         return self._inbox
 
-    def _one(self, request: web.Request) -> Captured:
+    def _asked(self, request: web.Request) -> Captured:
         captured = self._kept().get(request.match_info["id"])
         if captured is None:
             raise web.HTTPNotFound(reason="Its content is not kept, or no longer")
         return captured
 
     async def _content(self, request: web.Request) -> web.Response:
-        found = self._one(request)
+        found = self._asked(request)
         return web.json_response(await asyncio.to_thread(shown, found))
 
     async def _raw(self, request: web.Request) -> web.Response:
-        captured = self._one(request)
+        captured = self._asked(request)
         name = f'attachment; filename="{captured.id}.eml"'
         return web.Response(
             body=captured.mail.content,
@@ -120,14 +124,14 @@ class CapturedMails:
         )
 
     async def _code(self, request: web.Request) -> web.Response:
-        content = self._one(request).mail.content
+        content = self._asked(request).mail.content
         code = await asyncio.to_thread(lambda: Preview(content).code)
         if not code:
             raise web.HTTPNotFound(reason="No code is found in this mail")
         return web.json_response({"code": code})
 
     async def _view(self, request: web.Request) -> web.Response:
-        captured = self._one(request)
+        captured = self._asked(request)
         content = captured.mail.content
         html = await asyncio.to_thread(lambda: Preview(content).html)
         if html is None:
@@ -149,25 +153,27 @@ class CapturedMails:
         if len(self._waiting) >= MOST_WAITING:
             raise web.HTTPServiceUnavailable(reason="Too many requests wait already")
 
-        def fits(one: Captured) -> bool:
-            recipients = [each.lower() for each in one.mail.envelope.recipients]
+        def fits(captured: Captured) -> bool:
+            recipients = [
+                address.lower() for address in captured.mail.envelope.recipients
+            ]
             return (
                 (not to or to in recipients)
-                and (not usage or one.mail.choice.usage == usage)
-                and subject in one.subject.lower()
+                and (not usage or captured.mail.choice.usage == usage)
+                and subject in captured.subject.lower()
             )
 
         def found() -> Captured | None:
-            for one in reversed(inbox.snapshot()):
-                if after and one.id == after:
+            for captured in reversed(inbox.snapshot()):
+                if after and captured.id == after:
                     return None
-                if fits(one):
-                    return one
+                if fits(captured):
+                    return captured
             return None
 
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (timeout or 0.0)
-        while (one := found()) is None:
+        while (captured := found()) is None:
             waiting: asyncio.Future[None] = loop.create_future()
             self._waiting.add(waiting)
             try:
@@ -179,4 +185,4 @@ class CapturedMails:
                 ) from None
             finally:
                 self._waiting.discard(waiting)
-        return web.json_response(await asyncio.to_thread(shown, one))
+        return web.json_response(await asyncio.to_thread(shown, captured))

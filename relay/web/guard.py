@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-# Compared at one time: each takes a core for some 20 ms and 19 MB.
+# Compared at one time: the hash is made to take a core and memory each time.
 COMPARISONS = 2
 # Refused passwords that may wait for their comparison; above: 503.
 MAX_WAITING = 20

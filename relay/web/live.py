@@ -26,7 +26,7 @@ READERS = 50
 QUIET = 15.0  # seconds until a sign of life
 SLOW = 5.0  # seconds that one write may take
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)
-SEND_BUFFER = 131_072  # bytes that the kernel keeps for a reader; by itself megabytes
+SEND_BUFFER = 131_072  # bytes that the kernel keeps for a reader; by itself far more
 
 
 class Live:

@@ -9,7 +9,8 @@ from typing import Any
 from aiohttp import web
 
 from relay.model.mail import Mail
-from relay.observe.journal import Attempt, Call, Entry, Journal
+from relay.observe.journal import Journal
+from relay.observe.story import Attempt, Call, Entry
 from relay.web import arguments
 
 STATES = (
@@ -55,7 +56,7 @@ def story(entry: Entry, parameters: Parameters) -> dict[str, Any]:
         "variables": list(entry.variables),
         "warnings": list(entry.warnings),
         "calls": [_call(number, call) for number, call in sorted(entry.calls.items())],
-        "attempts": [_attempt(one) for one in entry.attempts],
+        "attempts": [_attempt(attempt) for attempt in entry.attempts],
         "attemptsLeftOut": entry.attempts_left_out,
         "overtakenBy": entry.overtaken_by,
         "reports": list(entry.reports),
@@ -74,16 +75,16 @@ def _call(number: int, call: Call) -> dict[str, Any]:
     }
 
 
-def _attempt(one: Attempt) -> dict[str, Any]:
+def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {
-        "call": one.call,
-        "attempt": one.number,
-        "at": round(one.at, 3),
-        "ms": _ms(one.seconds),
-        "answer": one.answer,
-        "reply": one.reply,
-        "detail": one.detail,
-        "maybeSent": one.maybe_sent,
+        "call": attempt.call,
+        "attempt": attempt.number,
+        "at": round(attempt.at, 3),
+        "ms": _ms(attempt.seconds),
+        "answer": attempt.answer,
+        "reply": attempt.reply,
+        "detail": attempt.detail,
+        "maybeSent": attempt.maybe_sent,
     }
 
 
@@ -112,7 +113,9 @@ class Filter:
             return False
         if self._until is not None and at >= self._until:
             return False
-        if self._to and not any(self._to in one.lower() for one in entry.recipients):
+        if self._to and not any(
+            self._to in address.lower() for address in entry.recipients
+        ):
             return False
         if not self._words:
             return True
@@ -127,7 +130,7 @@ class Filter:
                 *entry.message_ids,
             )
         ).lower()
-        return all(one in text for one in self._words)
+        return all(word in text for word in self._words)
 
 
 class Mails:
@@ -141,7 +144,7 @@ class Mails:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/api/v1/mails", self._list),
-            web.get("/api/v1/mails/{id}", self._one),
+            web.get("/api/v1/mails/{id}", self._story),
         ]
 
     def entry(self, request: web.Request) -> Entry:
@@ -178,5 +181,5 @@ class Mails:
             }
         )
 
-    async def _one(self, request: web.Request) -> web.Response:
+    async def _story(self, request: web.Request) -> web.Response:
         return web.json_response(story(self.entry(request), self._parameters))

@@ -1,24 +1,28 @@
-"""The OpenAPI document: what the API takes and gives.
+"""The OpenAPI document: the paths of the API, what each takes and gives.
 
-The tests hold every answer against it.
+The shapes are in `schemas`. The tests hold every answer against it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from relay.observe.stats import OUTCOMES
 from relay.web.mails import MOST_LISTED, STATES
 from relay.web.queue import STATES as QUEUE_STATES
-
-Schema = dict[str, Any]
-
-TEXT: Schema = {"type": "string"}
-TEXTS: Schema = {"type": "array", "items": TEXT}
-FLAG: Schema = {"type": "boolean"}
-COUNT: Schema = {"type": "integer", "minimum": 0}
-NUMBER: Schema = {"type": "number"}
-ANYTHING: Schema = {"type": "object", "additionalProperties": True}
+from relay.web.schemas import (
+    ANYTHING,
+    COUNT,
+    NUMBER,
+    SCHEMAS,
+    TEXT,
+    TEXTS,
+    Schema,
+    closed,
+    list_of,
+    one_word,
+    or_null,
+    ref,
+)
 
 
 def document(*, version: str) -> Schema:
@@ -35,7 +39,7 @@ def document(*, version: str) -> Schema:
         },
         "paths": {**_mails(), **_captured(), **_templates(), **_queue(), **_rest()},
         "components": {
-            "schemas": {name: _object(fields) for name, fields in _SCHEMAS.items()},
+            "schemas": {name: closed(fields) for name, fields in SCHEMAS.items()},
             "securitySchemes": {
                 "password": {"type": "http", "scheme": "basic"},
                 "token": {"type": "apiKey", "in": "header", "name": "Authorization"},
@@ -43,194 +47,6 @@ def document(*, version: str) -> Schema:
         },
     }
 
-
-def _or_null(schema: Schema) -> Schema:
-    if "$ref" in schema:
-        return {"anyOf": [schema, {"type": "null"}]}
-    return {**schema, "type": [schema["type"], "null"]}
-
-
-def _object(fields: Schema, optional: tuple[str, ...] = ()) -> Schema:
-    return {
-        "type": "object",
-        "properties": fields,
-        "required": [name for name in fields if name not in optional],
-        "additionalProperties": False,
-    }
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _list(name: str) -> Schema:
-    return {"type": "array", "items": _ref(name)}
-
-
-def _word(words: tuple[str, ...]) -> Schema:
-    return {"type": "string", "enum": list(words)}
-
-
-_SUMMARY: Schema = {
-    "seq": COUNT,
-    "id": TEXT,
-    "at": NUMBER,
-    "sender": _or_null(TEXT),
-    "to": TEXTS,
-    "recipients": COUNT,
-    "subject": TEXT,
-    "usage": TEXT,
-    "state": _word(STATES),
-    "ms": _or_null(NUMBER),
-    "size": COUNT,
-    "reply": TEXT,
-}
-
-_SCHEMAS: dict[str, Schema] = {
-    "Problem": {"error": TEXT},
-    "Summary": _SUMMARY,
-    "Call": {
-        "call": COUNT,
-        "state": _word(STATES),
-        "messageId": TEXT,
-        "reply": TEXT,
-        "due": _or_null(NUMBER),
-        "maybeSent": FLAG,
-    },
-    "Attempt": {
-        "call": COUNT,
-        "attempt": COUNT,
-        "at": NUMBER,
-        "ms": NUMBER,
-        "answer": TEXT,
-        "reply": TEXT,
-        "detail": TEXT,
-        "maybeSent": FLAG,
-    },
-    "Story": {
-        **_SUMMARY,
-        "peer": TEXT,
-        "listener": TEXT,
-        "user": TEXT,
-        "template": TEXT,
-        "locale": TEXT,
-        "variables": TEXTS,
-        "warnings": TEXTS,
-        "calls": _list("Call"),
-        "attempts": _list("Attempt"),
-        "attemptsLeftOut": COUNT,
-        "overtakenBy": TEXT,
-        "reports": TEXTS,
-        "parameters": {"type": "array", "items": ANYTHING},
-    },
-    "Attachment": {"name": TEXT, "type": TEXT, "size": COUNT},
-    "Content": {
-        "id": TEXT,
-        "at": NUMBER,
-        "to": TEXTS,
-        "sender": _or_null(TEXT),
-        "usage": TEXT,
-        "locale": TEXT,
-        "subject": TEXT,
-        "text": TEXT,
-        "html": _or_null(TEXT),
-        "code": TEXT,
-        "links": TEXTS,
-        "headers": {
-            "type": "array",
-            "items": {**TEXTS, "minItems": 2, "maxItems": 2},
-        },
-        "attachments": _list("Attachment"),
-        "remote": COUNT,
-    },
-    "Template": {
-        "usage": TEXT,
-        "locale": TEXT,
-        "subject": TEXT,
-        "contentType": TEXT,
-        "sendFrom": TEXT,
-        "replyTo": TEXT,
-        "variables": TEXTS,
-        "validFor": _or_null(NUMBER),
-        "supersedes": FLAG,
-        "attachments": TEXT,
-        "warnings": TEXTS,
-        "place": TEXT,
-        "problems": COUNT,
-    },
-    "Fault": {"kind": TEXT, "text": TEXT, "line": COUNT},
-    "Rendered": {
-        "usage": TEXT,
-        "locale": TEXT,
-        "subject": TEXT,
-        "from": TEXT,
-        "to": TEXT,
-        "replyTo": TEXT,
-        "text": TEXT,
-        "html": _or_null(TEXT),
-        "view": _or_null(TEXT),
-        "source": TEXT,
-        "size": COUNT,
-        "problems": _list("Fault"),
-    },
-    "Job": {
-        "id": TEXT,
-        "state": _word(("queued", "sending", "sent", "failed", "superseded")),
-        "usage": TEXT,
-        "sender": _or_null(TEXT),
-        "recipients": TEXTS,
-        "size": COUNT,
-        "attempts": COUNT,
-        "acceptedAt": TEXT,
-        "due": _or_null(TEXT),
-        "lastReply": _or_null(TEXT),
-        "maybeSent": FLAG,
-        "messageId": _or_null(TEXT),
-    },
-    "Obstacle": {"id": TEXT, "obstacle": TEXT},
-    "Moved": {"done": COUNT, "obstacles": _list("Obstacle")},
-    "Now": {
-        "waiting": _or_null(COUNT),
-        "sending": _or_null(COUNT),
-        "oldest": _or_null(NUMBER),
-        "rate": _or_null(NUMBER),
-        "fullRate": _or_null(NUMBER),
-        "connections": COUNT,
-        "memory": COUNT,
-        "memoryLimit": COUNT,
-        "paused": TEXT,
-        "quota": _or_null(NUMBER),
-        "quotaUsed": _or_null(NUMBER),
-    },
-    "Point": {
-        "at": NUMBER,
-        "counts": {
-            "type": "object",
-            "properties": dict.fromkeys(OUTCOMES, COUNT),
-            "additionalProperties": False,
-        },
-        "p50": _or_null(NUMBER),
-        "p95": _or_null(NUMBER),
-        "p99": _or_null(NUMBER),
-        "waiting": _or_null(COUNT),
-        "oldest": _or_null(NUMBER),
-        "rate": _or_null(NUMBER),
-    },
-    "Trouble": {"text": TEXT, "cure": TEXT},
-    "Status": {
-        "version": TEXT,
-        "transport": _word(("ses", "capture")),
-        "queue": TEXT,
-        "region": TEXT,
-        "listeners": TEXTS,
-        "usageHeader": TEXT,
-        "usages": TEXTS,
-        "waiting": _or_null(COUNT),
-        "troubles": _list("Trouble"),
-        "mayWrite": FLAG,
-        "stopping": FLAG,
-    },
-}
 
 _WHAT = {
     200: "Done",
@@ -259,7 +75,7 @@ def _operation(
     media: str = "application/json",
 ) -> Schema:
     wrong = {
-        str(status): _answer(_WHAT[status], _ref("Problem"))
+        str(status): _answer(_WHAT[status], ref("Problem"))
         for status in (401, 403, 503, *also)
     }
     operation: Schema = {
@@ -301,15 +117,15 @@ def _mails() -> Schema:
         "/api/v1/mails": {
             "get": _operation(
                 "The last mails, the newest first",
-                _object(
-                    {"mails": _list("Summary"), "next": _or_null(COUNT), "kept": COUNT}
+                closed(
+                    {"mails": list_of("Summary"), "next": or_null(COUNT), "kept": COUNT}
                 ),
                 also=(400,),
                 parameters=(
                     _asked("q", _QUERY, "Words that all must occur"),
                     _asked("usage", _QUERY, "Its usage"),
                     _asked("to", _QUERY, "Part of a recipient's address"),
-                    _asked("state", _word(STATES), "Its state"),
+                    _asked("state", one_word(STATES), "Its state"),
                     _asked("since", _MOMENT, "Not before; Unix seconds"),
                     _asked("until", _MOMENT, "Before; Unix seconds"),
                     _asked("limit", _whole(1, MOST_LISTED), "How many; 100"),
@@ -317,13 +133,13 @@ def _mails() -> Schema:
                 ),
             ),
             "delete": _operation(
-                "Forget all captured mails", _object({"cleared": COUNT})
+                "Forget all captured mails", closed({"cleared": COUNT})
             ),
         },
         "/api/v1/mails/{id}": {
             "get": _operation(
                 "The story of one mail",
-                _ref("Story"),
+                ref("Story"),
                 also=(404,),
                 parameters=(_ID,),
             )
@@ -336,7 +152,7 @@ def _captured() -> Schema:
         "/api/v1/mails/{id}/content": {
             "get": _operation(
                 "What is in a captured mail",
-                _ref("Content"),
+                ref("Content"),
                 also=(404,),
                 parameters=(_ID,),
             )
@@ -353,7 +169,7 @@ def _captured() -> Schema:
         "/api/v1/mails/{id}/code": {
             "get": _operation(
                 "The one-time code in a captured mail",
-                _object({"code": TEXT}),
+                closed({"code": TEXT}),
                 also=(404,),
                 parameters=(_ID,),
             )
@@ -361,7 +177,7 @@ def _captured() -> Schema:
         "/api/v1/wait": {
             "get": _operation(
                 "The newest captured mail that fits, at once or when it comes",
-                _ref("Content"),
+                ref("Content"),
                 also=(400, 404, 503),
                 parameters=(
                     _asked("to", _QUERY, "One of its recipients"),
@@ -383,16 +199,16 @@ def _templates() -> Schema:
     asked: Schema = {
         "usage": {"type": "string", "minLength": 1},
         "locale": TEXT,
-        "variables": _or_null(ANYTHING),
+        "variables": or_null(ANYTHING),
     }
     optional = ("locale", "variables", "to")
     return {
         "/api/v1/templates": {
             "get": _operation(
                 "Every template, and variables to try them with",
-                _object(
+                closed(
                     {
-                        "templates": _list("Template"),
+                        "templates": list_of("Template"),
                         "warnings": TEXTS,
                         "samples": ANYTHING,
                     }
@@ -402,17 +218,17 @@ def _templates() -> Schema:
         "/api/v1/templates/render": {
             "post": _operation(
                 "What a template makes of variables; nothing is sent",
-                _ref("Rendered"),
+                ref("Rendered"),
                 also=(400, 408, 413, 415, 422),
-                body=_object({**asked, "to": TEXT}, optional),
+                body=closed({**asked, "to": TEXT}, optional),
             )
         },
         "/api/v1/templates/send": {
             "post": _operation(
                 "Send one through the relay",
-                _object({"id": TEXT, "reply": TEXT}),
+                closed({"id": TEXT, "reply": TEXT}),
                 also=(400, 408, 413, 415, 422),
-                body=_object(
+                body=closed(
                     {**asked, "to": {"type": "string", "minLength": 1}},
                     ("locale", "variables"),
                 ),
@@ -430,16 +246,16 @@ def _queue() -> Schema:
     }
     change: dict[str, Any] = {
         "also": (400, 408, 409, 413, 415, 503),
-        "body": _object({"ids": ids}),
+        "body": closed({"ids": ids}),
     }
     return {
         "/api/v1/queue": {
             "get": _operation(
                 "What waits and what failed, the oldest first",
-                _object({"mails": _list("Job"), "next": _or_null(COUNT)}),
+                closed({"mails": list_of("Job"), "next": or_null(COUNT)}),
                 also=(400, 503),
                 parameters=(
-                    _asked("state", _word(tuple(QUEUE_STATES)), "open"),
+                    _asked("state", one_word(tuple(QUEUE_STATES)), "open"),
                     _asked("limit", _whole(1, 500), "How many; 100"),
                     _asked("after", _whole(0, 10**18), "Go on after `next`"),
                 ),
@@ -447,12 +263,12 @@ def _queue() -> Schema:
         },
         "/api/v1/queue/retry": {
             "post": _operation(
-                "Try waiting mail now, and failed mail anew", _ref("Moved"), **change
+                "Try waiting mail now, and failed mail anew", ref("Moved"), **change
             )
         },
         "/api/v1/queue/drop": {
             "post": _operation(
-                "Delete waiting and failed mail, for good", _ref("Moved"), **change
+                "Delete waiting and failed mail, for good", ref("Moved"), **change
             )
         },
     }
@@ -460,16 +276,16 @@ def _queue() -> Schema:
 
 def _rest() -> Schema:
     figures = {
-        "now": _ref("Now"),
+        "now": ref("Now"),
         "every": NUMBER,
-        "points": _list("Point"),
+        "points": list_of("Point"),
         "attempts": {"type": "object", "additionalProperties": COUNT},
     }
     return {
         "/api/v1/figures": {
-            "get": _operation("How things stand, and the last hour", _object(figures))
+            "get": _operation("How things stand, and the last hour", closed(figures))
         },
-        "/api/v1/status": {"get": _operation("What this relay is", _ref("Status"))},
+        "/api/v1/status": {"get": _operation("What this relay is", ref("Status"))},
         "/api/v1/events": {
             "get": _operation(
                 "What changes, as server-sent events: mails, point, cleared",
@@ -484,14 +300,14 @@ def _rest() -> Schema:
 
 
 def _send() -> Schema:
-    sent = _object({"id": TEXT, "messageId": TEXT})
-    wrong = _object({"error": TEXT, "id": TEXT}, ("id",))
+    sent = closed({"id": TEXT, "messageId": TEXT})
+    wrong = closed({"error": TEXT, "id": TEXT}, ("id",))
     body: Schema = {
         "type": "object",
         "properties": {
             "to": {"type": "string", "minLength": 1},
             "type": {"type": "string", "minLength": 1, "description": "The usage"},
-            "payload": {**_or_null(ANYTHING), "description": "The variables"},
+            "payload": {**or_null(ANYTHING), "description": "The variables"},
             "ip": TEXT,
         },
         "required": ["to", "type"],
@@ -507,7 +323,7 @@ def _send() -> Schema:
         },
         "responses": {
             "200": _answer("Sent", sent),
-            "202": _answer("Queued", _object({"id": TEXT})),
+            "202": _answer("Queued", closed({"id": TEXT})),
             **{
                 str(status): _answer(_WHAT[status], wrong)
                 for status in (400, 401, 404, 408, 413, 415, 422, 429, 503)

@@ -18,13 +18,13 @@ VIEWS = ("/", "/mails", "/mails/{id}", "/now", "/templates", "/queue")
 
 
 class Page:
-    """Serves what is in `static`; read once, a few dozen kilobytes."""
+    """Serves what is in `static`; read once, since it is little."""
 
     def __init__(self) -> None:
         self._files = {
-            one.name: one.read_bytes()
-            for one in files("relay.web").joinpath("static").iterdir()
-            if one.is_file() and one.name.rpartition(".")[2] in _TYPES
+            file.name: file.read_bytes()
+            for file in files("relay.web").joinpath("static").iterdir()
+            if file.is_file() and file.name.rpartition(".")[2] in _TYPES
         }
 
     @property

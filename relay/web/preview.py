@@ -66,7 +66,9 @@ class Preview:
             message = parse(content)
             self._original: Original | None = Original(message, Envelope(None, ()))
             self.fields = [
-                (one.name, decoded(one.value)) for one in message.fields if one.name
+                (field.name, decoded(field.value))
+                for field in message.fields
+                if field.name
             ]
             _ = self._original.text  # takes the parts apart
         except Refused:  # over the limits of what is taken apart
@@ -126,7 +128,7 @@ class Preview:
         found += _URL.findall(self.text[:MAX_SEARCHED])
         wanted = ("http://", "https://", "mailto:")
         return list(
-            dict.fromkeys(one for one in found if one.lower().startswith(wanted))
+            dict.fromkeys(link for link in found if link.lower().startswith(wanted))
         )
 
     @property
@@ -142,8 +144,8 @@ def code_in(text: str, subject: str = "") -> str:
         if match := _CODE.fullmatch(line.strip(" \t*.:")):
             return _bare(match[1])
     found = [match[1] for part in (subject, clean) for match in _CODE.finditer(part)]
-    found = [one for one in found if not _YEAR.fullmatch(one)]
-    six = [one for one in found if re.fullmatch(r"\d{6}|\d{3}[ -]\d{3}", one)]
+    found = [code for code in found if not _YEAR.fullmatch(code)]
+    six = [code for code in found if re.fullmatch(r"\d{6}|\d{3}[ -]\d{3}", code)]
     return _bare(next(iter(six + found), ""))
 
 

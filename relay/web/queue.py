@@ -12,7 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
-from relay.observe.journal import Call, Journal
+from relay.observe.journal import Journal
+from relay.observe.story import Call
 from relay.queue import file
 from relay.queue.admin import Change, Selection, open_ledger
 from relay.queue.shown import as_json
@@ -69,7 +70,7 @@ class QueuePages:
             selection = Selection(states=STATES[state], limit=limit + 1)
             with open_ledger(path, write=False) as ledger:
                 entries = ledger.entries(selection, after=after)
-                return [(one.seq, as_json(one, ledger.unix)) for one in entries]
+                return [(entry.seq, as_json(entry, ledger.unix)) for entry in entries]
 
         found = await self._in_turn(read)
         more = len(found) > limit
@@ -138,7 +139,9 @@ async def _ids(request: web.Request) -> tuple[str, ...]:
     if not (
         isinstance(given, list)
         and 0 < len(given) <= MOST_CHANGED
-        and all(isinstance(one, str) and 0 < len(one) <= 64 for one in given)
+        and all(
+            isinstance(mail_id, str) and 0 < len(mail_id) <= 64 for mail_id in given
+        )
     ):
         raise web.HTTPBadRequest(reason=f"ids: a list of 1 to {MOST_CHANGED} ids")
     return tuple(given)

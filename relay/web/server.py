@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-# At one time, on each server: a page needs two or three.
+# At one time, on each server: a page needs a few.
 MOST_CONNECTIONS = 500
 
 
@@ -34,13 +34,14 @@ async def served(
 
     # So many are accepted before the first of them is counted.
     accepting = [
-        await loop.create_server(protocol, sock=one, backlog=50) for one in bound
+        await loop.create_server(protocol, sock=listener, backlog=50)
+        for listener in bound
     ]
     try:
         yield
     finally:
-        for one in accepting:
-            one.close()
+        for opened in accepting:
+            opened.close()
         async with asyncio.timeout(5):
             await runner.cleanup()
 

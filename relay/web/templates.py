@@ -49,7 +49,7 @@ class TemplatePages:
     async def _list(self, _: web.Request) -> web.Response:
         return web.json_response(
             {
-                "templates": [_described(one) for one in self._templates.all],
+                "templates": [_described(template) for template in self._templates.all],
                 "warnings": list(self._templates.warnings),
                 "samples": VARIABLES,
             }
@@ -65,7 +65,7 @@ class TemplatePages:
             variables.setdefault("locale", locale)
         try:
             template = self._templates.choose(usage, locale)
-            # In a thread: a text of a megabyte takes its time.
+            # In a thread: a long text takes its time.
             found = await asyncio.to_thread(_rendered, template, to, variables)
         except Refused as refused:
             raise web.HTTPUnprocessableEntity(reason=refused.reply.text) from None
@@ -148,26 +148,26 @@ def _rendered(template: Template, to: str, variables: dict[str, Any]) -> dict[st
         "source": template.source.content,
         "size": len(content),
         "problems": [
-            {"kind": one.kind, "text": one.text, "line": one.line}
-            for one in problems(template, preview.html)
+            {"kind": problem.kind, "text": problem.text, "line": problem.line}
+            for problem in problems(template, preview.html)
         ],
     }
 
 
-def _described(one: Template) -> dict[str, Any]:
-    source = one.source
+def _described(template: Template) -> dict[str, Any]:
+    source = template.source
     return {
-        "usage": one.usage,
-        "locale": one.locale,
+        "usage": template.usage,
+        "locale": template.locale,
         "subject": source.subject,
         "contentType": source.content_type,
         "sendFrom": source.send_from,
         "replyTo": source.reply_to,
-        "variables": list(one.variables),
-        "validFor": one.valid_for,
-        "supersedes": one.supersedes,
+        "variables": list(template.variables),
+        "validFor": template.valid_for,
+        "supersedes": template.supersedes,
         "attachments": source.attachments,
-        "warnings": list(one.warnings),
+        "warnings": list(template.warnings),
         "place": source.place,
-        "problems": len(problems(one, None)),
+        "problems": len(problems(template, None)),
     }

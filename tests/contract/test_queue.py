@@ -124,7 +124,7 @@ async def test_what_is_put_as_being_sent_is_its_puts_and_nobody_elses(
     claims, replaced = await side.queue.put(jobs)
     assert [claim.job for claim in claims] == [jobs[0], jobs[2]]
     assert replaced == []
-    assert [one.job.id for one in await side.queue.claim(9, size=MUCH)] == ["k2"]
+    assert [claim.job.id for claim in await side.queue.claim(9, size=MUCH)] == ["k2"]
 
 
 async def test_jobs_are_put_all_or_none(side: Side) -> None:
@@ -147,8 +147,8 @@ async def test_the_oldest_mail_leaves_first_whatever_it_waited_for(side: Side) -
     await side.queue.put([side.job("middle", age=9, state=Queued(1, now + 0.1))])
     await asyncio.sleep(0.25)  # until all are due
     claims = await side.queue.claim(9, size=MUCH)
-    assert [one.job.id for one in claims] == ["old", "middle", "new"]
-    assert [one.job.state for one in claims] == [Sending(4), Sending(2), Sending(1)]
+    assert [claim.job.id for claim in claims] == ["old", "middle", "new"]
+    assert [claim.job.state for claim in claims] == [Sending(4), Sending(2), Sending(1)]
 
 
 async def test_mail_that_came_at_the_same_time_leaves_in_its_order(side: Side) -> None:
@@ -160,20 +160,20 @@ async def test_mail_that_came_at_the_same_time_leaves_in_its_order(side: Side) -
     await side.queue.put(same)
     claims = await side.queue.claim(3, size=MUCH)
     claims = [*claims, *await side.queue.claim(3, size=MUCH)]
-    assert [one.job.id for one in claims] == ["k0", "k1", "k2", "k3", "k4"]
+    assert [claim.job.id for claim in claims] == ["k0", "k1", "k2", "k3", "k4"]
 
 
 async def test_a_claim_takes_no_more_than_its_number_and_its_bytes(side: Side) -> None:
-    content = [b"x" * 60, b"y" * 60, b"z" * 10, b"w" * 500]
+    contents = [b"x" * 60, b"y" * 60, b"z" * 10, b"w" * 500]
     await side.queue.put(
-        [side.job(f"k{n}", age=9 - n, content=one) for n, one in enumerate(content)]
+        [side.job(f"k{n}", age=9 - n, content=of) for n, of in enumerate(contents)]
     )
     queue = side.queue
-    assert [one.job.id for one in await queue.claim(9, size=100)] == ["k0"]
-    assert [one.job.id for one in await queue.claim(1, size=MUCH)] == ["k1"]
+    assert [claim.job.id for claim in await queue.claim(9, size=100)] == ["k0"]
+    assert [claim.job.id for claim in await queue.claim(1, size=MUCH)] == ["k1"]
     # What is too large for any claim would wait for ever: the first is always taken.
-    assert [one.job.id for one in await queue.claim(9, size=0)] == ["k2"]
-    assert [one.job.id for one in await queue.claim(9, size=0)] == ["k3"]
+    assert [claim.job.id for claim in await queue.claim(9, size=0)] == ["k2"]
+    assert [claim.job.id for claim in await queue.claim(9, size=0)] == ["k3"]
     assert list(await queue.claim(9, size=MUCH)) == []
 
 
@@ -182,7 +182,7 @@ async def test_mail_that_is_not_due_or_at_its_end_is_not_claimed(side: Side) -> 
     await side.queue.put([side.job("later", state=Queued(1, now + LATER, DOWN))])
     await side.queue.put([side.job("over", age=9, ends_in=-1)])
     assert list(await side.queue.claim(9, size=MUCH)) == []
-    assert [one.job.id for one in await side.queue.expired(9)] == ["over"]
+    assert [claim.job.id for claim in await side.queue.expired(9)] == ["over"]
 
 
 async def test_mail_that_ends_soon_goes_first_where_there_is_a_hurry(
@@ -200,9 +200,9 @@ async def test_mail_that_ends_soon_goes_first_where_there_is_a_hurry(
         ]
     )
     claims = await side.queue.claim(2, size=MUCH, hurry=45)
-    assert [one.job.id for one in claims] == ["urgent", "code"]
+    assert [claim.job.id for claim in claims] == ["urgent", "code"]
     claims = await side.queue.claim(9, size=MUCH, hurry=45)
-    assert [one.job.id for one in claims] == ["old", "fresh", "last"]
+    assert [claim.job.id for claim in claims] == ["old", "fresh", "last"]
 
 
 async def test_waiting_mail_can_be_made_due_and_keeps_its_place_in_the_line(
@@ -215,8 +215,8 @@ async def test_waiting_mail_can_be_made_due_and_keeps_its_place_in_the_line(
     await side.queue.due_now()
     assert side.queue.is_due()
     claims = await side.queue.claim(9, size=MUCH)
-    assert [one.job.id for one in claims] == ["first", "second"]
-    assert [one.job.state for one in claims] == [
+    assert [claim.job.id for claim in claims] == ["first", "second"]
+    assert [claim.job.state for claim in claims] == [
         Sending(3, last=DOWN),
         Sending(2, last=DOWN),
     ]
@@ -277,7 +277,7 @@ async def test_reports_enter_in_the_step_in_which_their_mail_fails(side: Side) -
     assert side.ids() == ["k1", "r1", "r2"]
     assert side.queue.figures().waiting == 2
     claims = await side.queue.claim(9, size=MUCH)
-    assert [one.job.mail.content for one in claims] == [b"report 1", b"report 2"]
+    assert [claim.job.mail.content for claim in claims] == [b"report 1", b"report 2"]
 
 
 @pytest.mark.parametrize("first", [*ENDS, None], ids=lambda end: type(end).__name__)
@@ -315,8 +315,8 @@ async def test_calls_of_one_submission_share_its_content_until_the_last_has_left
 async def test_reports_with_one_text_are_kept_each_for_itself(side: Side) -> None:
     (claim,), _ = await side.queue.put([side.job(state=Sending(1))])
     text = b"report"
-    one, other = (side.job(name, content=text, report=True) for name in ("r1", "r2"))
-    await side.queue.settle(claim, Failed(1, 5.0, NO), [one, other])
+    first, second = (side.job(name, content=text, report=True) for name in ("r1", "r2"))
+    await side.queue.settle(claim, Failed(1, 5.0, NO), [first, second])
     claims = await side.queue.claim(9, size=MUCH)
     await side.queue.settle(claims[0], Sent(1, 5.0, "0100-1"))
     await side.queue.settle(claims[1], Queued(1, 5.0, DOWN))
@@ -343,7 +343,7 @@ async def test_newer_mail_supersedes_what_waits_for_the_same_recipients(
     assert side.states()[0] == over
     assert side.look()[0].mail.content == b""
     claims = await side.queue.claim(9, size=MUCH)
-    assert [one.job.id for one in claims] == ["k2"]
+    assert [claim.job.id for claim in claims] == ["k2"]
     assert side.queue.figures() == Figures(0, 1)
 
 

@@ -14,7 +14,7 @@ from relay.ses.open import open_ses
 from relay.ses.parameters import RequestSettings
 from relay.ses.sdk_client import connect
 from relay.ses.send import DirectTransport
-from relay.ses.send_by_sdk import PlainTransport
+from relay.ses.send_by_sdk import SdkTransport
 from tests.fake_ses import Answer, FakeSes
 
 MAIL = Mail(Envelope(None, ("b@b.example",)), b"From: a@a.example\r\n\r\nhi\r\n")
@@ -66,7 +66,7 @@ async def test_whatever_ses_answers_comes_to_the_same_outcome_either_way() -> No
         ):
             direct = ses.transport
             assert isinstance(direct, DirectTransport)
-            plain = PlainTransport(connection, settings=settings, attempt_timeout=5)
+            plain = SdkTransport(connection, settings=settings, attempt_timeout=5)
             wrong = []
             seen = set()
             for status, kind, body in itertools.product(STATUSES, KINDS, BODIES):
@@ -74,12 +74,12 @@ async def test_whatever_ses_answers_comes_to_the_same_outcome_either_way() -> No
                     continue  # HTTP has no such thing
                 script = Answer(status, kind, body=body)
                 fake.answers.extend((script, script))
-                one = comparable(await direct.send(MAIL, MailId("1")))
-                two = comparable(await plain.send(MAIL, MailId("2")))
+                ours = comparable(await direct.send(MAIL, MailId("1")))
+                sdks = comparable(await plain.send(MAIL, MailId("2")))
                 seen.add(
-                    str(one.message_id if isinstance(one, Accepted) else one.reply)
+                    str(ours.message_id if isinstance(ours, Accepted) else ours.reply)
                 )
-                if one != two:
-                    wrong.append((status, kind, body, one, two))
+                if ours != sdks:
+                    wrong.append((status, kind, body, ours, sdks))
     assert wrong == []
     assert len(seen) > 10  # the outcomes are not all one and the same

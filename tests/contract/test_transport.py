@@ -20,7 +20,7 @@ from relay.ses.open import open_ses
 from relay.ses.parameters import RequestSettings
 from relay.ses.sdk_client import connect
 from relay.ses.send import DirectTransport
-from relay.ses.send_by_sdk import PlainTransport
+from relay.ses.send_by_sdk import SdkTransport
 from tests.fake_ses import Answer, FakeSes, error
 
 CONTENT = (
@@ -72,7 +72,7 @@ async def ses_at(url: str, way: str) -> AsyncIterator[Transport]:
             yield ses.transport
         return
     async with connect(access) as connection:
-        yield PlainTransport(connection, settings=SETTINGS, attempt_timeout=1)
+        yield SdkTransport(connection, settings=SETTINGS, attempt_timeout=1)
 
 
 @pytest.fixture(params=["direct", "plain", "capture"])
@@ -84,7 +84,7 @@ async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
             lambda way: replace(
                 MAIL, envelope=Envelope(None, ("b@b.example", f"{way}@relay.test"))
             ),
-            lambda: [one.mail.content for one in inbox.snapshot()],
+            lambda: [captured.mail.content for captured in inbox.snapshot()],
         )
         return
     async with FakeSes() as fake, ses_at(fake.url, request.param) as transport:
@@ -93,7 +93,7 @@ async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
             fake.answers.append(SCRIPTS[way])
             return MAIL
 
-        yield Side(transport, fail, lambda: [one.mail for one in fake.sent])
+        yield Side(transport, fail, lambda: [call.mail for call in fake.sent])
 
 
 async def test_an_accepted_mail_is_taken_over_byte_for_byte(side: Side) -> None:

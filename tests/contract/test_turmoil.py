@@ -25,7 +25,7 @@ from relay.ses.open import open_ses
 from relay.ses.parameters import RequestSettings
 from relay.ses.sdk_client import connect
 from relay.ses.send import DirectTransport
-from relay.ses.send_by_sdk import PlainTransport
+from relay.ses.send_by_sdk import SdkTransport
 
 WAYS = (
     *["answer"] * 6,
@@ -138,14 +138,14 @@ async def test_no_mail_gets_the_answer_to_another_and_none_goes_out_twice(
 
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(server)
-        transport: DirectTransport | PlainTransport
+        transport: DirectTransport | SdkTransport
         if way == "direct":
             ses = await stack.enter_async_context(open_ses(access, settings=settings))
             assert isinstance(ses.transport, DirectTransport)
             transport = ses.transport
         else:
             connection = await stack.enter_async_context(connect(access))
-            transport = PlainTransport(
+            transport = SdkTransport(
                 connection, settings=settings, attempt_timeout=access.attempt_timeout
             )
 

@@ -27,10 +27,10 @@ CORPUS = Path(__file__).parent / "corpus"
 def _conversations(*, proxied: bool) -> Callable[[bytes], None]:
     sessions = Sessions(proxied=proxied)
 
-    def one(data: bytes) -> None:
+    def talk(data: bytes) -> None:
         sessions.talk([data[: len(data) // 2], data[len(data) // 2 :]])
 
-    return one
+    return talk
 
 
 def _mail(data: bytes) -> None:

@@ -108,8 +108,8 @@ class Sessions:
         for line in lines:
             if not _REPLY.fullmatch(line):
                 raise Broken(f"not a reply: {line!r}")
-        for one in self._taken:
-            if len(one.content) > 20_000:
+        for submission in self._taken:
+            if len(submission.content) > 20_000:
                 raise Broken("more than the limit was taken")
         if self.doorkeeper.open or self.doorkeeper.memory.used or self._living:
             raise Broken(f"something is kept: {self.doorkeeper}")

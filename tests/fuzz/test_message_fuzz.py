@@ -129,14 +129,14 @@ def test_line_ends_are_whole_and_parsing_loses_no_byte(content: bytes) -> None:
 def test_a_field_is_its_name_and_whole_lines(pairs: list[tuple[bytes, bytes]]) -> None:
     header = normalise(b"".join(line + end for line, end in pairs))
     fields = fields_of(header)
-    assert b"".join(one.raw for one in fields) == header
-    for number, one in enumerate(fields):
-        first, *folds = one.raw.removesuffix(b"\r\n").split(b"\r\n")
+    assert b"".join(field.raw for field in fields) == header
+    for number, field in enumerate(fields):
+        first, *folds = field.raw.removesuffix(b"\r\n").split(b"\r\n")
         assert all(line.startswith((b" ", b"\t")) for line in folds)
         assert number == 0 or not first.startswith((b" ", b"\t"))
         before, colon, _ = first.partition(b":")
-        if one.name:
-            assert before.strip(b" \t") == one.name.encode("latin-1")
+        if field.name:
+            assert before.strip(b" \t") == field.name.encode("latin-1")
         elif not folds:  # a line that is no field has no name before its colon
             assert not colon or re.search(rb"[^!-~]", before) or not before
 
@@ -159,8 +159,8 @@ def test_no_control_header_survives(content: bytes, usage: str) -> None:
     mail = prepared(content, usage)
     if mail is None:
         return
-    names = [one.key for one in parse(mail.content).fields]
-    names += [one.lower().strip() for one in email.message_from_bytes(mail.content)]
+    names = [field.key for field in parse(mail.content).fields]
+    names += [name.lower().strip() for name in email.message_from_bytes(mail.content)]
     assert not [
         name
         for name in names

@@ -138,9 +138,9 @@ def check(sessions: Sessions, data: bytes, cuts: list[int]) -> None:
         assert parts[0] == whole[0][: len(parts[0])]
         return
     assert parts[0] == whole[0]
-    for one, other in zip(parts[1], whole[1], strict=True):
-        assert one.envelope == other.envelope
-        assert one.content == other.content
+    for in_parts, at_once in zip(parts[1], whole[1], strict=True):
+        assert in_parts.envelope == at_once.envelope
+        assert in_parts.content == at_once.content
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)

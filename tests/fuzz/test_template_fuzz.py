@@ -102,7 +102,7 @@ def test_the_result_is_a_mail_or_a_refusal(
     for name in ("from", "subject", "mime-version", "content-type", "reply-to", "to"):
         assert names.count(name) <= 1
     assert {"from", "subject", "mime-version", "content-type"} <= set(names)
-    given_names = {one.key for one in message.fields}
+    given_names = {field.key for field in message.fields}
     ours = {"from", "to", "reply-to", "subject", "mime-version", "content-type"}
     ours.add("content-transfer-encoding")
     assert set(names) <= given_names | ours
@@ -137,7 +137,9 @@ def test_trap_37_a_display_name_of_any_text_stays_beside_its_address(name: str) 
     source = Source("A", "s", "x", send_from="{{a}} <desk@acme.example>")
     content = templates(source).choose("A", "").apply(parse(b""), ENVELOPE, {"a": name})
     made = email.message_from_bytes(content, policy=default)
-    assert [one.addr_spec for one in made["From"].addresses] == ["desk@acme.example"]
+    assert [address.addr_spec for address in made["From"].addresses] == [
+        "desk@acme.example"
+    ]
     assert "bcc" not in [key.lower() for key in made]
 
 

@@ -313,7 +313,8 @@ async def test_after_an_outage_all_leaves_at_the_pace_and_new_mail_is_not_starve
     assert sorted(call.mail for call in ses.calls) == list(range(sent))
     after = [call.at for call in ses.calls[5:]]
     # At most the account's rate left in any second; when it arrives, a machine with
-    # more to do has moved it a little (tests/unit/delivery/test_pace_window.py has the clock).
+    # more to do has moved it a little: tests/unit/delivery/test_pace_window.py has the
+    # clock.
     assert max(_within_a_second(after)) <= RATE * 1.25
     # The pace was kept, and it was used.
     assert 0.9 * 98 / (0.9 * RATE) < after[99] - after[0] < 4 * 100 / (0.9 * RATE)

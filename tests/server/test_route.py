@@ -19,7 +19,7 @@ from relay.ses.open import open_ses
 from relay.ses.parameters import RequestSettings
 from relay.ses.sdk_client import CannotOpen, connect
 from relay.ses.send import DirectTransport
-from relay.ses.send_by_sdk import PlainTransport
+from relay.ses.send_by_sdk import SdkTransport
 from tests.fake_ses import Answer, FakeSes, error
 
 KEYS = {"access_key_id": "AKIAFAKE", "access_key_secret": "fake-secret"}
@@ -36,7 +36,7 @@ def _own_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
-async def found(**access: Any) -> Route:  # noqa: ANN401 - Access' fields
+async def found(**access: Any) -> Route:  # noqa: ANN401 - ClientSettings' fields
     async with connect(
         ClientSettings(**{"region": "eu-west-1"} | KEYS | access)
     ) as connection:
@@ -44,9 +44,9 @@ async def found(**access: Any) -> Route:  # noqa: ANN401 - Access' fields
 
 
 def shown(way: Route) -> str:
-    scheme = "https" if way.server.tls else "http"
-    assert way.server.host in way.target.host or ":" in way.server.host
-    return f"{scheme} {way.server.port} {way.target.host} {way.target.path}"
+    scheme = "https" if way.peer.tls else "http"
+    assert way.peer.host in way.target.host or ":" in way.peer.host
+    return f"{scheme} {way.peer.port} {way.target.host} {way.target.path}"
 
 
 PATH = "/v2/email/outbound-emails"
@@ -193,7 +193,7 @@ async def test_where_the_direct_way_does_not_lead_the_sdks_client_sends(
     async with open_ses(opened, settings=RequestSettings()) as ses:
         transport = ses.transport
         if why:
-            assert isinstance(transport, PlainTransport)
+            assert isinstance(transport, SdkTransport)
             (record,) = [one for one in caplog.records if one.name == "relay"]
             said = json.dumps(vars(record)["fields"])
             assert why in said
@@ -237,7 +237,7 @@ async def test_requests_ca_bundle_counts_where_awss_own_is_not_set(
 async def test_tls_is_checked_as_the_sdk_checks_it() -> None:
     import ssl
 
-    context = (await found()).server.tls
+    context = (await found()).peer.tls
     assert context is not None
     assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2

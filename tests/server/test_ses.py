@@ -25,7 +25,7 @@ from relay.ses.open import open_ses
 from relay.ses.parameters import RequestSettings
 from relay.ses.sdk_client import CannotOpen, connect
 from relay.ses.send import DirectTransport
-from relay.ses.send_by_sdk import PlainTransport
+from relay.ses.send_by_sdk import SdkTransport
 from tests.fake_ses import Answer, FakeSes, error, self_signed
 from tests.unit.ses.test_error_table import ROWS
 
@@ -66,7 +66,7 @@ async def directly(url: str, **other: object) -> AsyncIterator[Transport]:
 async def plainly(url: str, **other: object) -> AsyncIterator[Transport]:
     access, settings = access_to(url, **other)
     async with connect(access) as connection:
-        yield PlainTransport(
+        yield SdkTransport(
             connection, settings=settings, attempt_timeout=access.attempt_timeout
         )
 

@@ -207,8 +207,8 @@ class Line(asyncio.Protocol):
             )
         )
 
-    # One clock for all exchanges, which looks again when it is too early: to set one
-    # for each, and cancel it, takes 2 us (measured).
+    # One clock for all exchanges, which looks again when it is too early: cheaper
+    # than to set a clock for each, and to cancel it.
 
     def _set_clock(self) -> None:
         if self._clock is not None:

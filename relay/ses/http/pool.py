@@ -34,8 +34,8 @@ class Unsent(Exception):  # noqa: N818 - a statement about the request
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
-    """Where to connect to; without `tls` the connection is in the clear."""
+class Peer:
+    """Whom to connect to; without `tls` the connection is in the clear."""
 
     host: str
     port: int
@@ -43,17 +43,17 @@ class Server:
 
 
 class Pool:
-    """Connections to `server`, at most `limit`; the latest used goes first."""
+    """Connections to `peer`, at most `limit`; the latest used goes first."""
 
     def __init__(
         self,
-        server: Server,
+        peer: Peer,
         *,
         limit: int,
         connect_timeout: float,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
-        self._server = server
+        self._peer = peer
         self._connect_timeout = connect_timeout
         self._idle_seconds = idle_seconds
         self._free = asyncio.Semaphore(limit)
@@ -130,17 +130,17 @@ class Pool:
 
     async def _connect(self, deadline: float) -> Line:
         until = min(deadline, self._loop.time() + self._connect_timeout)
-        server = self._server
+        peer = self._peer
         try:
             async with asyncio.timeout_at(until):
                 addresses = await self._loop.getaddrinfo(
-                    server.host, server.port, type=socket.SOCK_STREAM
+                    peer.host, peer.port, type=socket.SOCK_STREAM
                 )
                 sock = await start_connection(
                     addresses, happy_eyeballs_delay=_NEXT_ADDRESS
                 )
-                if server.tls is not None:
-                    sock = await secured(sock, server.tls, server.host)
+                if peer.tls is not None:
+                    sock = await secured(sock, peer.tls, peer.host)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 line = Line(self._made, self._gone)
                 TlsSocket(sock, line)

@@ -12,7 +12,7 @@ def captured(name: str, size: int) -> Captured:
 
 
 def names(inbox: Inbox) -> list[str]:
-    return [one.id for one in inbox.snapshot()]
+    return [kept.id for kept in inbox.snapshot()]
 
 
 def test_the_newest_stand_last_and_the_oldest_make_room() -> None:

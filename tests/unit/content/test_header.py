@@ -48,21 +48,21 @@ def test_a_header_ends_where_receivers_see_its_end(
     content: bytes, names: list[str], rest: bytes
 ) -> None:
     message = parse(content)
-    assert [one.name for one in message.fields] == names
+    assert [field.name for field in message.fields] == names
     assert message.rest == rest
     assert message.content == content
     assert header_of(content) + rest == content
 
 
 def test_a_folded_value_is_unfolded_and_keeps_its_white_space() -> None:
-    (one,) = parse(b"subject:  a\r\n \tb\r\n\r\n").fields
-    assert (one.key, one.value) == ("subject", "a \tb")
-    assert one.raw == b"subject:  a\r\n \tb\r\n"
+    (field,) = parse(b"subject:  a\r\n \tb\r\n\r\n").fields
+    assert (field.key, field.value) == ("subject", "a \tb")
+    assert field.raw == b"subject:  a\r\n \tb\r\n"
 
 
 def test_fields_are_found_in_any_case() -> None:
     message = parse(b"A: 1\r\nb: 2\r\nB : 3\r\n\r\nx")
-    assert [one.value for one in message.all("B")] == ["2", "3"]
+    assert [field.value for field in message.all("B")] == ["2", "3"]
     assert message.first("a") == Field("A", b"A: 1\r\n")
     assert message.first("c") is None
     assert message.body == b"x"

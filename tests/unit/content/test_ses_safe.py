@@ -189,8 +189,8 @@ def test_parts_and_depth_over_the_limits_are_refused() -> None:
     ],
 )
 def test_a_raw_subject_reads_the_same_as_encoded_words(text: str) -> None:
-    one = read(header(text.strip()) + b"\r\n\r\n")
-    assert one["Subject"] == text.strip()
+    mail = read(header(text.strip()) + b"\r\n\r\n")
+    assert mail["Subject"] == text.strip()
 
 
 def test_encoded_words_beside_raw_text_keep_the_space_between() -> None:
@@ -207,7 +207,9 @@ def test_words_have_75_characters_and_whole_letters() -> None:
     for text in ("ü" * 200, "a b ü" * 60, "漢字" * 90, "🎉" * 50):
         pieces = words(text)
         assert all(len(piece) <= 75 for piece in pieces)
-        assert "".join(str(make_header(decode_header(one))) for one in pieces) == text
+        assert (
+            "".join(str(make_header(decode_header(piece))) for piece in pieces) == text
+        )
 
 
 @pytest.mark.parametrize(
@@ -243,8 +245,8 @@ def test_a_raw_address_outside_ascii_stays_for_ses_to_judge() -> None:
 
 def test_many_recipients_are_folded_between_addresses() -> None:
     value = ", ".join(f"Bö {n} <b{n}@example.net>" for n in range(50))
-    one = read(header(value, "To") + b"\r\n\r\n")
-    assert [str(address) for address in one["To"].addresses] == [
+    mail = read(header(value, "To") + b"\r\n\r\n")
+    assert [str(address) for address in mail["To"].addresses] == [
         f"Bö {n} <b{n}@example.net>" for n in range(50)
     ]
 

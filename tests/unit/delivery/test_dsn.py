@@ -43,9 +43,9 @@ def job(
     return Job(MailId("k3v9"), 0, mail, 100.0, 1000.0, Sending(2), report)
 
 
-def reports(one: Reporter, about: Job, failed: Failed | None = None) -> tuple[Job, ...]:
+def reports(by: Reporter, about: Job, failed: Failed | None = None) -> tuple[Job, ...]:
     failed = failed or Failed(2, 200.0, NO)
-    return one.reports(about, failed, now=200.0, unix=lambda at: at + 1_795_000_000)
+    return by.reports(about, failed, now=200.0, unix=lambda at: at + 1_795_000_000)
 
 
 def parsed(report: Job) -> EmailMessage:
@@ -55,16 +55,20 @@ def parsed(report: Job) -> EmailMessage:
 
 
 def test_a_report_is_a_job_from_the_null_sender_that_waits_for_its_turn() -> None:
-    (one,) = reports(reporter("bounces@acme.example"), job())
-    assert one.mail.envelope == Envelope(None, ("app@example.net",))
-    assert one.mail.options == SendOptions(tags=(("app", "x"),))
-    assert (one.report, one.state, one.expires_at) == (True, Queued(0, 200.0), 700.0)
+    (report,) = reports(reporter("bounces@acme.example"), job())
+    assert report.mail.envelope == Envelope(None, ("app@example.net",))
+    assert report.mail.options == SendOptions(tags=(("app", "x"),))
+    assert (report.report, report.state, report.expires_at) == (
+        True,
+        Queued(0, 200.0),
+        700.0,
+    )
 
 
 def test_a_report_is_a_multipart_report_of_three_parts() -> None:
     two = ("ann@example.org", "bob@example.org")
-    (one,) = reports(reporter("bounces@acme.example"), job(recipients=two))
-    message = parsed(one)
+    (report,) = reports(reporter("bounces@acme.example"), job(recipients=two))
+    message = parsed(report)
     assert message.get_content_type() == "multipart/report"
     assert message["Content-Type"].params["report-type"] == "delivery-status"
     assert message["From"] == "Mail relay <bounces@acme.example>"
@@ -83,20 +87,20 @@ def test_a_report_is_a_multipart_report_of_three_parts() -> None:
     ]
     assert about["Reporting-MTA"] == "dns; relay-1"
     assert "Nov 2026" in about["Arrival-Date"]
-    assert [one["Final-Recipient"] for one in recipients] == [
+    assert [group["Final-Recipient"] for group in recipients] == [
         "rfc822; ann@example.org",
         "rfc822; bob@example.org",
     ]
-    assert {one["Action"] for one in recipients} == {"failed"}
-    assert {one["Status"] for one in recipients} == {"5.6.0"}
+    assert {group["Action"] for group in recipients} == {"failed"}
+    assert {group["Status"] for group in recipients} == {"5.6.0"}
     assert recipients[0]["Diagnostic-Code"] == f"smtp; {NO}"
     assert headers.get_content_type() == "text/rfc822-headers"
 
 
 def test_every_line_is_ascii_ends_with_crlf_and_is_short_enough() -> None:
     long = Failed(2, 200.0, Reply(554, "6.0", "word " * 80 + "x" * 300))
-    (one,) = reports(reporter("bounces@acme.example"), job(), long)
-    content = one.mail.content
+    (report,) = reports(reporter("bounces@acme.example"), job(), long)
+    content = report.mail.content
     assert content.isascii()
     lines = content.split(b"\r\n")
     assert not any(b"\n" in line or b"\r" in line for line in lines)
@@ -119,40 +123,40 @@ def test_a_sender_gets_a_report_where_one_can_arrive(
 
 
 def test_there_is_no_report_about_a_report() -> None:
-    one = reporter("bounces@acme.example", "ops@acme.example")
-    assert reports(one, job(report=True)) == ()
+    both = reporter("bounces@acme.example", "ops@acme.example")
+    assert reports(both, job(report=True)) == ()
 
 
 def test_the_operator_gets_every_report_about_the_null_sender_too() -> None:
-    one = reporter("bounces@acme.example", "ops@acme.example")
-    to = [each.mail.envelope.recipients for each in reports(one, job())]
+    both = reporter("bounces@acme.example", "ops@acme.example")
+    to = [report.mail.envelope.recipients for report in reports(both, job())]
     assert to == [("app@example.net",), ("ops@acme.example",)]
-    (alone,) = reports(one, job(None))
+    (alone,) = reports(both, job(None))
     assert alone.mail.envelope.recipients == ("ops@acme.example",)
 
 
 def test_without_reportfrom_only_the_operator_gets_one_from_emailaddress() -> None:
-    (one,) = reports(reporter("", "ops@acme.example"), job())
-    assert parsed(one)["From"] == "Mail relay <noreply@acme.example>"
-    assert one.mail.envelope.recipients == ("ops@acme.example",)
+    (report,) = reports(reporter("", "ops@acme.example"), job())
+    assert parsed(report)["From"] == "Mail relay <noreply@acme.example>"
+    assert report.mail.envelope.recipients == ("ops@acme.example",)
 
 
 def test_trap_9_nothing_that_a_template_made_is_in_a_report() -> None:
     templated = job(choice=Choice("SignIn", "SignIn"))
-    (one,) = reports(reporter("bounces@acme.example"), templated)
-    assert b"739214" not in one.mail.content
-    assert b"Message-ID: <1@example.net>" in one.mail.content
+    (report,) = reports(reporter("bounces@acme.example"), templated)
+    assert b"739214" not in report.mail.content
+    assert b"Message-ID: <1@example.net>" in report.mail.content
 
 
 def test_of_a_passed_mail_the_header_is_there_and_the_body_is_not() -> None:
-    (one,) = reports(reporter("bounces@acme.example"), job())
-    assert b"Subject: Your code is 739214" in one.mail.content
-    assert b"The code:" not in one.mail.content
-    assert b"X-Raw: ??" in one.mail.content
+    (report,) = reports(reporter("bounces@acme.example"), job())
+    assert b"Subject: Your code is 739214" in report.mail.content
+    assert b"The code:" not in report.mail.content
+    assert b"X-Raw: ??" in report.mail.content
 
 
 def test_a_mail_that_may_have_been_sent_says_so() -> None:
-    (one,) = reports(
+    (report,) = reports(
         reporter("bounces@acme.example"), job(), Failed(2, 200.0, NO, maybe_sent=True)
     )
-    assert b"may have been sent" in one.mail.content
+    assert b"may have been sent" in report.mail.content

@@ -24,7 +24,7 @@ def _departures(pace: Pace, seconds: float, recipients: int = 1) -> list[float]:
 
 def _most_in_a_second(left: list[float], recipients: int = 1) -> int:
     return max(
-        recipients * sum(1 for one in left if at <= one < at + 1.0) for at in left
+        recipients * sum(1 for other in left if at <= other < at + 1.0) for at in left
     )
 
 

@@ -55,10 +55,8 @@ class Counting:
         return Accepted("1")
 
 
-def delivery(
-    queue: MemoryQueue, transport: Counting
-) -> tuple[QueuedDelivery, Admission]:
-    gate = Admission(
+def made(queue: MemoryQueue, transport: Counting) -> tuple[QueuedDelivery, Admission]:
+    admission = Admission(
         pace=Pace(),
         concurrency=5,
         memory=10**6,
@@ -67,31 +65,31 @@ def delivery(
         now=queue.now,
     )
     delays = {when: [5.0] for when in When}
-    one = QueuedDelivery(
+    delivery = QueuedDelivery(
         transport=transport,
         events=Events([]),
         queue=queue,
-        gate=gate,
+        gate=admission,
         policy=RetryPolicy(delays, give_up_after=1000),
         reporter=Reporter("", "", "", "here", 1000, SendOptions()),
         answer_within=3,
     )
-    return one, gate
+    return delivery, admission
 
 
 async def test_no_attempt_begins_on_mail_that_was_being_kept_at_the_signal() -> None:
     queue, transport = SlowQueue(), Counting()
-    one, gate = delivery(queue, transport)
+    delivery, admission = made(queue, transport)
     submission = Submission(MailId("k3"), MAIL.envelope, CONTENT)
     reply = asyncio.create_task(
-        one.deliver(submission, Prepared((MAIL,)), started=0, left=lambda: False)
+        delivery.deliver(submission, Prepared((MAIL,)), started=0, left=lambda: False)
     )
     await queue.asked.wait()
-    one.stop_within(25)
+    delivery.stop_within(25)
     queue.written.set()
     assert str(await reply) == "250 2.0.0 queued as k3; shutting down"
     assert transport.sent == 0
-    assert not gate.busy
+    assert not admission.busy
     (claim,) = await queue.claim(9, size=10**6)
     assert claim.job.state.attempts == 1  # this one: the first came to nothing
 
@@ -103,11 +101,11 @@ async def test_no_attempt_begins_on_mail_that_was_being_claimed_at_the_signal() 
     await queue.put([Job(MailId("k3"), 0, MAIL, now, now + 1000, Queued(0, now))])
     queue.asked.clear()
     queue.written.clear()
-    one, gate = delivery(queue, transport)
+    delivery, admission = made(queue, transport)
     stopping = asyncio.Event()
-    working = asyncio.create_task(Worker(queue, gate, one).run(stopping))
+    working = asyncio.create_task(Worker(queue, admission, delivery).run(stopping))
     await queue.asked.wait()
-    one.stop_within(25)
+    delivery.stop_within(25)
     stopping.set()
     queue.written.set()
     await working

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from relay.delivery.immediate import DirectDelivery
+from relay.delivery.immediate import ImmediateDelivery
 from relay.delivery.pace import Pace
 from relay.intake.accept import Intake
 from relay.intake.large_mail import LargeMailLimit
@@ -64,7 +64,7 @@ class Scripted:
         return outcome
 
 
-def relay(
+def intake_over(
     transport: Scripted,
     *,
     answer_within: float = 3,
@@ -90,8 +90,8 @@ def direct(
     answer_within: float = 3,
     concurrency: int = 5,
     pace: Pace | None = None,
-) -> DirectDelivery:
-    return DirectDelivery(
+) -> ImmediateDelivery:
+    return ImmediateDelivery(
         transport=transport,
         events=events,
         pace=pace or Pace(),
@@ -102,7 +102,7 @@ def direct(
 
 
 def built(
-    delivery: DirectDelivery, events: Events, *, answer_within: float = 3
+    delivery: ImmediateDelivery, events: Events, *, answer_within: float = 3
 ) -> Intake:
     return Intake(
         intake=Preparation(templates=Templates(())),
@@ -114,7 +114,7 @@ def built(
 
 
 def answered(seen: Sequence[Event]) -> Answered:
-    (event,) = [one for one in seen if isinstance(one, Answered)]
+    (event,) = [event for event in seen if isinstance(event, Answered)]
     return event
 
 
@@ -123,23 +123,23 @@ def submission(content: bytes = CONTENT) -> Submission:
 
 
 async def test_the_reply_carries_the_message_id_of_ses() -> None:
-    one, seen = relay(Scripted([Accepted("010f-1")]))
-    assert str(await one.accept(submission())) == "250 2.0.0 Ok 010f-1"
+    intake, seen = intake_over(Scripted([Accepted("010f-1")]))
+    assert str(await intake.accept(submission())) == "250 2.0.0 Ok 010f-1"
     event = answered(seen)
     assert (event.attempts, event.mails[0].content) == (1, CONTENT)
-    assert [type(one) for one in seen] == [Attempted, Answered]
+    assert [type(event) for event in seen] == [Attempted, Answered]
 
 
 async def test_trap_3_what_ses_refused_is_never_a_250() -> None:
     reply = Reply(554, "6.0", "Message rejected: no")
-    one, _ = relay(Scripted([Rejected(reply)]))
-    assert await one.accept(submission()) == reply
+    intake, _ = intake_over(Scripted([Rejected(reply)]))
+    assert await intake.accept(submission()) == reply
 
 
 async def test_throttling_is_tried_again_after_half_a_second_then_a_second() -> None:
     transport = Scripted([THROTTLED, THROTTLED, Accepted("1")])
-    one, seen = relay(transport)
-    assert str(await one.accept(submission())) == "250 2.0.0 Ok 1"
+    intake, seen = intake_over(transport)
+    assert str(await intake.accept(submission())) == "250 2.0.0 Ok 1"
     gaps = [b - a for a, b in zip(transport.at, transport.at[1:], strict=False)]
     assert [round(gap, 1) for gap in gaps] == [0.5, 1.0]
     assert answered(seen).attempts == 3
@@ -147,21 +147,21 @@ async def test_throttling_is_tried_again_after_half_a_second_then_a_second() -> 
 
 async def test_no_attempt_starts_after_answer_within() -> None:
     transport = Scripted([THROTTLED])
-    one, _ = relay(transport, answer_within=0.7)
-    assert await one.accept(submission()) == THROTTLED.reply
+    intake, _ = intake_over(transport, answer_within=0.7)
+    assert await intake.accept(submission()) == THROTTLED.reply
     assert len(transport.at) == 2
 
 
 async def test_trap_21_an_unseen_end_is_not_tried_again() -> None:
     transport = Scripted([LOST])
-    one, _ = relay(transport)
-    assert await one.accept(submission()) == LOST.reply
+    intake, _ = intake_over(transport)
+    assert await intake.accept(submission()) == LOST.reply
     assert len(transport.at) == 1
 
 
 async def test_a_bug_in_the_transport_is_a_451_that_may_have_been_sent() -> None:
-    one, seen = relay(Scripted([KeyError("secret")]))
-    assert await one.accept(submission()) == INTERNAL
+    intake, seen = intake_over(Scripted([KeyError("secret")]))
+    assert await intake.accept(submission()) == INTERNAL
     outcome = answered(seen).outcome
     assert isinstance(outcome, Deferred)
     assert outcome.maybe_sent
@@ -169,21 +169,21 @@ async def test_a_bug_in_the_transport_is_a_451_that_may_have_been_sent() -> None
 
 async def test_a_call_that_is_not_free_in_time_is_a_451() -> None:
     transport = Scripted([Accepted("1")], seconds=0.5)
-    one, _ = relay(transport, answer_within=0.2, concurrency=1)
-    first = asyncio.create_task(one.accept(submission()))
+    intake, _ = intake_over(transport, answer_within=0.2, concurrency=1)
+    first = asyncio.create_task(intake.accept(submission()))
     await asyncio.sleep(0)
-    assert await one.accept(submission()) == TOO_MANY_CALLS
+    assert await intake.accept(submission()) == TOO_MANY_CALLS
     assert (await first).code == 250
     assert len(transport.at) == 1
 
 
 async def test_mail_waits_for_the_pace_and_hears_of_throttling_when_it_cannot() -> None:
     transport = Scripted([Accepted("1")])
-    one, _ = relay(transport, answer_within=0.5, pace=Pace(4.0, burst=1.0))
-    replies = [await one.accept(submission()) for _ in range(2)]
+    intake, _ = intake_over(transport, answer_within=0.5, pace=Pace(4.0, burst=1.0))
+    replies = [await intake.accept(submission()) for _ in range(2)]
     assert [reply.code for reply in replies] == [250, 250]
     assert 0.2 < transport.at[1] - transport.at[0] < 0.4
-    many = await asyncio.gather(*(one.accept(submission()) for _ in range(4)))
+    many = await asyncio.gather(*(intake.accept(submission()) for _ in range(4)))
     assert TOO_FAST in many
 
 
@@ -191,19 +191,19 @@ async def test_after_the_signal_no_attempt_starts_that_could_not_end() -> None:
     transport = Scripted([Accepted("1")])
     events = Events([])
     delivery = direct(transport, events)
-    one = built(delivery, events)
+    intake = built(delivery, events)
     delivery.stop_within(2)
-    assert (await one.accept(submission())).code == 250
+    assert (await intake.accept(submission())).code == 250
     delivery.stop_within(0.5)
-    assert await one.accept(submission()) == SHUTTING_DOWN
+    assert await intake.accept(submission()) == SHUTTING_DOWN
     assert len(transport.at) == 1
 
 
 async def test_a_refused_submission_is_told_and_not_attempted() -> None:
     transport = Scripted([Accepted("1")])
-    one, seen = relay(transport)
+    intake, seen = intake_over(transport)
     twice = b"X-Relay-Usage: a\r\nX-Relay-Usage: b\r\n" + CONTENT
-    reply = await one.accept(submission(twice))
+    reply = await intake.accept(submission(twice))
     assert (reply.code, "X-Relay-Usage" in reply.text) == (550, True)
     assert [type(event) for event in seen] == [NotTaken]
     assert not transport.at
@@ -214,8 +214,8 @@ async def test_a_broken_observer_fails_no_mail() -> None:
         raise ValueError(event.id)
 
     events = Events([broken])
-    one = built(direct(Scripted([Accepted("1")]), events), events)
-    assert (await one.accept(submission())).code == 250
+    intake = built(direct(Scripted([Accepted("1")]), events), events)
+    assert (await intake.accept(submission())).code == 250
 
 
 @pytest.mark.parametrize("text", ["a\r\n250 forged", "é", "\x00"])
@@ -227,8 +227,10 @@ def test_a_reply_is_one_line_of_printable_ascii(text: str) -> None:
 async def test_large_mails_are_worked_on_within_the_room_and_wait_for_it() -> None:
     large = CONTENT + b"x" * 998 + b"\r\n" + (b"x" * 98 + b"\r\n") * 20_000
     transport = Scripted([Accepted("1")], seconds=0.2)
-    one, _ = relay(transport)
-    replies = await asyncio.gather(*(one.accept(submission(large)) for _ in range(3)))
+    intake, _ = intake_over(transport)
+    replies = await asyncio.gather(
+        *(intake.accept(submission(large)) for _ in range(3))
+    )
     assert [reply.code for reply in replies] == [250, 250, 250]
     gaps = [b - a for a, b in zip(transport.at, transport.at[1:], strict=False)]
     assert min(gaps) >= 0.2  # 2 MB each, 3 MB in all: one at a time
@@ -237,11 +239,11 @@ async def test_large_mails_are_worked_on_within_the_room_and_wait_for_it() -> No
 async def test_a_large_mail_that_finds_no_room_in_time_is_a_452() -> None:
     large = CONTENT + (b"x" * 98 + b"\r\n") * 20_000
     transport = Scripted([Accepted("1")], seconds=0.5)
-    one, seen = relay(transport, answer_within=0.1)
-    first = asyncio.create_task(one.accept(submission(large)))
+    intake, seen = intake_over(transport, answer_within=0.1)
+    first = asyncio.create_task(intake.accept(submission(large)))
     await asyncio.sleep(0)
-    assert await one.accept(submission(large)) == NO_ROOM
-    assert (await one.accept(submission())).code == 250  # a small one needs no room
+    assert await intake.accept(submission(large)) == NO_ROOM
+    assert (await intake.accept(submission())).code == 250  # a small one needs no room
     assert (await first).code == 250
     kinds = [type(event) for event in seen if not isinstance(event, Attempted)]
     assert kinds == [NotTaken, Answered, Answered]

@@ -142,8 +142,8 @@ def test_a_control_header_without_its_colon_says_nothing_and_goes() -> None:
     message = parse(b"From: a@b.example\r\nX-Relay-Variable-code=123456\r\n\r\nx")
     assert read("From: a@b.example", "X-Relay-Variable-code=123456") == Controls()
     kept, out = control_headers.taken_out(message.fields, "X-Relay-Usage")
-    assert [one.raw for one in kept] == [b"From: a@b.example\r\n"]
-    assert [one.raw for one in out] == [b"X-Relay-Variable-code=123456\r\n"]
+    assert [field.raw for field in kept] == [b"From: a@b.example\r\n"]
+    assert [field.raw for field in out] == [b"X-Relay-Variable-code=123456\r\n"]
 
 
 def test_the_first_locale_counts() -> None:

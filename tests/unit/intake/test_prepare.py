@@ -50,8 +50,8 @@ def prepared(content: bytes, **settings: Any) -> Prepared:  # noqa: ANN401
 
 
 def mail(content: bytes, **settings: Any) -> Mail:  # noqa: ANN401
-    (one,) = prepared(content, **settings).mails
-    return one
+    (only,) = prepared(content, **settings).mails
+    return only
 
 
 def refusal(content: bytes, **settings: Any) -> str:  # noqa: ANN401
@@ -60,7 +60,9 @@ def refusal(content: bytes, **settings: Any) -> str:  # noqa: ANN401
     return str(refused.value.reply)
 
 
-@pytest.mark.parametrize("path", sorted(CORPUS.glob("*.eml")), ids=lambda one: one.stem)
+@pytest.mark.parametrize(
+    "path", sorted(CORPUS.glob("*.eml")), ids=lambda path: path.stem
+)
 def test_mail_that_ses_takes_passes_byte_for_byte(path: Path) -> None:
     content = path.read_bytes()
     safe = path.stem not in BROKEN
@@ -175,16 +177,16 @@ def test_the_locale_is_the_headers_else_the_string_variable() -> None:
 
 
 def test_a_templated_mail_is_the_templates_and_shows_no_control_header() -> None:
-    one = mail(
+    sent = mail(
         b"From: app@example.com\r\nTo: ann@example.net\r\nSubject: old\r\n"
         b'X-Relay-Usage: SignIn\r\nX-Relay-Variables: {"code": "123456"}\r\n'
         b"X-Relay-Note: hidden\r\n\r\nold body\r\n"
     )
-    made = email.message_from_bytes(one.content, policy=default)
+    made = email.message_from_bytes(sent.content, policy=default)
     assert made["Subject"] == "Code 123456"
     assert made["From"] == "Acme <noreply@acme.example>"
-    assert b"x-relay" not in one.content.lower()
-    assert b"old" not in one.content
+    assert b"x-relay" not in sent.content.lower()
+    assert b"old" not in sent.content
 
 
 def test_trap_43_tags_merge_and_the_usage_tag_is_the_relays() -> None:
@@ -241,8 +243,8 @@ def test_duplicates_differ_in_more_than_the_case_of_the_domain() -> None:
         "Root",
         "root",
     )
-    one = mail(b"From: a@b.example\r\n\r\n", recipients=recipients)
-    assert one.envelope.recipients == (
+    sent = mail(b"From: a@b.example\r\n\r\n", recipients=recipients)
+    assert sent.envelope.recipients == (
         "Ann@Example.net",
         "ann@example.net",
         "Root",

@@ -24,7 +24,8 @@ from relay.observe.events import (
     Overtaken,
     Settled,
 )
-from relay.observe.journal import MAX_ATTEMPTS, Call, Entry, Journal
+from relay.observe.journal import Journal
+from relay.observe.story import MAX_ATTEMPTS, Call, Entry
 
 ID = MailId("k3v9")
 ENVELOPE = Envelope("app@acme.example", ("ann@example.com",))
@@ -59,7 +60,7 @@ def answered(reply: Reply, outcome: Outcome | None, *mails: Mail) -> Answered:
     return Answered(submission(), made, reply, outcome, 1, 0.3, ("careful",))
 
 
-def one(kept: Journal) -> Entry:
+def only(kept: Journal) -> Entry:
     [entry] = kept.newest_first()
     return entry
 
@@ -76,14 +77,16 @@ def test_a_mail_that_ses_takes_at_once() -> None:
     kept = journal()
     kept(attempted(Accepted("m-1")))
     kept(answered(OK, Accepted("m-1")))
-    entry = one(kept)
+    entry = only(kept)
     assert entry.state == "sent"
     assert (entry.at, entry.peer, entry.listener) == (42.0, "10.0.0.1", "local")
     assert (entry.usage, entry.template, entry.locale) == ("SignIn", "SignIn", "fr")
     assert entry.variables == ("code",)
     assert entry.warnings == ("careful",)
     assert entry.calls == {0: Call("sent", "m-1")}
-    assert [(each.answer, each.at) for each in entry.attempts] == [("accepted", 49.8)]
+    assert [(attempt.answer, attempt.at) for attempt in entry.attempts] == [
+        ("accepted", 49.8)
+    ]
     assert entry.mails == (replace(MAIL, content=b""),)
     assert "123456" not in repr(entry)
 
@@ -92,16 +95,16 @@ def test_a_mail_that_waits_and_is_sent_later() -> None:
     kept = journal()
     kept(attempted(DENIED))
     kept(answered(QUEUED, DENIED))
-    assert one(kept).state == "queued"
+    assert only(kept).state == "queued"
     waits = Queued(1, 30.0, DENIED.reply)
     kept(Settled(job(Sending(1)), waits, DENIED, wait=10.0))
-    call = one(kept).calls[0]
+    call = only(kept).calls[0]
     assert (call.state, call.due, call.reply) == ("queued", 60.0, str(DENIED.reply))
     kept(attempted(Accepted("m-2"), attempt=2))
     kept(Settled(job(Sending(2)), Sent(2, 5.0, "m-2"), Accepted("m-2")))
-    entry = one(kept)
+    entry = only(kept)
     assert (entry.state, entry.message_ids) == ("sent", ["m-2"])
-    assert [each.number for each in entry.attempts] == [1, 2]
+    assert [attempt.number for attempt in entry.attempts] == [1, 2]
     assert entry.attempts[0].detail == "403 AccessDenied: no"
 
 
@@ -110,11 +113,11 @@ def test_a_mail_of_several_calls_is_as_bad_as_its_worst() -> None:
     kept(attempted(Accepted("m-1"), 0))
     kept(attempted(DENIED, 1))
     kept(answered(QUEUED, None, MAIL, MAIL))
-    assert one(kept).state == "queued"
+    assert only(kept).state == "queued"
     failed = Failed(2, 9.0, Reply(554, "4.7", "Delivery time expired"))
     reports = ("app@acme.example",)
     kept(Settled(job(Sending(2), 1), failed, None, reports=reports))
-    entry = one(kept)
+    entry = only(kept)
     assert (entry.state, entry.reports) == ("failed", reports)
     assert entry.calls[0].state == "sent"
 
@@ -123,7 +126,7 @@ def test_what_the_client_was_refused_is_not_kept_by_us() -> None:
     kept = journal()
     kept(attempted(DENIED))
     kept(answered(DENIED.reply, DENIED))
-    assert one(kept).state == "refused"
+    assert only(kept).state == "refused"
     kept(NotTaken(submission("other"), Reply(550, "6.0", "no"), 0.1))
     assert [entry.state for entry in kept.newest_first()] == ["refused", "refused"]
 
@@ -131,7 +134,7 @@ def test_what_the_client_was_refused_is_not_kept_by_us() -> None:
 def test_mail_of_an_earlier_start_has_a_story_too() -> None:
     kept = journal()
     kept(Settled(job(Sending(7)), Sent(7, 5.0, "m-9"), Accepted("m-9")))
-    entry = one(kept)
+    entry = only(kept)
     assert (entry.recipients, entry.usage) == (ENVELOPE.recipients, "SignIn")
     assert entry.state == "sent"
 
@@ -141,7 +144,7 @@ def test_mail_that_newer_mail_overtook_names_it() -> None:
     kept(answered(QUEUED, None))
     replaced = Replaced(ID, 0, "SignIn", ENVELOPE.recipients, Superseded(1, 5.0))
     kept(Overtaken(replaced, by=MailId("newer")))
-    assert (one(kept).state, one(kept).overtaken_by) == ("superseded", "newer")
+    assert (only(kept).state, only(kept).overtaken_by) == ("superseded", "newer")
 
 
 def test_an_operators_move_is_told() -> None:
@@ -152,7 +155,7 @@ def test_an_operators_move_is_told() -> None:
     kept.moved(ID, 0, Call("dropped"))
     kept.moved(MailId("unknown"), 0, Call("dropped"))
     assert told == [ID]
-    assert one(kept).state == "dropped"
+    assert only(kept).state == "dropped"
 
 
 def test_the_newest_are_kept() -> None:
@@ -181,7 +184,23 @@ def test_of_a_mail_that_is_tried_for_days_the_ends_are_kept() -> None:
     kept = journal()
     for attempt in range(1, 301):
         kept(attempted(DENIED, attempt=attempt))
-    entry = one(kept)
+    entry = only(kept)
     assert len(entry.attempts) == MAX_ATTEMPTS
     assert entry.attempts_left_out == 300 - MAX_ATTEMPTS
     assert [entry.attempts[0].number, entry.attempts[-1].number] == [1, 300]
+
+
+def test_what_happens_after_ses_took_a_mail_at_once_is_added() -> None:
+    kept = journal()
+    kept(attempted(Accepted("m-1")))
+    kept(answered(OK, Accepted("m-1")))
+    kept(attempted(DENIED, number=1))
+    kept.moved(ID, 1, Call("dropped"))
+    entry = only(kept)
+    assert entry.calls == {
+        0: Call("sent", "m-1"),
+        1: Call("dropped"),
+    }
+    assert [attempt.call for attempt in entry.attempts] == [1, 2]
+    assert entry.mails == (replace(MAIL, content=b""),) * 2
+    assert (entry.seq, entry.at, entry.state) == (1, 42.0, "dropped")

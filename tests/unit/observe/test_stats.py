@@ -42,12 +42,12 @@ def answered(
 
 def test_every_row_of_the_reply_table_has_a_class() -> None:
     rows = [
-        one
-        for _, one in inspect.getmembers(error_table)
-        if isinstance(one, Deferred | Rejected)
+        row
+        for _, row in inspect.getmembers(error_table)
+        if isinstance(row, Deferred | Rejected)
     ]
     assert len(rows) > 18
-    unknown = {str(one.reply) for one in rows if answer_class(one) == "unknown"}
+    unknown = {str(row.reply) for row in rows if answer_class(row) == "unknown"}
     assert unknown == {str(error_table.UNKNOWN.reply)}
     said = error_table.outcome_for(
         "MessageRejected", 400, "Email address is not verified"

@@ -66,7 +66,11 @@ async def test_what_moved_on_after_it_was_listed_is_looked_at_again(
                 list(another.drop(Selection(states=("queued",), limit=1)))
             rest = list(changes)
     assert first.obstacle is None
-    assert [one.obstacle for one in rest] == [Obstacle.SENDING, Obstacle.GONE, None]
+    assert [change.obstacle for change in rest] == [
+        Obstacle.SENDING,
+        Obstacle.GONE,
+        None,
+    ]
 
 
 async def test_the_clock_goes_on_from_what_the_spool_has_seen(tmp_path: Path) -> None:
@@ -113,8 +117,8 @@ async def test_root_leaves_the_spools_files_to_their_owner(tmp_path: Path) -> No
         files = [
             (tmp_path / f"spool.db{ending}").stat() for ending in ("", "-wal", "-shm")
         ]
-    assert {one.st_uid for one in files} == {10025}
-    assert {one.st_mode & 0o777 for one in files} == {0o600}
+    assert {found.st_uid for found in files} == {10025}
+    assert {found.st_mode & 0o777 for found in files} == {0o600}
 
 
 async def test_the_mark_of_an_unseen_end_stays_on_mail_that_was_sent_later(

@@ -78,8 +78,8 @@ def _walk(shape: Any, seen: set[str]) -> None:  # noqa: ANN401 - the SDK has no 
         for name in ("member", "key", "value")
         if hasattr(shape, name)
     ]
-    for one in inner:
-        _walk(one, seen)
+    for part in inner:
+        _walk(part, seen)
 
 
 @pytest.mark.parametrize("service", ["sts", "sso", "sso-oidc"])
@@ -102,4 +102,6 @@ def _without_texts(value: Any) -> Any:  # noqa: ANN401 - any JSON
             for name, inner in value.items()
             if not (name == "documentation" and isinstance(inner, str))
         }
-    return [_without_texts(one) for one in value] if isinstance(value, list) else value
+    return (
+        [_without_texts(item) for item in value] if isinstance(value, list) else value
+    )

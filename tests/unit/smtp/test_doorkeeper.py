@@ -8,6 +8,7 @@ import pytest
 
 from relay.smtp.doorkeeper import Doorkeeper, Visit, allowed, plain
 from relay.smtp.memory import Memory
+from relay.smtp.rate import Rate
 from relay.smtp.replies import NOT_ALLOWED, TOO_MANY, TOO_MANY_OF_CLIENT
 
 LOCAL = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
@@ -73,3 +74,11 @@ def test_an_address_is_written_without_its_zone_and_its_ipv6_dress() -> None:
     assert plain("fe80::1%eth0") == "fe80::1"
     assert plain("::1") == "::1"
     assert plain("192.0.2.1") == "192.0.2.1"
+
+
+def test_a_mail_counts_for_its_client_and_for_its_user() -> None:
+    doorkeeper = Doorkeeper(10, Memory(0), rate=Rate(1))
+    assert doorkeeper.lets_begin("192.0.2.1", "shop", now=0)
+    assert not doorkeeper.lets_begin("192.0.2.1", "", now=1)
+    assert not doorkeeper.lets_begin("192.0.2.2", "shop", now=1)
+    assert doorkeeper.lets_begin("192.0.2.2", "", now=1)

@@ -7,7 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.content.address import is_sender
-from relay.smtp.mail_and_rcpt import BadParameter, BadPath, Path, parse
+from relay.model.replies import NO_ROOM
+from relay.model.reply import Reply
+from relay.smtp import mail_and_rcpt, replies
+from relay.smtp.mail_and_rcpt import Path, Unfit, declared_size, parse
+from relay.smtp.memory import Memory
 
 
 @pytest.mark.parametrize(
@@ -41,14 +45,73 @@ def test_parameters_are_read_with_their_names_in_upper_case() -> None:
     ["", "FROM", "FROM:", "TO:<a@b>", "FROM:<a@b", "FROM:a@b>", "FROM:<<a>>"],
 )
 def test_what_is_no_path_is_refused(argument: str) -> None:
-    with pytest.raises(BadPath):
+    with pytest.raises(Unfit) as caught:
         parse(argument, "FROM:")
+    assert caught.value.reply == replies.BAD_SENDER
 
 
 @pytest.mark.parametrize("words", ["=", "SIZE=1 SIZE=2", "SIZE=", "-A", "A=\x01"])
 def test_what_is_no_parameter_is_refused(words: str) -> None:
-    with pytest.raises(BadParameter):
+    with pytest.raises(Unfit) as caught:
         parse(f"FROM:<a@b> {words}", "FROM:")
+    assert caught.value.reply == replies.BAD_PARAMETER
+
+
+def test_the_size_is_what_mail_declares_beside_what_is_taken_and_not_used() -> None:
+    parameters: dict[str, str | None] = {"BODY": "8bitmime", "SIZE": "10", "AUTH": "<>"}
+    assert declared_size(parameters, limit=10, memory=Memory(10)) == 10
+    assert declared_size({}, limit=10, memory=Memory(10)) == 0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reply"),
+    [
+        ({"SIZE": None}, replies.BAD_PARAMETER),
+        ({"SIZE": "-1"}, replies.BAD_PARAMETER),
+        ({"SIZE": "9" * 21}, replies.BAD_PARAMETER),
+        ({"SIZE": "101"}, replies.TOO_LARGE),
+        ({"SIZE": "100"}, NO_ROOM),
+        ({"BODY": "BINARYMIME"}, replies.BAD_PARAMETER),
+        ({"AUTH": None}, replies.BAD_PARAMETER),
+        ({"SMTPUTF8": None}, replies.UNKNOWN_PARAMETER),
+    ],
+)
+def test_what_mail_declares_is_refused_before_the_mail_comes(
+    parameters: dict[str, str | None], reply: Reply
+) -> None:
+    with pytest.raises(Unfit) as caught:
+        declared_size(parameters, limit=100, memory=Memory(50))
+    assert caught.value.reply == reply
+
+
+def test_a_sender_may_be_nobody_and_its_domain_is_made_ascii() -> None:
+    assert mail_and_rcpt.sender("") == ""
+    assert mail_and_rcpt.sender("root") == "root"
+    assert mail_and_rcpt.sender("ann@bücher.example") == "ann@xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize(
+    ("address", "reply"),
+    [("änn@a.example", replies.NO_SMTPUTF8), ("a..b@c", replies.BAD_SENDER)],
+)
+def test_what_cannot_be_a_sender_is_refused(address: str, reply: Reply) -> None:
+    with pytest.raises(Unfit) as caught:
+        mail_and_rcpt.sender(address)
+    assert caught.value.reply == reply
+
+
+@pytest.mark.parametrize(
+    ("address", "reply"),
+    [
+        ("änn@acme.com", replies.NO_SMTPUTF8),
+        ("root", replies.BAD_RECIPIENT),
+        ("", replies.BAD_RECIPIENT),
+    ],
+)
+def test_what_cannot_be_a_recipient_is_refused(address: str, reply: Reply) -> None:
+    with pytest.raises(Unfit) as caught:
+        mail_and_rcpt.recipient(address)
+    assert caught.value.reply == reply
 
 
 @pytest.mark.parametrize(
@@ -71,6 +134,6 @@ def test_what_is_no_mailbox_may_not_send(address: str) -> None:
 def test_any_argument_is_a_path_or_refused(text: str) -> None:
     try:
         found = parse(f"FROM:{text}", "FROM:")
-    except (BadPath, BadParameter):
+    except Unfit:
         return
     assert found.address == found.address.strip()

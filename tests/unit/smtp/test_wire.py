@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.smtp.channel import CHUNK, Silent
 from relay.smtp.data import Data
 from relay.smtp.memory import Memory, Share
-from relay.smtp.wire import CHUNK, Silent, Wire
+from relay.smtp.wire import Wire
 
 
 class Nowhere(asyncio.Transport):
@@ -30,7 +31,7 @@ class Nowhere(asyncio.Transport):
         self.paused = False
 
 
-def wire(*, timeout: float = 5, line: Nowhere | None = None) -> Wire:
+def new_wire(*, timeout: float = 5, line: Nowhere | None = None) -> Wire:
     """A wire that reads what a test feeds, and has nothing to write."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
@@ -50,21 +51,21 @@ async def read(
 ) -> tuple[Data, bytes]:
     """What the chunks come to as mail data, and what stood behind it."""
     account = Share(shared := Memory(memory))
-    one = wire()
+    wire = new_wire()
 
     async def feed() -> None:
         for chunk in chunks:
             if chunk:
-                one.received(chunk)
+                wire.received(chunk)
                 await asyncio.sleep(0)  # so that the chunks are read one by one
                 await asyncio.sleep(0)
-        one.ended()
+        wire.ended()
 
     feeding = asyncio.create_task(feed())
-    one.begin_data(account, size=size, line_length=line_length)
-    data = await one.data()
+    wire.begin_data(account, size=size, line_length=line_length)
+    data = await wire.data()
     await feeding
-    rest = bytes(one._in + one._arrived)
+    rest = bytes(wire._in + wire._arrived)
     account.close()
     assert shared.used == 0
     return data, rest
@@ -134,47 +135,47 @@ async def test_mail_without_room_is_read_to_its_end_and_its_room_given_back() ->
 
 
 async def test_a_drip_of_bytes_is_no_complete_command() -> None:
-    one = wire(timeout=0.2)
+    wire = new_wire(timeout=0.2)
 
     async def drip() -> None:
         while True:
-            one.received(b"N")
+            wire.received(b"N")
             await asyncio.sleep(0.02)
 
     dripping = asyncio.create_task(drip())
     with pytest.raises(Silent):
-        await one.command(100)
+        await wire.command(100)
     dripping.cancel()
 
 
 async def test_an_overlong_command_is_dropped_up_to_its_end() -> None:
-    one = wire()
-    one.received(b"x" * 10_000 + b"\r\nNOOP\r\n")
-    one.ended()
-    assert await one.command(2048) is None
-    assert await one.command(2048) == b"NOOP"
+    wire = new_wire()
+    wire.received(b"x" * 10_000 + b"\r\nNOOP\r\n")
+    wire.ended()
+    assert await wire.command(2048) is None
+    assert await wire.command(2048) == b"NOOP"
     with pytest.raises(EOFError):
-        await one.command(2048)
+        await wire.command(2048)
 
 
 async def test_what_nobody_reads_yet_is_not_read_from_the_client_either() -> None:
     line = Nowhere()
-    one = wire(line=line)
-    one.received(b"NOOP\r\n" + b"x" * CHUNK)
+    wire = new_wire(line=line)
+    wire.received(b"NOOP\r\n" + b"x" * CHUNK)
     assert line.paused
-    assert await one.command(100) == b"NOOP"
+    assert await wire.command(100) == b"NOOP"
     assert not line.paused
 
 
 async def test_a_client_that_speaks_late_but_in_time_is_heard() -> None:
-    one = wire(timeout=0.3)
-    asyncio.get_running_loop().call_later(0.2, one.received, b"NOOP\r\n")
-    assert await one.command(100) == b"NOOP"
+    wire = new_wire(timeout=0.3)
+    asyncio.get_running_loop().call_later(0.2, wire.received, b"NOOP\r\n")
+    assert await wire.command(100) == b"NOOP"
     # The clock of the first wait goes off in the second, and looks again.
-    asyncio.get_running_loop().call_later(0.2, one.received, b"QUIT\r\n")
-    assert await one.command(100) == b"QUIT"
+    asyncio.get_running_loop().call_later(0.2, wire.received, b"QUIT\r\n")
+    assert await wire.command(100) == b"QUIT"
     with pytest.raises(Silent):
-        await one.command(100)
+        await wire.command(100)
 
 
 class Taking(Nowhere):
@@ -203,31 +204,31 @@ async def line() -> AsyncIterator[Taking]:
     taking.gone = True
 
 
-async def waiting(one: Wire, at_once: Callable[[bytes], bool]) -> asyncio.Task[object]:
-    task = asyncio.create_task(one.command(100, at_once))
+async def waiting(wire: Wire, at_once: Callable[[bytes], bool]) -> asyncio.Task[object]:
+    task = asyncio.create_task(wire.command(100, at_once))
     await asyncio.sleep(0)
-    assert one.waiting
+    assert wire.waiting
     return task
 
 
 async def test_what_can_be_answered_at_once_is_answered_while_the_session_waits(
     line: Taking,
 ) -> None:
-    one = wire(line=line)
+    wire = new_wire(line=line)
     seen = []
 
     def at_once(command: bytes) -> bool:
         seen.append(command)
-        one.say("250 Ok")
+        wire.say("250 Ok")
         return command != b"QUIT"
 
-    task = await waiting(one, at_once)
-    one.received(b"MAIL\r\nRC")
+    task = await waiting(wire, at_once)
+    wire.received(b"MAIL\r\nRC")
     assert line.said == b"250 Ok\r\n"
-    one.received(b"PT\r\n")
+    wire.received(b"PT\r\n")
     assert line.said == b"250 Ok\r\n" * 2
-    assert one.waiting
-    one.received(b"QUIT\r\n")
+    assert wire.waiting
+    wire.received(b"QUIT\r\n")
     assert await task == b"QUIT"
     assert seen == [b"MAIL", b"RCPT", b"QUIT"]
 
@@ -235,36 +236,36 @@ async def test_what_can_be_answered_at_once_is_answered_while_the_session_waits(
 async def test_mail_data_that_begins_at_once_is_collected_while_the_session_waits(
     line: Taking,
 ) -> None:
-    one = wire(line=line)
+    wire = new_wire(line=line)
     account = Share(shared := Memory(1000))
 
     def at_once(command: bytes) -> bool:
-        one.begin_data(account, size=100, line_length=100)
-        one.say("354 Go on")
+        wire.begin_data(account, size=100, line_length=100)
+        wire.say("354 Go on")
         return True
 
-    task = await waiting(one, at_once)
-    one.received(b"DATA\r\n")
+    task = await waiting(wire, at_once)
+    wire.received(b"DATA\r\n")
     assert line.said == b"354 Go on\r\n"
-    one.received(b"a\r\n")
+    wire.received(b"a\r\n")
     assert shared.used == 3
     assert not task.done()
-    one.received(b".\r\nNOOP\r\n")
+    wire.received(b".\r\nNOOP\r\n")
     await task
-    assert one.in_data
-    assert await one.data() == Data(b"a\r\n")
-    assert not one.in_data
-    assert await one.command(100) == b"NOOP"
+    assert wire.in_data
+    assert await wire.data() == Data(b"a\r\n")
+    assert not wire.in_data
+    assert await wire.command(100) == b"NOOP"
 
 
 async def test_a_bug_in_what_is_done_at_once_is_the_sessions(line: Taking) -> None:
-    one = wire(line=line)
+    wire = new_wire(line=line)
 
     def at_once(command: bytes) -> bool:
         raise KeyError(command)
 
-    task = await waiting(one, at_once)
-    one.received(b"MAIL\r\nRCPT\r\n")
+    task = await waiting(wire, at_once)
+    wire.received(b"MAIL\r\nRCPT\r\n")
     with pytest.raises(KeyError, match="MAIL"):
         await task
 
@@ -272,35 +273,35 @@ async def test_a_bug_in_what_is_done_at_once_is_the_sessions(line: Taking) -> No
 async def test_what_the_client_has_not_read_yet_lets_no_more_be_answered_at_once(
     line: Taking,
 ) -> None:
-    one = wire(line=line, timeout=0.2)
+    wire = new_wire(line=line, timeout=0.2)
     count = 0
 
     def at_once(command: bytes) -> bool:
         nonlocal count
         count += 1
-        one.say("x" * 998)
+        wire.say("x" * 998)
         return True
 
-    task = await waiting(one, at_once)
+    task = await waiting(wire, at_once)
     line.behind = 1_000_000
-    one.received(b"NOOP\r\n" * 10_000)
+    wire.received(b"NOOP\r\n" * 10_000)
     assert count <= 70
     task.cancel()
 
 
 async def test_mail_data_that_comes_in_drips_has_its_own_deadline(line: Taking) -> None:
-    one = wire(timeout=0.2, line=line)
+    wire = new_wire(timeout=0.2, line=line)
 
     def at_once(command: bytes) -> bool:
-        one.begin_data(Share(Memory(1000)), size=100, line_length=100)
+        wire.begin_data(Share(Memory(1000)), size=100, line_length=100)
         return True
 
-    task = await waiting(one, at_once)
-    one.received(b"DATA\r\n")
+    task = await waiting(wire, at_once)
+    wire.received(b"DATA\r\n")
 
     async def drip() -> None:
         while True:
-            one.received(b"x")
+            wire.received(b"x")
             await asyncio.sleep(0.02)
 
     dripping = asyncio.create_task(drip())

@@ -13,17 +13,17 @@ from relay.system.sockets import CannotListen, bind
 def test_trap_46_port_0_gives_all_addresses_of_a_name_one_port() -> None:
     bound = bind("localhost", 0)
     try:
-        assert len({one.getsockname()[1] for one in bound}) == 1
-        assert {one.getsockname()[0] for one in bound} <= {"127.0.0.1", "::1"}
+        assert len({sock.getsockname()[1] for sock in bound}) == 1
+        assert {sock.getsockname()[0] for sock in bound} <= {"127.0.0.1", "::1"}
     finally:
-        for one in bound:
-            one.close()
+        for sock in bound:
+            sock.close()
 
 
 def test_trap_6_only_the_given_address_is_bound() -> None:
-    (one,) = bind("127.0.0.1", 0)
-    with one:
-        assert one.getsockname()[0] == "127.0.0.1"
+    (sock,) = bind("127.0.0.1", 0)
+    with sock:
+        assert sock.getsockname()[0] == "127.0.0.1"
 
 
 def test_a_port_that_is_taken_is_named() -> None:
@@ -49,8 +49,8 @@ async def test_small_replies_to_clients_are_not_held_back() -> None:
     found: asyncio.Queue[int] = asyncio.Queue()
 
     def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        one = writer.get_extra_info("socket")
-        found.put_nowait(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        sock = writer.get_extra_info("socket")
+        found.put_nowait(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
         writer.close()
 
     (bound,) = bind("127.0.0.1", 0)

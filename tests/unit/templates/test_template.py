@@ -32,7 +32,7 @@ def source(
 
 
 def applied(
-    one: Source,
+    template: Source,
     variables: dict[str, Any] | None = None,
     *,
     original: bytes = ORIGINAL,
@@ -40,7 +40,7 @@ def applied(
     email_address: str = "",
     missing: str = "reject",
 ) -> EmailMessage:
-    templates = Templates([one], email_address=email_address, missing=missing)
+    templates = Templates([template], email_address=email_address, missing=missing)
     content = templates.choose("SignIn", "").apply(
         parse(original), envelope, variables or {}
     )
@@ -55,9 +55,9 @@ def body(made: EmailMessage, kind: str) -> str:
     return str(part.get_content()).replace("\r\n", "\n").rstrip("\n")
 
 
-def refusal(one: Source, variables: dict[str, Any], **more: Any) -> str:  # noqa: ANN401
+def refusal(template: Source, variables: dict[str, Any], **more: Any) -> str:  # noqa: ANN401
     with pytest.raises(Refused) as caught:
-        applied(one, variables, **more)
+        applied(template, variables, **more)
     return str(caught.value.reply)
 
 
@@ -151,20 +151,24 @@ def test_missing_variables_are_all_named_once() -> None:
 
 
 def test_missing_variables_stay_or_go_as_the_setting_says() -> None:
-    one = source("[{{ code }}][{{{ x }}}]", "[{{code}}]", content_type="text/plain")
-    kept = applied(one, missing="keep")
+    template = source(
+        "[{{ code }}][{{{ x }}}]", "[{{code}}]", content_type="text/plain"
+    )
+    kept = applied(template, missing="keep")
     assert str(kept.get_content()).strip() == "[{{ code }}][{{{ x }}}]"
     assert kept["Subject"] == "[{{code}}]"
-    emptied = applied(one, missing="empty")
+    emptied = applied(template, missing="empty")
     assert str(emptied.get_content()).strip() == "[][]"
     assert emptied["Subject"] == "[]"
 
 
 def test_what_is_no_variable_stays_and_is_a_warning() -> None:
-    one = source("{{.code}} {{#if x}} {{user-name}} {a}", content_type="text/plain")
-    made = applied(one)
+    template = source(
+        "{{.code}} {{#if x}} {{user-name}} {a}", content_type="text/plain"
+    )
+    made = applied(template)
     assert str(made.get_content()).strip() == "{{.code}} {{#if x}} {{user-name}} {a}"
-    warnings = "\n".join(Templates([one]).warnings)
+    warnings = "\n".join(Templates([template]).warnings)
     for odd in ("{{.code}}", "{{#if x}}", "{{user-name}}"):
         assert odd in warnings
 
@@ -195,12 +199,12 @@ def test_message_without_a_dot_is_the_clients_own() -> None:
 
 
 def test_what_is_built_in_cannot_be_overridden() -> None:
-    one = source(
+    template = source(
         "{{message.from}}|{{message.to}}|{{message.subject}}|{{message.text}}|"
         "{{message.html}}",
         content_type="text/plain",
     )
-    made = applied(one, {"message": {"from": "X", "text": "Y"}})
+    made = applied(template, {"message": {"from": "X", "text": "Y"}})
     assert " ".join(str(made.get_content()).split()) == (
         "App <app@acme.example>|ann@example.net|old é|old <body> |old &lt;body&gt;"
         + ("<br>" if "<br>" in str(made.get_content()) else "")
@@ -229,7 +233,7 @@ def test_settings_without_meaning_are_refused(setting: str, value: str) -> None:
 
 
 def chosen(locale: str, *locales: str, usage: str = "SignIn") -> str:
-    sources = [source(subject=one, locale=one) for one in locales]
+    sources = [source(subject=tag, locale=tag) for tag in locales]
     sources.append(Source("Generic", "g", "g", locale="de", place="g"))
     sources.append(Source("Generic", "g", "g", place="g"))
     template = Templates(sources).choose(usage, locale)
@@ -320,8 +324,8 @@ def test_a_display_name_outside_ascii_is_encoded() -> None:
 def test_a_wrong_address_is_refused_and_names_the_setting(
     setting: str, value: str
 ) -> None:
-    one = source("x", **{setting: "Desk <{{address}}>"})
-    reply = refusal(one, {"address": value})
+    template = source("x", **{setting: "Desk <{{address}}>"})
+    reply = refusal(template, {"address": value})
     assert reply.startswith("550 5.6.0 ")
     assert {"send_from": "sendFrom", "reply_to": "replyTo"}[setting] in reply
     assert not value or value not in reply
@@ -363,9 +367,9 @@ def test_line_ends_in_settings_and_values_make_no_header() -> None:
 def test_reply_to_is_the_templates_or_the_originals() -> None:
     original = ORIGINAL.replace(b"Subject", b"Reply-To: r@x.example\r\nSubject", 1)
     assert applied(source("x"), original=original)["Reply-To"] == "r@x.example"
-    one = source("x", reply_to="{{r}}")
-    assert applied(one, {"r": ""}, original=original)["Reply-To"] == "r@x.example"
-    made = applied(one, {"r": "z@x.example"}, original=original)
+    template = source("x", reply_to="{{r}}")
+    assert applied(template, {"r": ""}, original=original)["Reply-To"] == "r@x.example"
+    made = applied(template, {"r": "z@x.example"}, original=original)
     assert made.get_all("Reply-To") == ["z@x.example"]
 
 
@@ -403,8 +407,8 @@ def test_a_template_wraps_the_legacy_mail() -> None:
 
 
 def test_an_empty_original_has_its_recipient_only() -> None:
-    one = source("[{{message.to}}][{{message.subject}}][{{message.text}}]")
-    made = applied(one, original=b"", email_address="n@acme.example")
+    template = source("[{{message.to}}][{{message.subject}}][{{message.text}}]")
+    made = applied(template, original=b"", email_address="n@acme.example")
     assert body(made, "html") == "[ann@example.net][][]"
     assert made["To"] == "ann@example.net"
 
@@ -438,8 +442,8 @@ def test_there_is_a_sample_for_each_of_logtos_usages() -> None:
 
 @pytest.mark.parametrize("setting", ["send_from", "reply_to"])
 def test_an_idn_domain_becomes_a_labels(setting: str) -> None:
-    one = source("x", **{setting: "Desk <desk@bücher.example>"})
-    made = applied(one, email_address="n@bücher.example")
+    template = source("x", **{setting: "Desk <desk@bücher.example>"})
+    made = applied(template, email_address="n@bücher.example")
     name = {"send_from": "From", "reply_to": "Reply-To"}[setting]
     assert made[name] == "Desk <desk@xn--bcher-kva.example>"
     assert applied(source("x"), email_address="n@bücher.example")["From"] == (

@@ -95,7 +95,7 @@ def test_a_template_is_looked_at_for_what_mail_clients_do() -> None:
     template = Template(
         Source("SignIn", "s", content), email_address="", missing="reject"
     )
-    found = [(one.kind, one.line) for one in problems(template, None)]
+    found = [(problem.kind, problem.line) for problem in problems(template, None)]
     assert found == [("syntax", 0), ("variable", 3), ("image", 2)]
     large = problems(template, "x" * 102_001)
-    assert [one.kind for one in large][-1] == "size"
+    assert [problem.kind for problem in large][-1] == "size"

@@ -12,14 +12,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from relay.ses.http.connection import Answer, Broken
-from relay.ses.http.pool import Pool, Server, Unsent
+from relay.ses.http.pool import Peer, Pool, Unsent
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-class Peer:
+class FakeServer:
     """A server that counts; `answer` is what it does with each request's head."""
 
     def __init__(self, answer: Script) -> None:
@@ -69,11 +69,11 @@ async def say_nothing(
 @asynccontextmanager
 async def pool_at(
     answer: Script = say_ok, *, limit: int = 5, idle_seconds: float = 12
-) -> AsyncIterator[tuple[Pool, Peer]]:
-    peer = Peer(answer)
+) -> AsyncIterator[tuple[Pool, FakeServer]]:
+    peer = FakeServer(answer)
     server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
     pool = Pool(
-        Server(*server.sockets[0].getsockname()),
+        Peer(*server.sockets[0].getsockname()),
         limit=limit,
         connect_timeout=2,
         idle_seconds=idle_seconds,
@@ -164,7 +164,7 @@ async def test_an_end_that_the_loop_has_not_read_yet_is_seen_all_the_same() -> N
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=serve, args=(listening,), daemon=True)
         thread.start()
-        address = Server(*listening.getsockname())
+        address = Peer(*listening.getsockname())
         pool = Pool(address, limit=1, connect_timeout=2)
         await ask(pool)
         carry_on.set()
@@ -348,7 +348,7 @@ async def test_nothing_was_sent_where_there_is_no_server() -> None:
         line.bind(("127.0.0.1", 0))
         port = line.getsockname()[1]
     for host in ("127.0.0.1", "ses.invalid", "x" * 70 + ".invalid", "a..b"):
-        pool = Pool(Server(host, port), limit=1, connect_timeout=5)
+        pool = Pool(Peer(host, port), limit=1, connect_timeout=5)
         with pytest.raises(Unsent):
             await ask(pool)
         await pool.close()

@@ -13,7 +13,7 @@ from relay.content.original import Original
 from relay.content.transfer_encoding import encoded_body
 from relay.model.submission import Envelope
 from relay.templates.placeholder import Problems, Values, compile_text
-from relay.templates.prepared_part import Stencil
+from relay.templates.prepared_part import PreparedPart
 
 # What quoted-printable and line ends care about, alone and in long lines.
 LINE_ENDS = ["\r\n", "\r", "\n"]
@@ -43,9 +43,10 @@ def test_a_part_in_pieces_is_the_filled_template(
     data = lines.encode("utf-8", "replace").replace(b"\n", b"\r\n")
 
     problems = Problems("t")
-    stencil = Stencil(compile_text("".join(pieces), "content", problems), "plain")
+    text = compile_text("".join(pieces), "content", problems)
+    prepared = PreparedPart(text, "plain")
     values = Values({"a": a, "b": b}, ORIGINAL, "reject")
-    part = b"".join(stencil.fill(values, as_value, raw=same))
+    part = b"".join(prepared.fill(values, as_value, raw=same))
 
     head, body = part.split(b"\r\n\r\n", 1)
     # Measured: Python's encoder writes 77 where a line that is full ends in a space.

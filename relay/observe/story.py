@@ -1,0 +1,327 @@
+"""What is remembered of one mail: its entry, the calls it took and their attempts.
+
+Without the content: names of variables, never values. The events of a mail are
+written into its entry here; how many entries are kept is the journal's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from relay.model.job import Failed, Queued, Sent, Superseded
+from relay.model.mail import Choice, Mail, SendOptions
+from relay.model.outcome import Accepted, Deferred
+from relay.model.reply import Reply
+from relay.model.submission import Envelope, MailId, Submission
+from relay.observe.events import (
+    Answered,
+    Attempted,
+    NotTaken,
+    Overtaken,
+    Settled,
+)
+from relay.observe.stats import answer_class
+
+MAX_ATTEMPTS = 50  # of one mail that are remembered
+MAX_RECIPIENTS = 1000
+MAX_REPORTS = 10
+MAX_DETAIL = 2000  # characters of SES' own words
+
+_NOBODY = Envelope(None, ())
+_NO_OPTIONS = SendOptions()
+_NO_CHOICE = Choice()
+
+# What may be shown as the subject of a mail.
+SubjectOf = Callable[[Mail], str]
+
+
+class Attempt(NamedTuple):
+    """One call of SES; `call` counts the calls of one mail from 1."""
+
+    call: int
+    number: int
+    at: float
+    seconds: float
+    answer: str  # its class
+    reply: str
+    detail: str  # SES' own words
+    maybe_sent: bool
+
+
+class Call(NamedTuple):
+    """Where one call of a mail stands; `due` is Unix seconds."""
+
+    state: str
+    message_id: str = ""
+    reply: str = ""
+    due: float | None = None
+    maybe_sent: bool = False
+
+
+@dataclass(slots=True)
+class Entry:
+    """One mail and its story; times are Unix seconds, `seq` grows with each entry.
+
+    Nearly every mail is one call that SES takes at its first attempt. The last fields
+    are enough for that; of all other mail the calls are written out. So most entries
+    are one object, for the garbage collector too, which would else look at the parts
+    of each again and again.
+    """
+
+    seq: int
+    id: MailId
+    at: float
+    _taken_as: str  # the state of a call that SES took
+    _calls: dict[int, Call] | None  # None: SES took it at once
+    _mails: tuple[Mail, ...] = ()
+    _attempts: tuple[Attempt, ...] = ()
+    attempts_left_out: int = 0
+    sender: str | None = None
+    recipients: tuple[str, ...] = ()
+    size: int = 0
+    peer: str = ""
+    listener: str = ""
+    user: str = ""
+    choice: Choice = _NO_CHOICE
+    subject: str = ""
+    answer: Reply | None = None  # what the client heard
+    seconds: float | None = None
+    warnings: tuple[str, ...] = ()
+    refused: bool = False
+    overtaken_by: str = ""
+    reports: tuple[str, ...] = ()
+    # Of mail that was taken at once: what it became, and its attempt.
+    _sent: Envelope = _NOBODY
+    _options: SendOptions = _NO_OPTIONS
+    _attempted_at: float = 0.0
+    _attempt_seconds: float = 0.0
+    _message_id: str = ""
+
+    # What is shown of it.
+
+    @property
+    def state(self) -> str:
+        """The worst of its calls' states, so that nothing hides behind a success."""
+        if self.refused:
+            return "refused"
+        if self._calls is None:
+            return self._taken_as
+        found = {call.state for call in self._calls.values()}
+        for state in ("failed", "queued", "sending", "superseded", "dropped"):
+            if state in found:
+                return state
+        return next(iter(found), "sending")
+
+    @property
+    def usage(self) -> str:
+        return self.choice.usage
+
+    @property
+    def template(self) -> str:
+        return self.choice.template
+
+    @property
+    def locale(self) -> str:
+        return self.choice.locale
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        return self.choice.variables
+
+    @property
+    def reply(self) -> str:
+        return _text(self.answer)
+
+    @property
+    def mails(self) -> tuple[Mail, ...]:
+        """What it became, without the contents."""
+        if self._calls is not None:
+            return self._mails
+        return (Mail(self._sent, b"", self._options, self.choice),)
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        if self._calls is not None:
+            return self._attempts
+        attempt = Attempt(
+            call=1,
+            number=1,
+            at=self._attempted_at,
+            seconds=self._attempt_seconds,
+            answer="accepted",
+            reply="",
+            detail="",
+            maybe_sent=False,
+        )
+        return (attempt,)
+
+    @property
+    def calls(self) -> Mapping[int, Call]:
+        """Where its calls stand, by their numbers from 0."""
+        if self._calls is not None:
+            return self._calls
+        return {0: Call(self._taken_as, self._message_id)}
+
+    @property
+    def message_ids(self) -> list[str]:
+        return [call.message_id for call in self.calls.values() if call.message_id]
+
+    # What happens to it.
+
+    def stand(self, number: int, call: Call) -> None:
+        """One of its calls stands elsewhere now."""
+        self._to_write()[number] = call
+
+    def attempted(self, event: Attempted, ended: float, subject_of: SubjectOf) -> None:
+        """A call of SES ended at `ended`."""
+        calls = self._to_write()
+        self._made(event.number, event.mail, subject_of)
+        outcome = event.outcome
+        attempt = Attempt(
+            event.number + 1,
+            event.attempt,
+            ended - event.seconds,
+            event.seconds,
+            answer_class(outcome),
+            "" if isinstance(outcome, Accepted) else str(outcome.reply),
+            "" if isinstance(outcome, Accepted) else outcome.detail[:MAX_DETAIL],
+            isinstance(outcome, Deferred) and outcome.maybe_sent,
+        )
+        known = self._attempts
+        if len(known) >= MAX_ATTEMPTS:
+            # The first ones tell how it began, the last ones how it stands.
+            middle = MAX_ATTEMPTS // 2
+            known = known[:middle] + known[middle + 1 :]
+            self.attempts_left_out += 1
+        self._attempts = (*known, attempt)
+        if isinstance(outcome, Accepted):
+            calls[event.number] = Call(self._taken_as, outcome.message_id)
+        elif event.number not in calls:
+            calls[event.number] = Call("sending", reply=str(outcome.reply))
+
+    def answered(self, event: Answered, subject_of: SubjectOf) -> None:
+        """Its client is told a reply."""
+        calls = self._to_write()
+        for number, mail in enumerate(event.mails):
+            self._made(number, mail, subject_of)
+        self._received(event.submission, event.reply, event.seconds)
+        self.warnings = event.warnings
+        if event.reply.code != 250:  # the client knows, and nothing is kept
+            self.refused = True
+            return
+        for number in range(len(event.mails)):
+            known = calls.get(number)
+            if known is None or known.state == "sending":
+                reply = known.reply if known else ""
+                calls[number] = Call("queued", reply=reply)
+
+    def not_taken(self, event: NotTaken) -> None:
+        """The relay itself refused it."""
+        self._received(event.submission, event.reply, event.seconds)
+        self.refused = True
+
+    def settled(self, event: Settled, now: float, subject_of: SubjectOf) -> None:
+        """Its job in the queue stands elsewhere."""
+        job = event.job
+        calls = self._to_write()
+        self._made(job.number, job.mail, subject_of)
+        match event.state:
+            case Sent(message_id=message_id):
+                call = Call(self._taken_as, message_id)
+            case Queued(last=last, maybe_sent=maybe_sent):
+                due = now + (event.wait or 0.0)
+                call = Call("queued", "", _text(last), due, maybe_sent)
+            case Failed(reply=reply, maybe_sent=maybe_sent):
+                call = Call("failed", "", str(reply), None, maybe_sent)
+                self.reports = (*self.reports, *event.reports)[:MAX_REPORTS]
+            case Superseded(maybe_sent=maybe_sent):
+                call = Call("superseded", maybe_sent=maybe_sent)
+        calls[job.number] = call
+
+    def overtaken(self, event: Overtaken) -> None:
+        """Newer mail superseded it."""
+        replaced = event.replaced
+        if not self.recipients:
+            self.recipients = replaced.recipients
+            self.choice = replace(self.choice, usage=replaced.usage)
+        maybe_sent = replaced.state.maybe_sent
+        self.stand(replaced.number, Call("superseded", maybe_sent=maybe_sent))
+        self.overtaken_by = event.by
+
+    def _to_write(self) -> dict[int, Call]:
+        """Its calls, written out from here on."""
+        if self._calls is None:
+            self._mails, self._attempts = self.mails, self.attempts
+            self._calls = dict(self.calls)
+        return self._calls
+
+    def _received(self, submission: Submission, reply: Reply, seconds: float) -> None:
+        self.at = submission.received_at or self.at
+        self.sender = submission.envelope.sender
+        self.recipients = submission.envelope.recipients[:MAX_RECIPIENTS]
+        self.size = len(submission.content)
+        self.peer, self.listener = submission.peer, submission.listener
+        self.user = submission.user
+        self.answer, self.seconds = reply, seconds
+
+    def _made(self, number: int, mail: Mail, subject_of: SubjectOf) -> None:
+        """What the mail became, once for each of its calls."""
+        if number < len(self._mails):
+            return
+        bare = Mail(mail.envelope, b"", mail.options, mail.choice)
+        self._mails = (*self._mails, bare)
+        if number == 0:
+            self.choice = mail.choice
+            self.subject = subject_of(mail)
+        if not self.recipients:  # mail of an earlier start, or a report
+            self.sender = mail.envelope.sender
+            self.recipients = mail.envelope.recipients
+            self.size = len(mail.content)
+
+
+def taken_at_once(
+    seq: int,
+    taken_as: str,
+    event: Answered,
+    first: Attempted,
+    ended: float,
+    subject: str,
+) -> Entry:
+    """The entry of a mail that is one call, which SES took at its first attempt."""
+    submission, mail, outcome = event.submission, event.mails[0], first.outcome
+    envelope = submission.envelope
+    return Entry(
+        seq,
+        event.id,
+        submission.received_at or ended,
+        taken_as,
+        None,
+        (),
+        (),
+        0,
+        envelope.sender,
+        envelope.recipients,
+        len(submission.content),
+        submission.peer,
+        submission.listener,
+        submission.user,
+        mail.choice,
+        subject,
+        event.reply,
+        event.seconds,
+        event.warnings,
+        False,
+        "",
+        (),
+        mail.envelope,
+        mail.options,
+        ended - first.seconds,
+        first.seconds,
+        outcome.message_id if isinstance(outcome, Accepted) else "",
+    )
+
+
+def _text(reply: Reply | None) -> str:
+    return "" if reply is None else str(reply)
