@@ -15,8 +15,9 @@ from relay.model.job import (
     Superseded,
 )
 from relay.model.job import claim as begun
-from relay.model.mail import Mail
+from relay.model.mail import Mail, Priority
 from relay.queue import Claim, End, Figures
+from relay.queue.turns import Turns
 
 
 class MemoryQueue:
@@ -26,14 +27,18 @@ class MemoryQueue:
         self.now = now
         self.jobs: dict[int, Job] = {}
         self._last = 0
+        self._turns = Turns()
         self._changed: list[Callable[[], None]] = []
 
     def unix(self, at: float) -> float:
         """The Unix time of a moment of the clock."""
         return at
 
-    def is_due(self) -> bool:
-        return any(at <= self.now() for at in self._dues())
+    def is_due(self, priority: Priority = Priority.LOW) -> bool:
+        return any(
+            _due(job) <= self.now() and job.mail.choice.priority <= priority
+            for _, job in self._waiting()
+        )
 
     def due_in(self) -> float | None:
         ends = [job.expires_at for _, job in self._waiting()]
@@ -45,8 +50,8 @@ class MemoryQueue:
 
     async def put(self, jobs: Sequence[Job]) -> tuple[Sequence[Claim], list[Replaced]]:
         for job in jobs:
-            if not isinstance(job.state, Queued | Sending):
-                raise ValueError(f"a job enters waiting or being sent: {job.state}")
+            if isinstance(job.state, Sent):
+                raise ValueError("what SES took needs no place here")
         replaced = []
         for job in jobs:
             if job.mail.choice.supersedes:
@@ -55,28 +60,29 @@ class MemoryQueue:
         self._tell()
         return claims, replaced
 
-    async def claim(
-        self, limit: int, *, size: int, hurry: float = 0.0
-    ) -> Sequence[Claim]:
+    async def supersede(self, newer: Sequence[Job]) -> list[Replaced]:
+        replaced = [older for job in newer for older in self._supersede(job.mail)]
+        self._tell()
+        return replaced
+
+    async def claim(self, limit: int, *, size: int) -> Sequence[Claim]:
         now = self.now()
         due = [
             (seq, job)
             for seq, job in self._waiting()
             if _due(job) <= now < job.expires_at
         ]
-        hurried = [
-            (seq, job)
-            for seq, job in due
-            if job.mail.choice.valid_for is not None and job.expires_at <= now + hurry
-        ]
-        hurried.sort(key=lambda place: place[1].expires_at)
         due.sort(key=lambda place: (place[1].accepted_at, place[0]))
         chosen: dict[int, Job] = {}
-        for seq, job in [*hurried, *due]:
+        while due and len(chosen) < limit:
+            ranks = sorted({job.mail.choice.priority for _, job in due})
+            rank = self._turns.take(ranks)
+            place = next(p for p in due if p[1].mail.choice.priority is rank)
+            seq, job = place
             taken = sum(len(other.mail.content) for other in chosen.values())
-            fits = not chosen or taken + len(job.mail.content) <= size
-            if len(chosen) == limit or (seq not in chosen and not fits):
+            if chosen and taken + len(job.mail.content) > size:
                 break
+            due.remove(place)
             chosen[seq] = job
         claims = []
         for seq, job in chosen.items():
@@ -96,17 +102,14 @@ class MemoryQueue:
 
     async def settle(
         self, claim: Claim, state: End, reports: Sequence[Job] = ()
-    ) -> End | Superseded:
+    ) -> End | None:
         before = self.jobs.get(claim.token)
         if before is None or type(before.state) is not type(claim.job.state):
-            return state
-        came_to: End | Superseded = state
+            return None
+        came_to: End = state
         if isinstance(state, Queued) and self._is_voided(claim):
             came_to = Superseded(state.attempts, self.now(), state.maybe_sent)
-        if came_to is None:
-            del self.jobs[claim.token]
-        else:
-            self.jobs[claim.token] = _ended(replace(before, state=came_to))
+        self.jobs[claim.token] = _ended(replace(before, state=came_to))
         self._insert(reports)
         self._tell()
         return came_to
@@ -138,7 +141,7 @@ class MemoryQueue:
         claims = []
         for job in jobs:
             self._last += 1
-            self.jobs[self._last] = job
+            self.jobs[self._last] = _ended(job)
             if isinstance(job.state, Sending):
                 claims.append(Claim(job, self._last))
         return claims

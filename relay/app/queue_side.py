@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 
 from relay import config
 from relay.delivery.admission import Admission
+from relay.delivery.attempts import Attempts
 from relay.delivery.dsn import Reporter
 from relay.delivery.pace import Pace
 from relay.delivery.queued import QueuedDelivery
@@ -63,19 +64,20 @@ def queued(
     """The delivery by way of `queue`, and what runs for it."""
     options = settings.queue
     operator = config.address_of(options.report_to)
-    delivery = QueuedDelivery(
+    policy = RetryPolicy(
+        delays={
+            When.SOON: options.retry_delays,
+            When.SLOWLY: options.slow_delays,
+            When.UNSEEN: options.unseen_delays,
+        },
+        give_up_after=options.give_up_after,
+    )
+    attempts = Attempts(
         transport=transport,
         events=events,
         queue=queue,
-        gate=gate,
-        policy=RetryPolicy(
-            delays={
-                When.SOON: options.retry_delays,
-                When.SLOWLY: options.slow_delays,
-                When.UNSEEN: options.unseen_delays,
-            },
-            give_up_after=options.give_up_after,
-        ),
+        admission=gate,
+        policy=policy,
         reporter=Reporter(
             sender=config.address_of(options.report_from),
             operator=operator,
@@ -84,7 +86,14 @@ def queued(
             lifetime=options.give_up_after,
             options=SendOptions(tags=tuple(settings.ses.tags.items())),
         ),
+    )
+    delivery = QueuedDelivery(
+        attempts=attempts,
+        events=events,
+        queue=queue,
+        admission=gate,
+        policy=policy,
         answer_within=options.answer_within,
         accepted_as=accepted_as,
     )
-    return delivery, (queue, Worker(queue, gate, delivery))
+    return delivery, (queue, Worker(queue, gate, attempts))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from relay.config import Config, ConfigError, read_text
+from relay.config.models import Template
+from relay.model.mail import Priority
 from relay.templates.catalog import Templates
 from relay.templates.template import Source
 
@@ -22,6 +24,13 @@ def templates(settings: Config, *, samples_too: bool = False) -> Templates:
         email_address=settings.ses.email_address,
         missing=settings.missing_variables,
     )
+
+
+def _priority(template: Template) -> Priority:
+    """Its own; a code, which is worth nothing later, is high."""
+    if template.priority:
+        return Priority[template.priority.upper()]
+    return Priority.NORMAL if template.valid_for is None else Priority.HIGH
 
 
 def sources(settings: Config) -> tuple[Source, ...]:
@@ -48,6 +57,7 @@ def sources(settings: Config) -> tuple[Source, ...]:
                 reply_to=template.reply_to,
                 valid_for=template.valid_for,
                 supersedes=template.supersedes,
+                priority=_priority(template),
                 attachments=template.attachments,
                 place=f"{place} ({template.usage_type})",
             )

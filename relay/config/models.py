@@ -126,6 +126,7 @@ class Template(Table):
     reply_to: str = ""
     valid_for: v.Seconds | None = None
     supersedes: v.Flag = False
+    priority: Literal["", "high", "normal", "low"] = ""
     attachments: Literal["keep", "drop"] = "keep"
 
 

@@ -1,26 +1,32 @@
-"""A client that waits for SES' answer, and what its calls came to in time.
+"""A client that waits for SES' answer, and the calls of its mail meanwhile.
 
-Who hears what because of it is decided in `queued`.
+Nothing of it is on the disk. Who hears what because of it is decided in `owed`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from relay.delivery.attempts import InHand
+from relay.model.job import Job
 from relay.model.outcome import Outcome
+from relay.queue import Claim
 
 
-class AwaitedCall:
-    """One call of the client's mail, and what came of it in time."""
+class Call(InHand):
+    """One call of SES on a mail that its client waits for.
 
-    __slots__ = ("attempts", "outcome", "undecided")
+    `outcome` is None while it is under way. `kept` is there once the mail is being
+    written with its call under way, and gives the claim, or None where that failed.
+    """
 
-    def __init__(self) -> None:
-        self.outcome: Outcome | None = None  # None: none while the client waited
-        self.attempts = 1
-        # SES refused the mail, and what becomes of it is decided after the wait.
-        self.undecided = False
+    __slots__ = ("kept", "outcome")
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self.outcome: Outcome | None = None
+        self.kept: asyncio.Future[Claim | None] | None = None
 
 
 class WaitingClient:
@@ -29,11 +35,10 @@ class WaitingClient:
     `left` tells whether nobody is there any more to hear the reply.
     """
 
-    def __init__(self, calls: int, left: Callable[[], bool]) -> None:
+    def __init__(self, jobs: Sequence[Job], left: Callable[[], bool]) -> None:
         self.left = left
-        self.calls = [AwaitedCall() for _ in range(calls)]
-        self.waiting = True
-        self._under_way = calls
+        self.calls = [Call(job) for job in jobs]
+        self._under_way = len(self.calls)
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def call_ended(self) -> None:
@@ -50,7 +55,12 @@ class WaitingClient:
             await self._over
         finally:
             timer.cancel()
-            self.waiting = False
+
+    async def wait_for_all(self) -> None:
+        """Return when all calls have ended, which each does by itself."""
+        while self._under_way:
+            self._over = asyncio.get_running_loop().create_future()
+            await self._over
 
     def _end(self) -> None:
         if not self._over.done():

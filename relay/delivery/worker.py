@@ -7,27 +7,22 @@ import logging
 
 from relay import log
 from relay.delivery.admission import Admission
-from relay.delivery.queued import QueuedDelivery
+from relay.delivery.attempts import Attempts
 from relay.queue import Queue, Unwritable
 
 CLAIMS_AT_ONCE = 50
 LOOKS_EVERY = 1.0  # seconds, whatever was said: a missed change costs no more
-# How fast waiting mail is taken to leave where no pace is known.
-PRESUMED_RATE = 10.0
-MARGIN = 5.0  # seconds that mail with `validFor` is sent before its end, at least
 
 
 class Worker:
-    """Claims, begins, and leaves the rest to the delivery; stops claiming at once."""
+    """Claims, begins, and leaves the rest to `Attempts`; stops claiming at once."""
 
     name = "worker"
 
-    def __init__(
-        self, queue: Queue, admission: Admission, delivery: QueuedDelivery
-    ) -> None:
+    def __init__(self, queue: Queue, admission: Admission, attempts: Attempts) -> None:
         self._queue = queue
         self._admission = admission
-        self._delivery = delivery
+        self._attempts = attempts
         self._wake = asyncio.Event()
         self._resumed = False
         queue.on_change(self._wake.set)
@@ -47,17 +42,17 @@ class Worker:
                     await asyncio.sleep(LOOKS_EVERY)
                 await self._rest()
             while self._admission.busy:  # a mail may just be on its way into the queue
-                await self._delivery.drained()
+                await self._attempts.drained()
                 await asyncio.sleep(0.01)
         finally:
-            await self._delivery.drained()
+            await self._attempts.drained()
 
     async def _work(self) -> bool:
         """Do what there is to do now; tell whether there may be more."""
         if self._resumed:
             self._resumed = False
             await self._queue.due_now()
-        if await self._delivery.fail_expired():
+        if await self._attempts.fail_expired():
             return True
         room = self._admission.room(CLAIMS_AT_ONCE) if self._queue.is_due() else 0
         if not room:
@@ -65,9 +60,7 @@ class Worker:
         # Entered before the queue is asked: meanwhile clients enter, too.
         slots = [self._admission.enter(0, 1) for _ in range(room)]
         try:
-            claims = await self._queue.claim(
-                room, size=self._admission.free_bytes, hurry=self._hurry()
-            )
+            claims = await self._queue.claim(room, size=self._admission.free_bytes)
         except BaseException:
             for slot in slots:
                 self._admission.leave(slot, None)
@@ -78,17 +71,12 @@ class Worker:
             self._admission.correct(
                 slot, len(mail.content), len(mail.envelope.recipients)
             )
-            self._delivery.begin(claim, slot)
+            self._attempts.begin_claimed(claim, slot)
         for slot in slots:
             self._admission.leave(slot, None)
         if not claims:
             self._wake.clear()  # those were our own
         return bool(claims)
-
-    def _hurry(self) -> float:
-        """How long the last in the line will wait, as things are now."""
-        rate = self._admission.pace.rate or PRESUMED_RATE
-        return self._queue.figures().waiting / rate + MARGIN
 
     async def _rest(self) -> None:
         within = LOOKS_EVERY

@@ -172,6 +172,7 @@ class Preparation:
             template.valid_for,
             template.supersedes,
             _names(controls.variables),
+            template.priority,
         )
 
     def _passed(

@@ -159,6 +159,11 @@ def settle(
             assert_never(outcome)
 
 
+def supersede(state: Queued, *, now: float) -> Superseded:
+    """End a waiting mail whose place newer mail took."""
+    return Superseded(state.attempts, now, state.maybe_sent)
+
+
 def expire(state: Queued, *, now: float) -> Failed:
     """Give up a mail whose end came while it waited."""
     return Failed(state.attempts, now, expired(state.last), state.maybe_sent)

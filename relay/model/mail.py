@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from relay.model.submission import Envelope
 
@@ -22,6 +23,14 @@ SES_HEADERS = (
     "X-SES-RETURN-PATH-ARN",
     "X-SES-TENANT",
 )
+
+
+class Priority(IntEnum):
+    """Who leaves first of the mail that is due; the names are those of the settings."""
+
+    HIGH = 0
+    NORMAL = 1
+    LOW = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,8 @@ class Choice:
     """Which usage the mail had and which template it got; empty: none.
 
     `valid_for` (seconds) and `supersedes` are the template's word on how long the
-    mail is worth sending, and on older mail of its usage. `variables` are the names
+    mail is worth sending, and on older mail of its usage; so is `priority` on when
+    its turn is. `variables` are the names
     of what the client gave, never the values.
     """
 
@@ -64,6 +74,7 @@ class Choice:
     valid_for: float | None = None
     supersedes: bool = False
     variables: tuple[str, ...] = ()
+    priority: Priority = Priority.NORMAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +93,12 @@ class Prepared:
 
     mails: tuple[Mail, ...]
     warnings: tuple[str, ...] = ()
+
+
+def voids(mail: Mail) -> str:
+    """What a newer mail must equal to take this one's place: usage and recipients."""
+    addresses = []
+    for address in mail.envelope.recipients:
+        local, _, domain = address.rpartition("@")
+        addresses.append(f"{local}@{domain.lower()}")
+    return "\n".join([mail.choice.usage, *sorted(addresses)])

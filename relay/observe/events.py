@@ -53,6 +53,7 @@ class Answered(NamedTuple):
     attempts: int
     seconds: float
     warnings: tuple[str, ...] = ()
+    message_ids: tuple[str, ...] = ()  # of the calls that SES took, in their order
 
     @property
     def id(self) -> MailId:
@@ -74,14 +75,13 @@ class Attempted(NamedTuple):
 class Settled:
     """A job of the queue stands in `state` now.
 
-    `outcome` None: no attempt was made. `told`: its client hears it at the same
-    time. `wait`: seconds until its next attempt. `reports`: who gets one.
+    `outcome` None: no attempt was made. `wait`: seconds until its next attempt.
+    `reports`: who gets one.
     """
 
     job: Job
     state: Queued | Sent | Failed | Superseded
     outcome: Outcome | None
-    told: bool = False
     wait: float | None = None
     reports: tuple[str, ...] = ()
 

@@ -11,7 +11,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
-from relay.model.job import Sent
 from relay.model.mail import Mail
 from relay.model.outcome import Accepted
 from relay.model.submission import MailId
@@ -90,8 +89,6 @@ class Journal:
                 return
             case Answered():
                 self._answered(event)
-            case Settled(told=True, state=Sent()):
-                pass  # its client hears the same, and that is told of
             case _:
                 self._write(event)
         self._tell(event.id)

@@ -48,7 +48,7 @@ class MailLog:
                 self._answered(event)
             case Attempted():
                 pass  # what came of it is in the line that follows
-            case Settled(told=False):
+            case Settled():
                 self._settled(event)
             case Overtaken(replaced, by):
                 log.line(
@@ -81,6 +81,7 @@ class MailLog:
             **self._who(event.submission, mail.envelope.sender, recipients),
             **self._what(mail, event.outcome),
             calls=len(event.mails) if len(event.mails) > 1 else None,
+            messageIds=list(event.message_ids) if len(event.mails) > 1 else None,
             attempts=event.attempts,
             ms=_ms(event.seconds),
             reply=self._shown(str(event.reply)),

@@ -131,8 +131,6 @@ class Traces:
 
     def _settled(self, event: Settled) -> None:
         """Mail whose client waits no more, or which an earlier start accepted."""
-        if event.told:
-            return
         early = self._early.pop(event.id, ())
         context = self._open.get(event.id)
         if context is None:

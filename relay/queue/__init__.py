@@ -14,9 +14,10 @@ from relay.model.job import (
     Sent,
     Superseded,
 )
+from relay.model.mail import Priority
 
-# How an attempt ended; None: the client heard the 5xx, and the job goes.
-End = Queued | Sent | Failed | None
+# How an attempt ended.
+End = Queued | Sent | Failed | Superseded
 
 
 class Unwritable(Exception):  # noqa: N818 - a statement about the queue
@@ -66,8 +67,11 @@ class Queue(Protocol):
     def unix(self, at: float) -> float:
         """The Unix time of a moment of that clock."""
 
-    def is_due(self) -> bool:
-        """Tell whether mail waits that is due; it may be at its end as well."""
+    def is_due(self, priority: Priority = Priority.LOW) -> bool:
+        """Tell whether mail of this or a higher priority waits that is due.
+
+        It may be at its end as well.
+        """
 
     def due_in(self) -> float | None:
         """Seconds until the next mail is due or at its end; None: none waits."""
@@ -84,18 +88,23 @@ class Queue(Protocol):
 
         Gives claims of those put as `Sending`, in their order, and the older waiting
         mail that they superseded. Raises Unwritable, and ValueError for a job that is
-        neither `Queued` nor `Sending`.
+        `Sent`, which nobody needs to keep.
         """
 
-    async def claim(
-        self, limit: int, *, size: int, hurry: float = 0.0
-    ) -> Sequence[Claim]:
-        """Begin attempts on due mail, the oldest first; at most `limit`.
+    async def supersede(self, newer: Sequence[Job]) -> list[Replaced]:
+        """End the waiting mail whose place these take, which SES has.
 
-        Each counts as an attempt, and nobody else gets that job until it is settled.
-        Mail whose end has come is left for `expired`. Their contents together are at
-        most `size` bytes, but for the first. Mail with `validFor` that ends within
-        `hurry` seconds goes before all other. Raises Unwritable.
+        They themselves are not kept. Raises Unwritable.
+        """
+
+    async def claim(self, limit: int, *, size: int) -> Sequence[Claim]:
+        """Begin attempts on due mail, at most `limit`: by priority, then by age.
+
+        High mail has at most 9 of 10 turns while other mail is due, normal mail at
+        most 9 of 10 of the rest while low mail is. Each counts as an attempt, and
+        nobody else gets that job until it is settled. Mail whose end has come is left
+        for `expired`. Their contents together are at most `size` bytes, but for the
+        first. Raises Unwritable.
         """
 
     async def expired(self, limit: int) -> Sequence[Claim]:
@@ -107,13 +116,13 @@ class Queue(Protocol):
 
     async def settle(
         self, claim: Claim, state: End, reports: Sequence[Job] = ()
-    ) -> End | Superseded:
+    ) -> End | None:
         """Record how the attempt ended; durable when this returns, with one exception.
 
         Reports enter in the same step. Gives the state that it came to: what would
-        wait may be superseded by now. A content that no call of its submission needs
-        any more goes, but for that of failed mail. A job whose attempt has ended
-        already, or that was dropped, stays as it is, and no report enters.
+        wait may be superseded by now. None: the job's attempt has ended already, or it
+        was dropped; it stays as it is, and no report enters. A content that no call of
+        its submission needs any more goes, but for that of failed mail.
 
         Never raises Unwritable: an end that cannot be written is kept in memory, and
         written when it can be; until then nobody gets that job again.

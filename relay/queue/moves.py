@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from typing import NamedTuple
 
 from relay.model.job import (
     Failed,
@@ -18,6 +19,7 @@ from relay.model.job import (
     Sent,
     Superseded,
 )
+from relay.model.mail import Priority, voids
 from relay.model.submission import MailId
 from relay.queue import Claim, End, rows
 
@@ -25,13 +27,18 @@ KEEPS_FREE = 64  # pages: what the next mails will need anyway
 GIVES_BACK = 512  # pages at once
 
 
-def settle(
-    connection: sqlite3.Connection, claim: Claim, state: End | Superseded
-) -> bool:
+class First(NamedTuple):
+    """When mail is due next, by priority, and when the next mail is at its end."""
+
+    due: tuple[float | None, ...]
+    end: float | None
+
+
+def settle(connection: sqlite3.Connection, claim: Claim, state: End) -> bool:
     """Write where the job of `claim` stands now; False: it moved on meanwhile."""
     seq = claim.token
     before = "sending" if isinstance(claim.job.state, Sending) else "queued"
-    if state is None or isinstance(state, Sent | Superseded):
+    if isinstance(state, Sent | Superseded):
         # Of each statement the thread comes back to a busy interpreter, hence few.
         connection.execute(
             "DELETE FROM content WHERE id ="
@@ -40,10 +47,6 @@ def settle(
             (seq, before, claim.job.id, seq),
         )
     match state:
-        case None:
-            moved = connection.execute(
-                "DELETE FROM job WHERE seq = ? AND state = ?", (seq, before)
-            )
         case Queued(attempts, due, last, maybe_sent):  # its content is still needed
             moved = connection.execute(
                 "UPDATE job SET state = 'queued', attempts = ?, due = ?, reply = ?,"
@@ -86,7 +89,7 @@ def supersede(connection: sqlite3.Connection, newer: Job, now: float) -> list[Re
     older = connection.execute(
         "SELECT seq, id, number, content, usage, recipients, attempts, maybe_sent"
         " FROM job INDEXED BY job_voided WHERE voids = ? AND state = 'queued'",
-        (rows.voids(newer.mail),),
+        (voids(newer.mail),),
     ).fetchall()
     replaced = []
     for row in older:
@@ -114,7 +117,7 @@ def is_voided(connection: sqlite3.Connection, claim: Claim) -> bool:
         return False
     found = connection.execute(
         "SELECT 1 FROM job INDEXED BY job_voids WHERE voids = ? AND seq > ? LIMIT 1",
-        (rows.voids(claim.job.mail), claim.token),
+        (voids(claim.job.mail), claim.token),
     )
     return found.fetchone() is not None
 
@@ -165,17 +168,20 @@ def forget(
     return len(old)
 
 
-def first_in_line(
-    connection: sqlite3.Connection,
-) -> tuple[float | None, float | None]:
-    """When the next waiting mail is due, and when the next one is at its end."""
-    (due,) = connection.execute(
-        "SELECT min(due) FROM job INDEXED BY job_due WHERE state = 'queued'"
-    ).fetchone()
+def first_in_line(connection: sqlite3.Connection) -> First:
+    """What is first in line, and what ends first."""
+    dues = [
+        connection.execute(
+            "SELECT min(due) FROM job INDEXED BY job_due"
+            " WHERE state = 'queued' AND priority = ?",
+            (priority,),
+        ).fetchone()[0]
+        for priority in Priority
+    ]
     (end,) = connection.execute(
         "SELECT min(expires_at) FROM job INDEXED BY job_end WHERE state = 'queued'"
     ).fetchone()
-    return due, end
+    return First(tuple(dues), end)
 
 
 def counts(connection: sqlite3.Connection) -> tuple[int, int, float | None]:

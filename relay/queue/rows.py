@@ -17,45 +17,52 @@ from relay.model.job import (
     State,
     Superseded,
 )
-from relay.model.mail import Choice, ListManagement, Mail, SendOptions
+from relay.model.mail import Choice, ListManagement, Mail, Priority, SendOptions, voids
 from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId
 
 INSERT = (
     "INSERT INTO job (seq, id, number, content, size, sender, recipients, options,"
     " usage, choice, voids, valid_for, report, accepted_at, expires_at,"
-    " state, attempts, maybe_sent, due, reply)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " priority, state, attempts, maybe_sent, due, ended_at, reply)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 SELECT = (
     "SELECT seq, job.id, number, job.content, size, sender, recipients, options, usage,"
     " choice, valid_for, report, accepted_at, expires_at, state, attempts,"
-    " maybe_sent, due, ended_at, reply, message_id, bytes"
+    " maybe_sent, due, ended_at, reply, message_id, priority, bytes"
     " FROM job LEFT JOIN content ON content.id = job.content"
 )
 # The same without the content, which no list needs.
 LISTED = (
     "SELECT seq, id, number, size, sender, recipients, options, usage, choice,"
     " valid_for, report, accepted_at, expires_at, state, attempts, maybe_sent, due,"
-    " ended_at, reply, message_id, NULL AS bytes FROM job"
+    " ended_at, reply, message_id, priority, NULL AS bytes FROM job"
 )
+
+# State, attempts, maybe_sent, due, ended_at, reply.
+_How = tuple[str, int, bool, float | None, float | None, str | None]
 
 _REPLY = re.compile(r"(\d{3}) \d\.(\d+\.\d+) (.*)")
 _NO_OPTIONS = SendOptions()
 _NO_CHOICE = Choice()
 
 
-def columns(job: Job, seq: int, content: int) -> tuple[Any, ...]:
+def columns(job: Job, seq: int, content: int | None) -> tuple[Any, ...]:
     """The values for INSERT of a job that is put."""
     mail, state = job.mail, job.state
     choice = mail.choice
     match state:
         case Queued(attempts, due, last, maybe_sent):
-            how: tuple[Any, ...] = ("queued", attempts, maybe_sent, due, text(last))
+            how: _How = ("queued", attempts, maybe_sent, due, None, text(last))
         case Sending(attempts, maybe_sent, last):
-            how = ("sending", attempts, maybe_sent, None, text(last))
-        case _:
-            raise ValueError(f"a job enters waiting or being sent, not {state}")
+            how = ("sending", attempts, maybe_sent, None, None, text(last))
+        case Failed(attempts, at, last, maybe_sent):
+            how = ("failed", attempts, maybe_sent, None, at, text(last))
+        case Superseded(attempts, at, maybe_sent):
+            how = ("superseded", attempts, maybe_sent, None, at, None)
+        case Sent():
+            raise ValueError("what SES took needs no place in the spool")
     return (
         seq,
         job.id,
@@ -66,12 +73,13 @@ def columns(job: Job, seq: int, content: int) -> tuple[Any, ...]:
         json.dumps(mail.envelope.recipients),
         _options(mail.options),
         choice.usage,
-        "{}" if choice == _NO_CHOICE else json.dumps(_set(choice, _NO_CHOICE)),
+        "{}" if choice == _NO_CHOICE else json.dumps(_choice(choice)),
         voids(mail) if choice.supersedes else None,
         choice.valid_for,
         job.report,
         job.accepted_at,
         job.expires_at,
+        int(choice.priority),
         *how,
     )
 
@@ -79,6 +87,7 @@ def columns(job: Job, seq: int, content: int) -> tuple[Any, ...]:
 def job(row: sqlite3.Row) -> Job:
     """The job of a row of SELECT; its content is empty where none is kept."""
     choice = json.loads(row["choice"])
+    choice["priority"] = Priority(row["priority"])
     if "variables" in choice:
         choice["variables"] = tuple(choice["variables"])
     mail = Mail(
@@ -117,15 +126,6 @@ def state(row: sqlite3.Row) -> State:
             raise ValueError(f"job {row['seq']}: no such state: {other}")
 
 
-def voids(mail: Mail) -> str:
-    """What a newer mail must equal to take this one's place: usage and recipients."""
-    addresses = []
-    for address in mail.envelope.recipients:
-        local, _, domain = address.rpartition("@")
-        addresses.append(f"{local}@{domain.lower()}")
-    return "\n".join([mail.choice.usage, *sorted(addresses)])
-
-
 def text(said: Reply | None) -> str | None:
     """A reply as its column keeps it."""
     return None if said is None else str(said)
@@ -145,6 +145,13 @@ def _set(value: Any, default: Any) -> dict[str, Any]:  # noqa: ANN401 - any data
         for name in names
         if getattr(value, name) != getattr(default, name)
     }
+
+
+def _choice(choice: Choice) -> dict[str, Any]:
+    """What is set of it; its priority has a column of its own."""
+    some = _set(choice, _NO_CHOICE)
+    some.pop("priority", None)
+    return some
 
 
 def _options(options: SendOptions) -> str:

@@ -30,6 +30,7 @@ def as_json(entry: ListedJob, unix: Unix) -> dict[str, Any]:
         "due": iso(unix(state.due)) if isinstance(state, Queued) else None,
         "lastReply": last_reply(entry),
         "maybeSent": entry.maybe_sent,
+        "priority": job.mail.choice.priority.name.lower(),
         "messageId": state.message_id if isinstance(state, Sent) else None,
     }
 

@@ -19,9 +19,12 @@ from pathlib import Path
 from relay import log
 from relay.model.job import Job, Queued, Replaced, Sending, Superseded
 from relay.model.job import claim as begun
+from relay.model.job import supersede as superseded
+from relay.model.mail import Priority
 from relay.queue import Claim, End, Figures, Unwritable, file, moves, rows
 from relay.queue.housekeeping import ROWS_AT_ONCE, Housekeeping
 from relay.queue.store import Store
+from relay.queue.turns import Turns
 
 EXPIRED_AT_ONCE = 10_000_000  # bytes of content, which the reports need the header of
 
@@ -81,8 +84,8 @@ class SqliteQueue:
         self._last = self._store.last
         self._placed_in = 0  # the transaction that knows the last place
         self._promoted = 0.0  # up to here mail has the place of its age in the line
-        self._next_due: float | None = None
-        self._next_end: float | None = None
+        self._first = moves.First((None,) * len(Priority), None)
+        self._turns = Turns()
         self._waiting = self._sending = 0
         self._oldest: float | None = None
         self._ends: deque[tuple[Claim, End, Sequence[Job]]] = deque()
@@ -101,12 +104,15 @@ class SqliteQueue:
     def now(self) -> float:
         return self._store.clock.now()
 
-    def is_due(self) -> bool:
-        return self._next_due is not None and self._next_due <= self.now()
+    def is_due(self, priority: Priority = Priority.LOW) -> bool:
+        now = self.now()
+        return any(
+            due is not None and due <= now for due in self._first.due[: priority + 1]
+        )
 
     def due_in(self) -> float | None:
-        first = [at for at in (self._next_due, self._next_end) if at is not None]
-        return max(min(first) - self.now(), 0.0) if first else None
+        ahead = [at for at in (*self._first.due, self._first.end) if at is not None]
+        return max(min(ahead) - self.now(), 0.0) if ahead else None
 
     def on_change(self, changed: Callable[[], None]) -> None:
         self._changed.append(changed)
@@ -118,8 +124,8 @@ class SqliteQueue:
         """The Unix time of a moment of the spool's clock."""
         return at + self._store.clock.ahead
 
-    def _heed(self, first: tuple[float | None, float | None]) -> None:
-        self._next_due, self._next_end = first
+    def _heed(self, first: moves.First) -> None:
+        self._first = first
         for changed in self._changed:
             changed()
 
@@ -144,75 +150,98 @@ class SqliteQueue:
             if isinstance(job.state, Sending)
         ]
         self._sending += len(claims)
-        self._waiting += len(jobs) - len(claims) - len(replaced)
+        self._waiting += sum(isinstance(job.state, Queued) for job in jobs)
+        self._waiting -= len(replaced)
         return claims, replaced
 
-    async def claim(
-        self, limit: int, *, size: int, hurry: float = 0.0
-    ) -> Sequence[Claim]:
+    async def supersede(self, newer: Sequence[Job]) -> list[Replaced]:
+        if not self._waiting:
+            return []
+
+        def write(connection: sqlite3.Connection) -> list[Replaced]:
+            now = self.now()
+            return [
+                older
+                for job in newer
+                for older in moves.supersede(connection, job, now)
+            ]
+
+        replaced = await self._store.write(write)
+        self._waiting -= len(replaced)
+        return replaced
+
+    async def claim(self, limit: int, *, size: int) -> Sequence[Claim]:
         claims, self._promoted = await self._store.write(
-            partial(self._claim, limit=limit, size=size, hurry=hurry)
+            partial(self._claim, limit=limit, size=size)
         )
         self._waiting -= len(claims)
         self._sending += len(claims)
         return claims
 
     def _claim(
-        self, connection: sqlite3.Connection, *, limit: int, size: int, hurry: float
+        self, connection: sqlite3.Connection, *, limit: int, size: int
     ) -> tuple[list[Claim], float]:
         now = self.now()
         promoted = self._promote(connection, now)
-        hurried = connection.execute(
-            "SELECT seq, size FROM job INDEXED BY job_hurry"
-            " WHERE state = 'queued' AND due <= ?"
-            " AND valid_for IS NOT NULL AND expires_at > ? AND expires_at <= ?"
-            " ORDER BY expires_at LIMIT ?",
-            (now, now, now + hurry, limit),
-        )
-        line = connection.execute(
-            "SELECT seq, size FROM job INDEXED BY job_due WHERE state = 'queued'"
-            " AND due <= ? AND expires_at > ? ORDER BY due, seq LIMIT ?",
-            (now, now, limit),
-        )
-        chosen: dict[int, int] = {}
-        for found in [*hurried, *line]:
-            if len(chosen) == limit:
-                break
-            if chosen and sum(chosen.values()) + found["size"] > size:
-                break
-            chosen[found["seq"]] = found["size"]
-        claims = []
-        for seq in chosen:
-            job = rows.job(_row(connection, seq))
-            if not isinstance(job.state, Queued):  # never; the type says so too
-                raise TypeError(f"job {seq} is {job.state}")
-            state = begun(job.state)
-            connection.execute(
-                "UPDATE job SET state = 'sending', due = NULL, attempts = ?"
-                " WHERE seq = ? AND state = 'queued'",
-                (state.attempts, seq),
+        lines = {
+            priority: deque(found)
+            for priority in Priority
+            if (
+                found := connection.execute(
+                    "SELECT seq, size FROM job INDEXED BY job_due"
+                    " WHERE state = 'queued' AND priority = ? AND due <= ?"
+                    " AND expires_at > ? ORDER BY due, seq LIMIT ?",
+                    (priority, now, now, limit),
+                ).fetchall()
             )
-            claims.append(Claim(replace(job, state=state), seq))
+        }
+        claims: list[Claim] = []
+        taken = 0
+        while lines and len(claims) < limit:
+            priority = self._turns.take(tuple(lines))
+            seq, more = lines[priority].popleft()
+            if claims and taken + more > size:
+                break
+            taken += more
+            claims.append(self._begun(connection, seq))
+            if not lines[priority]:
+                del lines[priority]
         return claims, promoted
+
+    def _begun(self, connection: sqlite3.Connection, seq: int) -> Claim:
+        job = rows.job(_row(connection, seq))
+        if not isinstance(job.state, Queued):  # never; the type says so too
+            raise TypeError(f"job {seq} is {job.state}")
+        state = begun(job.state)
+        connection.execute(
+            "UPDATE job SET state = 'sending', due = NULL, attempts = ?"
+            " WHERE seq = ? AND state = 'queued'",
+            (state.attempts, seq),
+        )
+        return Claim(replace(job, state=state), seq)
 
     def _promote(self, connection: sqlite3.Connection, now: float) -> float:
         """Give mail that became due the place of its age in the line; until when."""
-        # Of much that became due, say in a long pause, only the next part at once.
-        found = connection.execute(
-            "SELECT due FROM job INDEXED BY job_due WHERE state = 'queued'"
-            " AND due > ? AND due <= ? ORDER BY due LIMIT 1 OFFSET ?",
-            (self._promoted, now, ROWS_AT_ONCE),
-        ).fetchone()
-        until: float = found["due"] if found else now
-        connection.execute(
+        until = now
+        for priority in Priority:
+            # Of much that became due, as in a long pause, only the next part at once.
+            found = connection.execute(
+                "SELECT due FROM job INDEXED BY job_due WHERE state = 'queued'"
+                " AND priority = ? AND due > ? AND due <= ?"
+                " ORDER BY due LIMIT 1 OFFSET ?",
+                (priority, self._promoted, until, ROWS_AT_ONCE),
+            ).fetchone()
+            until = found["due"] if found else until
+        connection.executemany(
             "UPDATE job INDEXED BY job_due SET due = accepted_at"
-            " WHERE state = 'queued' AND due > ? AND due <= ? AND due > accepted_at",
-            (self._promoted, until),
+            " WHERE state = 'queued' AND priority = ? AND due > ? AND due <= ?"
+            " AND due > accepted_at",
+            [(priority, self._promoted, until) for priority in Priority],
         )
         return until
 
     async def expired(self, limit: int) -> Sequence[Claim]:
-        if self._next_end is None or self._next_end > self.now():
+        if self._first.end is None or self._first.end > self.now():
             return []
 
         def read(connection: sqlite3.Connection) -> list[Claim]:
@@ -237,7 +266,7 @@ class SqliteQueue:
 
     async def settle(
         self, claim: Claim, state: End, reports: Sequence[Job] = ()
-    ) -> End | Superseded:
+    ) -> End | None:
         try:
             came_to, moved = await self._store.write(
                 partial(self._settle, claim=claim, state=state, reports=reports)
@@ -251,8 +280,9 @@ class SqliteQueue:
             )
             self._ends.append((claim, state, reports))
             return state
-        if moved:
-            self._count(claim, came_to, reports)
+        if not moved:
+            return None
+        self._count(claim, came_to, reports)
         return came_to
 
     async def _write_ends(self) -> None:
@@ -275,9 +305,7 @@ class SqliteQueue:
     async def _note_age(self) -> None:
         self._oldest = await self._store.write(moves.oldest)
 
-    def _count(
-        self, claim: Claim, came_to: End | Superseded, reports: Sequence[Job]
-    ) -> None:
+    def _count(self, claim: Claim, came_to: End, reports: Sequence[Job]) -> None:
         if isinstance(claim.job.state, Sending):
             self._sending -= 1
         else:
@@ -291,24 +319,29 @@ class SqliteQueue:
         claim: Claim,
         state: End,
         reports: Sequence[Job],
-    ) -> tuple[End | Superseded, bool]:
-        came_to: End | Superseded = state
+    ) -> tuple[End, bool]:
+        came_to: End = state
         if isinstance(state, Queued) and moves.is_voided(connection, claim):
-            came_to = Superseded(state.attempts, self.now(), state.maybe_sent)
+            came_to = superseded(state, now=self.now())
         moved = moves.settle(connection, claim, came_to)
         if moved and reports:
             self._insert(connection, reports)
         return came_to, moved
 
     async def due_now(self) -> None:
-        while await self._store.write(self._some_due_now) == ROWS_AT_ONCE:
-            pass
+        for priority in Priority:
+            some = partial(self._some_due_now, priority=priority)
+            while await self._store.write(some) == ROWS_AT_ONCE:
+                pass
 
-    def _some_due_now(self, connection: sqlite3.Connection) -> int:
+    def _some_due_now(
+        self, connection: sqlite3.Connection, *, priority: Priority
+    ) -> int:
         changed = connection.execute(
             "UPDATE job SET due = accepted_at WHERE seq IN (SELECT seq FROM job"
-            " INDEXED BY job_due WHERE state = 'queued' AND due > ? LIMIT ?)",
-            (self.now(), ROWS_AT_ONCE),
+            " INDEXED BY job_due WHERE state = 'queued' AND priority = ? AND due > ?"
+            " LIMIT ?)",
+            (priority, self.now(), ROWS_AT_ONCE),
         )
         return changed.rowcount
 
@@ -326,13 +359,14 @@ class SqliteQueue:
         places = []
         for job in jobs:
             seq += 1
-            shared = job.id, id(job.mail.content)
-            content = contents.get(shared)
-            if content is None:
-                content = contents[shared] = seq
-                connection.execute(
-                    "INSERT INTO content VALUES (?, ?)", (seq, job.mail.content)
-                )
+            content: int | None = None
+            if not isinstance(job.state, Superseded):  # nobody needs that content
+                shared = job.id, id(job.mail.content)
+                content = contents.setdefault(shared, seq)
+                if content == seq:
+                    connection.execute(
+                        "INSERT INTO content VALUES (?, ?)", (seq, job.mail.content)
+                    )
             connection.execute(rows.INSERT, rows.columns(job, seq, content))
             places.append(seq)
         self._last = seq

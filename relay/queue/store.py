@@ -23,16 +23,13 @@ RESERVE_PART = 0.05  # of a small file system
 
 
 class Store:
-    """Writes to the file at `path`; `tell` hears what is first in line after each.
-
-    What `tell` gets is the time when mail is due next, and when the next mail ends.
-    """
+    """Writes to the file at `path`; `tell` hears what is first in line after each."""
 
     def __init__(
         self,
         connection: sqlite3.Connection,
         path: Path,
-        tell: Callable[[tuple[float | None, float | None]], None],
+        tell: Callable[[moves.First], None],
     ) -> None:
         self._path = path
         self._wal = path.with_name(path.name + "-wal")

@@ -22,6 +22,7 @@ from relay.content.address import (
 from relay.content.header import Field, Message
 from relay.content.new_field import address_field, one_line
 from relay.content.original import Original
+from relay.model.mail import Priority
 from relay.model.replies import NO_FROM, no_address, not_given
 from relay.model.reply import Refused
 from relay.model.submission import Envelope
@@ -50,6 +51,7 @@ class Source:
     reply_to: str = ""
     valid_for: float | None = None
     supersedes: bool = False
+    priority: Priority = Priority.NORMAL
     attachments: str = "keep"
     place: str = ""
 
@@ -118,6 +120,7 @@ class Template:
         self.locale = source.locale
         self.valid_for = source.valid_for
         self.supersedes = source.supersedes
+        self.priority = source.priority
         problems = Problems(source.place or f"template {source.usage_type}")
         _look_at_settings(source, problems)
         self._missing = missing

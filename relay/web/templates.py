@@ -166,6 +166,7 @@ def _described(template: Template) -> dict[str, Any]:
         "variables": list(template.variables),
         "validFor": template.valid_for,
         "supersedes": template.supersedes,
+        "priority": template.priority.name.lower(),
         "attachments": source.attachments,
         "warnings": list(template.warnings),
         "place": source.place,

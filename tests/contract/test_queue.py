@@ -19,7 +19,7 @@ from relay.model.job import (
     State,
     Superseded,
 )
-from relay.model.mail import Choice, Mail, SendOptions
+from relay.model.mail import Choice, Mail, Priority, SendOptions
 from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId
 from relay.queue import Figures, Queue, file, rows
@@ -52,7 +52,7 @@ class Side:
         *,
         number: int = 0,
         age: float = 0.0,
-        state: Queued | Sending | None = None,
+        state: State | None = None,
         ends_in: float = LATER,
         to: Sequence[str] = ("c@d.example",),
         content: bytes = CONTENT,
@@ -129,7 +129,7 @@ async def test_what_is_put_as_being_sent_is_its_puts_and_nobody_elses(
 
 async def test_jobs_are_put_all_or_none(side: Side) -> None:
     wrong = replace(side.job("k2"), state=Sent(1, 0.0, "x"))
-    with pytest.raises(ValueError, match="enters"):
+    with pytest.raises(ValueError, match="took"):
         await side.queue.put([side.job("k1"), wrong])
     assert side.look() == []
     assert side.queue.figures() == Figures(0, 0)
@@ -185,24 +185,63 @@ async def test_mail_that_is_not_due_or_at_its_end_is_not_claimed(side: Side) -> 
     assert [claim.job.id for claim in await side.queue.expired(9)] == ["over"]
 
 
-async def test_mail_that_ends_soon_goes_first_where_there_is_a_hurry(
-    side: Side,
-) -> None:
-    valid = Choice("SignIn", "SignIn", valid_for=60.0)
+def _ranked(side: Side, name: str, age: float, priority: Priority) -> Job:
+    return side.job(name, age=age, choice=Choice(priority=priority))
+
+
+async def test_due_mail_leaves_by_priority_then_by_age(side: Side) -> None:
     await side.queue.put(
         [
-            side.job("old", age=50),
-            side.job("code", age=20, ends_in=40, choice=valid),
-            side.job("urgent", age=40, ends_in=20, choice=valid),
-            side.job("fresh", age=1, ends_in=59, choice=valid),
-            # Its end is near, too, but not by a template's word.
-            side.job("last", age=0.5, ends_in=10),
+            _ranked(side, "low", 90, Priority.LOW),
+            _ranked(side, "normal", 50, Priority.NORMAL),
+            _ranked(side, "code", 1, Priority.HIGH),
+            _ranked(side, "older code", 2, Priority.HIGH),
+            _ranked(side, "older", 60, Priority.NORMAL),
         ]
     )
-    claims = await side.queue.claim(2, size=MUCH, hurry=45)
-    assert [claim.job.id for claim in claims] == ["urgent", "code"]
-    claims = await side.queue.claim(9, size=MUCH, hurry=45)
-    assert [claim.job.id for claim in claims] == ["old", "fresh", "last"]
+    claims = await side.queue.claim(9, size=MUCH)
+    assert [claim.job.id for claim in claims] == [
+        *("older code", "code", "older", "normal", "low")
+    ]
+    assert claims[0].job.mail.choice.priority is Priority.HIGH
+
+
+async def test_no_priority_waits_for_ever_behind_a_higher_one(side: Side) -> None:
+    for priority in Priority:
+        await side.queue.put(
+            [_ranked(side, f"{priority.name}{n}", 9, priority) for n in range(300)]
+        )
+    turns: list[str] = []
+    for _ in range(20):
+        claims = await side.queue.claim(10, size=MUCH)
+        turns += [claim.job.mail.choice.priority.name for claim in claims]
+    assert turns.count("HIGH") == 180
+    assert turns.count("NORMAL") == 18
+    assert turns.count("LOW") == 2
+    # Never more than nine of ten turns in a row.
+    assert "HIGH" * 10 not in "".join(turns)
+
+
+async def test_only_mail_of_its_own_or_a_higher_priority_is_in_the_way(
+    side: Side,
+) -> None:
+    await side.queue.put([_ranked(side, "news", 9, Priority.NORMAL)])
+    assert [side.queue.is_due(priority) for priority in Priority] == [
+        *(False, True, True)
+    ]
+
+
+async def test_what_ses_took_ends_the_waiting_mail_whose_place_it_takes(
+    side: Side,
+) -> None:
+    code = Choice("SignIn", "SignIn", supersedes=True)
+    await side.queue.put([side.job("old", choice=code), side.job("other")])
+    newer = side.job("new", state=Sending(1), choice=code)
+    (replaced,) = await side.queue.supersede([newer])
+    assert (replaced.id, replaced.usage) == ("old", "SignIn")
+    assert side.queue.figures().waiting == 1
+    claims = await side.queue.claim(9, size=MUCH)
+    assert [claim.job.id for claim in claims] == ["other"]
 
 
 async def test_waiting_mail_can_be_made_due_and_keeps_its_place_in_the_line(
@@ -243,11 +282,19 @@ async def test_an_attempt_ends_in_the_state_that_it_came_to(
     assert job.mail.content == (b"" if isinstance(end, Sent) else CONTENT)
 
 
-async def test_a_refusal_that_the_client_heard_leaves_nothing(side: Side) -> None:
-    (claim,), _ = await side.queue.put([side.job(state=Sending(1))])
-    assert await side.queue.settle(claim, None) is None
-    assert side.look() == []
+@pytest.mark.parametrize("end", [Failed(1, 5.0, NO), Superseded(1, 5.0)])
+async def test_mail_may_enter_as_it_ended(side: Side, end: State) -> None:
+    claims, _ = await side.queue.put([side.job(state=end)])
+    assert list(claims) == []
+    assert side.states() == [end]
     assert side.queue.figures() == Figures(0, 0)
+    (job,) = side.look()
+    assert job.mail.content == (CONTENT if isinstance(end, Failed) else b"")
+
+
+async def test_what_ses_took_cannot_be_put(side: Side) -> None:
+    with pytest.raises(ValueError, match="took"):
+        await side.queue.put([side.job(state=Sent(1, 5.0, "0100-1"))])
 
 
 async def test_waiting_mail_at_its_end_fails_without_an_attempt(side: Side) -> None:
@@ -280,17 +327,16 @@ async def test_reports_enter_in_the_step_in_which_their_mail_fails(side: Side) -
     assert [claim.job.mail.content for claim in claims] == [b"report 1", b"report 2"]
 
 
-@pytest.mark.parametrize("first", [*ENDS, None], ids=lambda end: type(end).__name__)
+@pytest.mark.parametrize("first", ENDS, ids=lambda end: type(end).__name__)
 async def test_an_attempt_that_ended_does_not_end_again_nor_reports_again(
-    side: Side, first: Queued | Sent | Failed | None
+    side: Side, first: Queued | Sent | Failed
 ) -> None:
     (claim,), _ = await side.queue.put([side.job(state=Sending(1))])
     await side.queue.settle(claim, first)
     before, figures = side.look(), side.queue.figures()
     report = side.job("r1", report=True)
-    await side.queue.settle(claim, Failed(1, 9.0, NO), [report])
-    await side.queue.settle(claim, Sent(1, 9.0, "0100-2"))
-    await side.queue.settle(claim, None)
+    assert await side.queue.settle(claim, Failed(1, 9.0, NO), [report]) is None
+    assert await side.queue.settle(claim, Sent(1, 9.0, "0100-2")) is None
     assert side.look() == before
     assert side.queue.figures() == figures
 
@@ -305,11 +351,11 @@ async def test_calls_of_one_submission_share_its_content_until_the_last_has_left
     claims, _ = await side.queue.put([first, second, third])
     await side.queue.settle(claims[0], Sent(1, 5.0, "0100-1"))
     await side.queue.settle(claims[1], Queued(1, 5.0, DOWN))
-    await side.queue.settle(claims[2], None)
+    await side.queue.settle(claims[2], Superseded(1, 5.0))
     (again,) = await side.queue.claim(9, size=MUCH)
     assert (again.job.number, again.job.mail.content) == (1, content)
     await side.queue.settle(again, Sent(2, 6.0, "0100-2"))
-    assert [job.mail.content for job in side.look()] == [b"", b""]
+    assert [job.mail.content for job in side.look()] == [b"", b"", b""]
 
 
 async def test_reports_with_one_text_are_kept_each_for_itself(side: Side) -> None:

@@ -31,7 +31,7 @@ from tests.server.test_traps import submit, with_relay
 DENIED = error("AccessDeniedException", 403, "not authorized to ses:SendRawEmail")
 KEYS = [
     *("id", "state", "usage", "sender", "recipients", "size", "attempts"),
-    *("acceptedAt", "due", "lastReply", "maybeSent", "messageId"),
+    *("acceptedAt", "due", "lastReply", "maybeSent", "priority", "messageId"),
 ]
 
 
@@ -91,6 +91,7 @@ async def test_a_running_relay_sends_what_is_retried_within_two_seconds(
         "attempts": 1,
         "lastReply": "554 5.7.1 Access denied",
         "maybeSent": False,
+        "priority": "normal",
         "messageId": None,
     }
 

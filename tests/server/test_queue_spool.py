@@ -352,7 +352,7 @@ async def _steps(path: Path, *, waiting: int, due: float) -> dict[str, int]:
             claims, _ = await cost("put", queue.put([job(queue, Sending(1))]))
             await cost("put code", queue.put([job(queue, choice=code)]))
             await cost("settle", queue.settle(claims[0], Sent(1, queue.now(), "x")))
-            await cost("claim", queue.claim(20, size=10_000, hurry=10.0))
+            await cost("claim", queue.claim(20, size=10_000))
             claims, _ = await queue.put([job(queue, Sending(1))])
             await cost("defer", queue.settle(claims[0], Queued(9, queue.now() + 50)))
             await cost("expired", queue.expired(50))

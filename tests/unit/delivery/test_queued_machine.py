@@ -1,0 +1,307 @@
+"""The delivery with a queue, driven at random against a model of what is owed.
+
+SES' answers, their times, clients that leave, a queue that cannot be written, the
+stop, and a crash: after any order of these nothing that heard 250 is lost, and no
+client heard what is not so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle as Kept
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    rule,
+)
+
+from relay.delivery.admission import Admission
+from relay.delivery.attempts import Attempts
+from relay.delivery.dsn import Reporter
+from relay.delivery.pace import Pace
+from relay.delivery.queued import QueuedDelivery
+from relay.delivery.worker import Worker
+from relay.model.job import Failed, Job, Queued, Replaced, RetryPolicy, Sending
+from relay.model.mail import Choice, Mail, Prepared, Priority, SendOptions
+from relay.model.outcome import Accepted, Deferred, Effect, Outcome, Rejected, When
+from relay.model.reply import Reply
+from relay.model.submission import Envelope, MailId, Submission
+from relay.observe.events import Events
+from relay.queue import Claim, Unwritable
+from tests.memory_queue import MemoryQueue
+
+ANSWER_WITHIN = 3.0
+ANSWERS: Sequence[Outcome] = (
+    *[Accepted("0100")] * 3,
+    *[Rejected(Reply(554, "6.0", "Message rejected: Bad"))] * 3,
+    Deferred(Reply(554, "7.1", "not verified"), When.SLOWLY, tell=True),
+    Deferred(Reply(454, "4.5", "Throttling"), When.SOON, effect=Effect.SLOWER),
+    Deferred(Reply(451, "4.2", "lost"), When.UNSEEN, maybe_sent=True, silent=True),
+    Deferred(Reply(454, "3.2", "Sending paused"), When.SLOWLY, effect=Effect.PAUSE),
+    Deferred(Reply(454, "7.0", "expired"), When.SOON, at_once=True),
+)
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """A loop whose time goes on when a test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at = 1000.0
+
+    def time(self) -> float:
+        return self.at
+
+
+class Disk(MemoryQueue):
+    """A queue that can be full; it counts what was ever put."""
+
+    full = False
+
+    async def put(self, jobs: Sequence[Job]) -> tuple[Sequence[Claim], list[Replaced]]:
+        await asyncio.sleep(0)
+        if self.full:
+            raise Unwritable("full", OSError("full"))
+        return await super().put(jobs)
+
+    async def supersede(self, newer: Sequence[Job]) -> list[Replaced]:
+        if self.full:
+            raise Unwritable("full", OSError("full"))
+        return await super().supersede(newer)
+
+
+@dataclass
+class Sender:
+    """A client, what it heard, and the calls of its mail that SES took."""
+
+    name: str
+    calls: int
+    gone: bool = False
+    reply: asyncio.Task[Reply] | None = None
+    gone_before: bool = False  # it left before its reply was decided
+    taken: set[int] = field(default_factory=set)
+
+
+@dataclass
+class Call:
+    """A request at SES that is not answered yet."""
+
+    mail_id: str
+    number: int
+    answer: asyncio.Future[Outcome]
+
+
+class Ses:
+    """Holds every request until the test answers it."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    async def send(self, mail: Mail, mail_id: MailId) -> Outcome:
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        number = int(mail.envelope.recipients[0].partition("@")[0])
+        call = Call(mail_id, number, future)
+        self.calls.append(call)
+        try:
+            return await future
+        finally:
+            self.calls.remove(call)
+
+
+class Delivering(RuleBasedStateMachine):
+    """Clients, SES, a disk and a relay."""
+
+    senders = Kept("senders")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = Loop()
+        self.queue = Disk(now=self.loop.time)
+        self.all: dict[str, Sender] = {}
+
+    @initialize()
+    def start(self) -> None:
+        self._build()
+
+    def _build(self) -> None:
+        self.ses = Ses()
+        self.admission = Admission(
+            pace=Pace(),
+            concurrency=6,
+            memory=10**6,
+            silent_after=ANSWER_WITHIN,
+            looks=[30],
+            now=self.loop.time,
+        )
+        events = Events([])
+        policy = RetryPolicy({when: [5.0, 60.0] for when in When}, give_up_after=4000)
+        self.attempts = Attempts(
+            transport=self.ses,
+            events=events,
+            queue=self.queue,
+            admission=self.admission,
+            policy=policy,
+            reporter=Reporter("r@b.example", "", "", "here", 4000, SendOptions()),
+        )
+        self.delivery = QueuedDelivery(
+            attempts=self.attempts,
+            events=events,
+            queue=self.queue,
+            admission=self.admission,
+            policy=policy,
+            answer_within=ANSWER_WITHIN,
+        )
+        self.stopping = asyncio.Event()
+        worker = Worker(self.queue, self.admission, self.attempts)
+        self.working = self.loop.create_task(worker.run(self.stopping))
+        self._turn()
+
+    def _turn(self, times: int = 30) -> None:
+        async def rest() -> None:
+            for _ in range(times):
+                await asyncio.sleep(0)
+
+        self.loop.run_until_complete(rest())
+
+    @rule(
+        target=senders,
+        calls=st.integers(1, 3),
+        code=st.booleans(),
+        priority=st.sampled_from(list(Priority)),
+    )
+    def submit(self, calls: int, code: bool, priority: Priority) -> str:
+        name = f"k{len(self.all)}"
+        sender = self.all[name] = Sender(name, calls)
+        usage = "SignIn" if code else f"usage {name}"
+        choice = Choice(usage, supersedes=code, priority=priority)
+        mails = tuple(
+            Mail(Envelope("a@b.example", (f"{n}@c.example",)), b"\r\nx", choice=choice)
+            for n in range(calls)
+        )
+        submission = Submission(MailId(name), mails[0].envelope, b"x")
+        sender.reply = self.loop.create_task(
+            self.delivery.deliver(
+                submission,
+                Prepared(mails),
+                started=time.monotonic(),  # as if it had just come
+                left=lambda: sender.gone,
+            )
+        )
+        self._turn()
+        return name
+
+    @rule(name=senders)
+    def leave(self, name: str) -> None:
+        sender = self.all[name]
+        sender.gone = True
+        sender.gone_before = not _heard(sender)
+
+    @rule(answers=st.lists(st.sampled_from(ANSWERS), min_size=1, max_size=4))
+    def answer(self, answers: list[Outcome]) -> None:
+        """SES answers the calls that have waited longest."""
+        for call, answer in zip(list(self.ses.calls), answers, strict=False):
+            call.answer.set_result(answer)
+            if isinstance(answer, Accepted) and call.mail_id in self.all:
+                self.all[call.mail_id].taken.add(call.number)
+        self._turn()
+
+    @rule(seconds=st.sampled_from([0.5, 3.5, 31.0, 400.0]))
+    def time_goes_on(self, seconds: float) -> None:
+        self.loop.at += seconds
+        self._turn()
+
+    @rule(full=st.booleans())
+    def disk(self, full: bool) -> None:
+        self.queue.full = full
+        self._turn()
+
+    @rule()
+    def crash(self) -> None:
+        """The process ends at once; what was `sending` waits again."""
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        self._turn()
+        for sender in self.all.values():
+            if sender.reply is not None and not _heard(sender):
+                sender.reply = None  # it heard nothing
+        for seq, job in self.queue.jobs.items():
+            if isinstance(job.state, Sending):
+                state = Queued(job.state.attempts, self.loop.at, maybe_sent=True)
+                self.queue.jobs[seq] = _with(job, state)
+        self._build()
+
+    @rule(name=consumes(senders))
+    def forget(self, name: str) -> None:
+        """No rule needs this one any more; what it is owed stays."""
+
+    @invariant()
+    def nothing_that_heard_250_is_lost(self) -> None:
+        for sender in self.all.values():
+            if not _heard(sender):
+                continue
+            assert sender.reply is not None
+            reply = sender.reply.result()
+            kept = {
+                job.number: job
+                for job in self.queue.jobs.values()
+                if job.id == sender.name and not job.report
+            }
+            if str(reply).startswith("250 2.0.0 Ok"):
+                assert sender.taken == set(range(sender.calls))
+            elif reply.code == 250:
+                owed = set(range(sender.calls)) - sender.taken
+                assert owed <= kept.keys()
+            else:
+                # Never a refusal that waits in the queue as well, nor one that
+                # nobody heard and no report tells of.
+                assert not kept
+                assert not (sender.gone_before and reply.code >= 500)
+
+    @invariant()
+    def each_end_is_recorded(self) -> None:
+        under_way = {(call.mail_id, call.number) for call in self.ses.calls}
+        for job in self.queue.jobs.values():
+            if isinstance(job.state, Sending):
+                assert (job.id, job.number) in under_way
+
+    @invariant()
+    def what_failed_has_a_report_or_is_one(self) -> None:
+        failed = [
+            job
+            for job in self.queue.jobs.values()
+            if isinstance(job.state, Failed) and not job.report
+        ]
+        reports = [job for job in self.queue.jobs.values() if job.report]
+        assert len(reports) >= len(failed)
+
+    def teardown(self) -> None:
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        self._turn()
+        self.loop.close()
+
+
+def _heard(sender: Sender) -> bool:
+    task = sender.reply
+    return task is not None and task.done() and not task.cancelled()
+
+
+def _with(job: Job, state: Queued) -> Job:
+    return replace(job, state=state)
+
+
+TestDelivering = Delivering.TestCase
+TestDelivering.settings = settings(
+    max_examples=100,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
