@@ -261,7 +261,7 @@ def _intake(
     settings: config.Config, templates: Templates, delivery: Delivery, events: Events
 ) -> Intake:
     return Intake(
-        intake=Preparation(
+        preparation=Preparation(
             templates=templates,
             usage_header=settings.usage_header,
             without_usage=settings.without_usage,
@@ -273,5 +273,5 @@ def _intake(
         delivery=delivery,
         events=events,
         answer_within=settings.queue.answer_within,
-        room=LargeMailLimit(int(settings.limits.memory * WORKED_ON)),
+        large_mail=LargeMailLimit(int(settings.limits.memory * WORKED_ON)),
     )

@@ -10,17 +10,19 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
+from relay import log
 from relay.delivery import Delivery
+from relay.intake.effort import LARGE
 from relay.intake.large_mail import LargeMailLimit
 from relay.intake.prepare import Preparation
-from relay.model.replies import NO_ROOM
+from relay.model.mail import Prepared
+from relay.model.replies import NO_ROOM, NOT_PREPARED
 from relay.model.reply import Refused, Reply
 from relay.model.submission import Submission
 from relay.observe.events import Events, NotTaken
 
-# The larger a mail, the longer preparing it takes: more than this goes to a thread,
-# so that a large mail does not hold up all the others.
-IN_A_THREAD_FROM = 1_000_000
+# What is no fault of the mail, and passes: a module that is imported late, no memory.
+_PASSING = (MemoryError, OSError, ImportError)
 
 
 class Intake:
@@ -29,17 +31,17 @@ class Intake:
     def __init__(
         self,
         *,
-        intake: Preparation,
+        preparation: Preparation,
         delivery: Delivery,
         events: Events,
         answer_within: float,
-        room: LargeMailLimit,
+        large_mail: LargeMailLimit,
     ) -> None:
-        self._preparation = intake
+        self._preparation = preparation
         self._delivery = delivery
         self._events = events
         self._answer_within = answer_within
-        self._large_mail = room
+        self._large_mail = large_mail
 
     async def accept(
         self, submission: Submission, left: Callable[[], bool] = lambda: False
@@ -50,9 +52,12 @@ class Intake:
         """
         started = time.monotonic()
         try:
-            if len(submission.content) > IN_A_THREAD_FROM:
+            if not self._preparation.takes_long(submission):
+                prepared = self._prepared(submission)
+            elif len(submission.content) > LARGE:
                 return await self._accept_large(submission, left, started)
-            prepared = self._preparation.prepare(submission)
+            else:
+                prepared = await asyncio.to_thread(self._prepared, submission)
         except Refused as refused:
             return self._refused(submission, refused.reply, started)
         return await self._delivery.deliver(
@@ -70,10 +75,30 @@ class Intake:
                 )
             except TimeoutError:
                 return self._refused(submission, NO_ROOM, started)
-            prepared = await asyncio.to_thread(self._preparation.prepare, submission)
+            prepared = await asyncio.to_thread(self._prepared, submission)
             return await self._delivery.deliver(
                 submission, prepared, started=started, left=left
             )
+
+    def _prepared(self, submission: Submission) -> Prepared:
+        """The mails. Whatever is in the mail, it raises Refused and nothing else.
+
+        What the relay breaks on would break it each time: no client may hear of it
+        as temporary, and none lose a mail that can go as it is.
+        """
+        try:
+            return self._preparation.prepare(submission)
+        except (Refused, *_PASSING):
+            raise
+        except Exception as error:  # noqa: BLE001 - any bug, by what strangers send
+            log.broken("preparing broken", error, id=submission.id)
+        try:
+            return self._preparation.prepare(submission, plainly=True)
+        except (Refused, *_PASSING):
+            raise
+        except Exception as error:
+            log.broken("preparing broken", error, id=submission.id)
+            raise Refused(NOT_PREPARED) from error
 
     def _refused(self, submission: Submission, reply: Reply, started: float) -> Reply:
         self._events.emit(NotTaken(submission, reply, time.monotonic() - started))

@@ -5,22 +5,32 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from relay.content.encoded_words import decoded
 from relay.content.header import Field, Message
-from relay.model.mail import SES_HEADERS, TAG, ListManagement
+from relay.intake.control_field import (
+    INDENTED_CONTROL,
+    INDENTED_FIELD,
+    bounded,
+    has_colon,
+    value_of,
+)
+from relay.intake.ses_headers import asked
+from relay.model.mail import ListManagement
 from relay.model.replies import bad_header
+
+# What is remembered of a mail after its end is bounded in length and in number.
+MAX_USAGE = MAX_LOCALE = MAX_VARIABLE_NAME = 256
+MAX_JSON_DEPTH = 500
 
 _VARIABLES = "x-relay-variables"
 _VARIABLE = "x-relay-variable-"
 _LOCALE = "x-relay-locale"
 _REMOVED = frozenset({"bcc", "resent-bcc", "return-path"})
 _REMOVED_PREFIXES = ("x-relay-", "x-ses-")
-_SES_HEADERS = {name.lower(): name for name in SES_HEADERS}
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWN = re.compile(r"[A-Za-z0-9_.-]+")
 _SURROGATE = re.compile(r"\\u[Dd][89A-Fa-f]")
@@ -105,7 +115,7 @@ def read(
     ses: list[tuple[str, Field]] = []
     for field in message.fields:
         key = field.name.lower()
-        if key == name and _has_colon(field):
+        if key == name and has_colon(field):
             usages.append(field)
         if key == _VARIABLES:
             jsons.append(field)
@@ -118,43 +128,21 @@ def read(
     if len(usages) > 1:
         raise bad_header(usage_header, "given more than once")
     controls = Controls(
-        decoded(usages[0].value).strip() if usages else "",
+        _word(usages, usage_header, MAX_USAGE),
         _variables(jsons, single),
-        decoded(locales[0].value).strip() if locales else "",
+        _word(locales, "X-Relay-Locale", MAX_LOCALE),
     )
-    return _with_ses(controls, ses, client_headers) if ses else controls
+    if not ses:
+        return controls
+    return controls._replace(**asked(ses, client_headers)._asdict())
 
 
-def _with_ses(
-    controls: Controls,
-    fields: Iterable[tuple[str, Field]],
-    client_headers: Collection[str],
-) -> Controls:
-    """Put in what the X-SES-* headers say."""
-    listed = {name.lower() for name in client_headers}
-    ses: dict[str, str] = {}
-    warnings = []
-    for key, field in fields:
-        if key in listed and _has_colon(field):
-            # The first instance counts, and an empty one is none.
-            if field.value and key not in ses:
-                ses[key] = field.value
-        elif key in _SES_HEADERS:
-            warnings.append(f"{_SES_HEADERS[key]} dropped: not in ses.clientHeaders")
-    return controls._replace(
-        configuration_set=_name(ses, "x-ses-configuration-set"),
-        tags=_tags(ses.get("x-ses-message-tags", "")),
-        list_management=_list(ses.get("x-ses-list-management-options", "")),
-        from_arn=_plain(ses, "x-ses-from-arn") or _plain(ses, "x-ses-source-arn"),
-        feedback_arn=_plain(ses, "x-ses-return-path-arn"),
-        tenant=_name(ses, "x-ses-tenant"),
-        warnings=tuple(dict.fromkeys(warnings)),
-    )
-
-
-def _has_colon(field: Field) -> bool:
-    """Without a colon it is no field: it is removed, and says nothing."""
-    return field.raw.find(b":") >= 0
+def _word(fields: Sequence[Field], header: str, most: int) -> str:
+    """The text of the first field, "" where there is none."""
+    if not fields:
+        return ""
+    text = decoded(value_of(fields[0], header, INDENTED_FIELD)).strip()
+    return bounded(text, header, most)
 
 
 def _variables(
@@ -162,20 +150,26 @@ def _variables(
 ) -> dict[str, Any]:
     variables: dict[str, Any] = {}
     for field in jsons:
-        if text := decoded(field.value).strip():
+        value = value_of(field, "X-Relay-Variables", INDENTED_CONTROL)
+        if text := decoded(value).strip():
             variables |= _object(text)
     for key, field in single:
-        if not _has_colon(field):
+        if not has_colon(field):
             continue
         name = key.removeprefix(_VARIABLE)
+        # What comes after "=" or a space may be a value.
+        usable = _SHOWN.match(name)
+        shown = _VARIABLE.title() + (usable[0][:60] if usable else "")
         if not _VARIABLE_NAME.fullmatch(name):
-            # What comes after "=" or a space may be a value.
-            usable = _SHOWN.match(name)
-            shown = _VARIABLE.title() + (usable[0][:60] if usable else "")
             raise bad_header(
                 shown, "a variable's name has the characters A-Z a-z 0-9 _ - alone"
             )
-        variables[name.replace("-", "_")] = decoded(field.value)
+        if len(name) > MAX_VARIABLE_NAME:
+            raise bad_header(
+                shown, f"a variable's name has at most {MAX_VARIABLE_NAME} characters"
+            )
+        value = value_of(field, shown, INDENTED_CONTROL)
+        variables[name.replace("-", "_")] = decoded(value)
     return variables
 
 
@@ -199,6 +193,8 @@ def json_value(text: str) -> Any:  # noqa: ANN401 - JSON is anything
     value, end = _JSON.raw_decode(text)
     if end < len(text):
         raise ValueError("more than one value")
+    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and _is_deep(value):
+        raise RecursionError  # which some versions of Python do sooner, some never
     if "\\u" in text and _SURROGATE.search(text):
         # Half of a pair is no character, and no encoding takes it. Seen as text:
         # what json.dumps writes for it is the escape again.
@@ -207,6 +203,22 @@ def json_value(text: str) -> Any:  # noqa: ANN401 - JSON is anything
             parse_int=_whole,
         )
     return value
+
+
+def _is_deep(value: object) -> bool:
+    """Tell whether it is nested deeper than `MAX_JSON_DEPTH`."""
+    level = [value]
+    for _ in range(MAX_JSON_DEPTH + 1):
+        inner: list[object] = []
+        for one in level:
+            if isinstance(one, dict):
+                inner += one.values()
+            elif isinstance(one, list):
+                inner += one
+        if not inner:
+            return False
+        level = inner
+    return True
 
 
 def _whole(digits: str) -> int | str:
@@ -228,57 +240,3 @@ def _no_constant(name: str) -> Any:  # noqa: ANN401 - it returns nothing, ever
 _JSON = json.JSONDecoder(
     parse_constant=_no_constant, parse_int=_whole, parse_float=_finite
 )
-
-
-def _plain(ses: Mapping[str, str], key: str) -> str:
-    value = ses.get(key, "")
-    if not (value.isascii() and value.isprintable() and len(value) <= 2048):
-        raise bad_header(_SES_HEADERS[key], "not plain ASCII")
-    return value
-
-
-def _name(ses: Mapping[str, str], key: str) -> str:
-    """A configuration set or a tenant: SES has one rule for both."""
-    value = ses.get(key, "")
-    if value and not _NAME.fullmatch(value):
-        raise bad_header(
-            _SES_HEADERS[key], "a name has 1 to 64 of the characters A-Z a-z 0-9 _ -"
-        )
-    return value
-
-
-def _tags(value: str) -> dict[str, str]:
-    """Read `name=value, name=value`."""
-    tags: dict[str, str] = {}
-    for pair in filter(None, (piece.strip() for piece in value.split(","))):
-        name, equals, tag = (part.strip() for part in pair.partition("="))
-        if not (equals and TAG.fullmatch(name) and TAG.fullmatch(tag)):
-            raise bad_header(
-                "X-SES-MESSAGE-TAGS",
-                "tags are name=value, each 1 to 256 of the characters "
-                "A-Z a-z 0-9 _ -, separated by commas",
-            )
-        tags.setdefault(name, tag)
-    return tags
-
-
-def _list(value: str) -> ListManagement | None:
-    """Read `list; topic=topic`, or the list named too: `contactListName=list; …`."""
-    if not value:
-        return None
-    contact_list = topic = ""
-    for number, piece in enumerate(part.strip() for part in value.split(";")):
-        name, equals, text = (part.strip() for part in piece.partition("="))
-        match name.lower() if equals else "":
-            case "":
-                if number == 0:
-                    contact_list = piece
-            case "contactlistname":
-                contact_list = text
-            case "topic" | "topicname":
-                topic = text
-    if not contact_list or not (value.isascii() and value.isprintable()):
-        raise bad_header(
-            "X-SES-LIST-MANAGEMENT-OPTIONS", "use list or list; topic=topic"
-        )
-    return ListManagement(contact_list, topic)

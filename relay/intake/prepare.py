@@ -27,6 +27,8 @@ from relay.content.ses_safe import (
     reencode,
 )
 from relay.intake import control_headers
+from relay.intake.control_field import bounded
+from relay.intake.effort import Effort
 from relay.model.mail import RECIPIENTS_PER_CALL, Choice, Mail, Prepared, SendOptions
 from relay.model.replies import (
     LOOP,
@@ -34,6 +36,7 @@ from relay.model.replies import (
     MAX_HEADER_BYTES,
     MAX_RECEIVED,
     NO_FROM,
+    NOT_PREPARED,
     no_usage,
 )
 from relay.model.reply import Refused
@@ -72,14 +75,29 @@ class Preparation:
         self._usage_tag = usage_tag
         self._reencode = reencode
         self._split_at = split_at
+        self._effort = Effort(
+            (name for template in templates.all for name in template.variables),
+            usage_header=usage_header,
+            default_usage=without_usage not in ("pass", "reject"),
+        )
         # Of mail without X-SES-* headers: made once for each usage that is known.
         self._usual = {
             usage: SendOptions(tags=self._merged_tags({}, usage))
             for usage in ("", *templates.usages)
         }
 
-    def prepare(self, submission: Submission) -> Prepared:
-        """The mails to send. Raises Refused with what the client is to hear."""
+    def takes_long(self, submission: Submission) -> bool:
+        """Tell cheaply whether `prepare` would hold up other clients."""
+        return self._effort.is_long(submission)
+
+    def prepare(self, submission: Submission, *, plainly: bool = False) -> Prepared:
+        """The mails to send. Raises Refused with what the client is to hear.
+
+        `plainly`: nothing is done but what must be, so no template, and nothing is
+        made safe for SES; for what `prepare` broke on.
+        """
+        if plainly and submission.order is not None:
+            raise Refused(NOT_PREPARED)
         if submission.order is not None:
             return self._ordered(submission.order, submission.envelope)
         content = normalise(submission.content)
@@ -101,6 +119,8 @@ class Preparation:
         usage = controls.usage or submission.usage or self._default_usage()
         choice = NO_CHOICE
         envelope = submission.envelope
+        if usage and plainly:
+            raise Refused(NOT_PREPARED)
         if usage:
             fields = limited_fields(header) if kept is None else kept
             message = Message(fields, content[len(header) :])
@@ -109,7 +129,8 @@ class Preparation:
             content, choice = self._templated(message, envelope, controls, usage)
         elif kept is not None or not self._goes_as_it_is(content, header, lower):
             fields = limited_fields(header) if kept is None else kept
-            content = self._passed(fields, content, len(header), envelope)
+            breaks = not plainly and self._reencode and _breaks(content)
+            content = self._passed(fields, content, len(header), envelope, breaks)
         options = self._options(controls, usage)
         mails = [
             Mail(share, content, options, choice) for share in self._envelopes(envelope)
@@ -118,6 +139,7 @@ class Preparation:
 
     def _ordered(self, order: Order, envelope: Envelope) -> Prepared:
         """The mail of an order: the template alone, around no original."""
+        bounded(order.usage, "usage", control_headers.MAX_USAGE)
         controls = control_headers.Controls(
             usage=order.usage,
             variables={**order.defaults, **order.variables},
@@ -181,8 +203,12 @@ class Preparation:
         content: bytes,
         start: int,
         envelope: Envelope,
+        breaks: bool,
     ) -> bytes:
-        """Without a template: these fields, and the rest of `content`."""
+        """Without a template: these fields, and the rest of `content`.
+
+        `breaks`: SES would break something in it.
+        """
         if all(field.key != "from" for field in fields):
             if envelope.sender is None:
                 raise Refused(NO_FROM)
@@ -191,10 +217,10 @@ class Preparation:
         empty = b"" if content.startswith(b"\r\n", start) else b"\r\n"
         if start == len(content) > 0:
             empty = b""
-        if (self._reencode and _breaks(content)) or may_exceed(content):
+        if breaks or may_exceed(content):
             message = Message(fields, empty + content[start:])
             check_structure(message)
-            if self._reencode:
+            if breaks:
                 return reencode(message).content
         # A mail of 40 MB is copied once.
         view = memoryview(content)[start:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from relay.delivery.pace import Pace
 from relay.intake.accept import Intake
 from relay.intake.large_mail import LargeMailLimit
 from relay.intake.prepare import Preparation
-from relay.model.mail import Mail
+from relay.model.mail import Mail, Prepared
 from relay.model.outcome import (
     Accepted,
     Deferred,
@@ -28,7 +29,7 @@ from relay.model.replies import (
     TOO_MANY_CALLS,
 )
 from relay.model.reply import Reply
-from relay.model.submission import Envelope, MailId, Submission
+from relay.model.submission import Envelope, MailId, Order, Submission
 from relay.observe.events import (
     Answered,
     Attempted,
@@ -37,6 +38,7 @@ from relay.observe.events import (
     NotTaken,
 )
 from relay.templates.catalog import Templates
+from relay.templates.template import Source
 
 CONTENT = b"From: a@b.example\r\nSubject: x\r\n\r\nhello\r\n"
 THROTTLED = Deferred(Reply(454, "4.5", "slowly"), When.SOON, again=True)
@@ -105,11 +107,11 @@ def built(
     delivery: ImmediateDelivery, events: Events, *, answer_within: float = 3
 ) -> Intake:
     return Intake(
-        intake=Preparation(templates=Templates(())),
+        preparation=Preparation(templates=Templates(())),
         delivery=delivery,
         events=events,
         answer_within=answer_within,
-        room=LargeMailLimit(3_000_000),
+        large_mail=LargeMailLimit(3_000_000),
     )
 
 
@@ -247,3 +249,118 @@ async def test_a_large_mail_that_finds_no_room_in_time_is_a_452() -> None:
     assert (await first).code == 250
     kinds = [type(event) for event in seen if not isinstance(event, Attempted)]
     assert kinds == [NotTaken, Answered, Answered]
+
+
+class BreaksOn(Preparation):
+    """A preparation with a bug: it breaks on mail, on what is done plainly as well."""
+
+    def __init__(
+        self, error: Exception, *, templates: Templates, plainly_too: bool = False
+    ) -> None:
+        super().__init__(templates=templates)
+        self.error, self.plainly_too = error, plainly_too
+
+    def prepare(self, submission: Submission, *, plainly: bool = False) -> Prepared:
+        if not plainly or self.plainly_too:
+            raise self.error
+        return super().prepare(submission, plainly=plainly)
+
+
+def with_bug(
+    error: Exception, *, plainly_too: bool = False
+) -> tuple[Intake, Scripted, list[Event]]:
+    seen: list[Event] = []
+    events = Events([seen.append])
+    transport = Scripted([Accepted("1")])
+    source = Source("SignIn", "Code", "<p>{{code}}</p>")
+    intake = Intake(
+        preparation=BreaksOn(
+            error, templates=Templates([source]), plainly_too=plainly_too
+        ),
+        delivery=direct(transport, events),
+        events=events,
+        answer_within=3,
+        large_mail=LargeMailLimit(3_000_000),
+    )
+    return intake, transport, seen
+
+
+@pytest.mark.parametrize("size", [10, 1_200_000])
+async def test_what_preparing_breaks_on_goes_as_it_is_without_control_headers(
+    size: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    intake, transport, _ = with_bug(UnicodeError("the code 123456"))
+    body = b"\r\ngr\xfc\xdfe " + (b"x" * 98 + b"\r\n") * (size // 100)
+    bcc = b"Bcc: hidden@d.example\r\nX-Relay-Variable-code: 123456\r\n"
+    reply = await intake.accept(submission(bcc + CONTENT[:-9] + body))
+    assert str(reply) == "250 2.0.0 Ok 1"
+    assert [mail.content for mail in transport.mails] == [CONTENT[:-9] + body]
+    (record,) = caplog.records
+    fields = record.__dict__["fields"]
+    assert (record.levelname, record.getMessage()) == ("ERROR", "preparing broken")
+    assert (fields["id"], fields["error"]) == ("k3", "UnicodeError")
+    assert "123456" not in str(fields)
+
+
+@pytest.mark.parametrize("headers", [b"X-Relay-Usage: SignIn\r\n", b""])
+async def test_what_cannot_go_as_it_is_is_refused_for_good_and_told(
+    headers: bytes,
+) -> None:
+    intake, transport, seen = with_bug(KeyError("x"), plainly_too=not headers)
+    reply = await intake.accept(submission(headers + CONTENT))
+    assert str(reply) == "554 5.6.0 The relay cannot make sense of this mail"
+    assert [type(event) for event in seen] == [NotTaken]
+    assert not transport.mails
+
+
+async def test_an_order_that_preparing_breaks_on_is_refused_for_good() -> None:
+    intake, _, _ = with_bug(KeyError("x"))
+    order = Order("SignIn", {"code": "1"})
+    envelope = Envelope(None, ("c@d.example",))
+    asked = Submission(MailId("k3"), envelope, b"", order=order)
+    assert (await intake.accept(asked)).code == 554
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(24, "x"), ImportError("x")])
+async def test_what_passes_by_itself_is_no_fault_of_the_mail(error: Exception) -> None:
+    intake, _, _ = with_bug(error)
+    with pytest.raises(type(error)):  # which the session answers with 451
+        await intake.accept(submission())
+
+
+ODD_PARAMETERS = [
+    b"Content-Disposition: attachment; filename*=idna''x.txt",
+    b"Content-Disposition: attachment; filename*=undefined''x",
+    b"Content-Disposition: attachment; filename*=a\x00b''x",
+    b"Content-Type: text/plain; charset=a\x00b",
+    b"Content-Type: text/plain; charset*=idna''x",
+    b"Content-Type: text/plain; charset=undefined",
+    b"Content-Type: text/plain; name*0*=punycode''x; name*1*=%FF",
+    b"Subject: =?idna?q?x.=FF?= =?a\x00b?q?x?= =?undefined?b?eA==?=",
+]
+
+
+@pytest.mark.parametrize("usage", ["", "Wrap"])
+@pytest.mark.parametrize("field", ODD_PARAMETERS)
+async def test_odd_charsets_and_parameters_pass(field: bytes, usage: str) -> None:
+    seen: list[Event] = []
+    events = Events([seen.append])
+    source = Source("Wrap", "{{message.subject}}", "{{message.html}}")
+    intake = Intake(
+        preparation=Preparation(templates=Templates([source])),
+        delivery=direct(Scripted([Accepted("1")]), events),
+        events=events,
+        answer_within=3,
+        large_mail=LargeMailLimit(3_000_000),
+    )
+    part = b"--b\r\n" + field + b"\r\n\r\nh\xc3\xa9llo\r\n"
+    multipart = b"Content-Type: multipart/mixed; boundary=b\r\n"
+    for content in (
+        field + b"\r\n" + CONTENT + b"h\xc3\xa9llo\r\n",
+        multipart + CONTENT + part + b"--b--\r\n",
+    ):
+        asked = replace(submission(content), usage=usage)
+        reply = await intake.accept(asked)
+        assert reply.code in (250, 550, 554)
+        if not usage:
+            assert reply.code == 250
