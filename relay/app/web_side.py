@@ -20,10 +20,8 @@ from relay import config, password
 from relay.app.figures import trouble
 from relay.content.encoded_words import decoded
 from relay.content.header import header_of, parse
+from relay.intake.in_hand import InHand, Submit
 from relay.model.mail import Mail
-from relay.model.reply import Reply
-from relay.model.submission import Submission
-from relay.observe.awaited import Awaited
 from relay.observe.events import Event
 from relay.observe.stats import Stats
 from relay.ses.parameters import RequestSettings, request_for
@@ -37,8 +35,6 @@ if TYPE_CHECKING:  # not every relay needs them, or aiohttp and SQLite behind th
     from relay.web.guard import Verify
     from relay.web.metrics import Metrics
     from relay.web.site import Parts
-
-Submit = Callable[[Submission], Awaitable[Reply]]
 
 
 class WebSide:
@@ -59,7 +55,7 @@ class WebSide:
         self._templates = templates
         self._inbox = inbox
         self.stats = Stats(usages=templates.usages)
-        self._awaited = Awaited()
+        self.in_hand = InHand()
         self._page = page
         self._health = health
 
@@ -81,7 +77,7 @@ class WebSide:
         """Who is to be told of what happens to mail."""
         if not self._settings.web.listen:
             return [self.stats] if self.serves else []
-        return [self.stats, self._journal, self._awaited]
+        return [self.stats, self._journal, self.in_hand]
 
     def server(
         self,
@@ -178,6 +174,7 @@ class WebSide:
             inbox=self._inbox,
             parameters=parameters,
             accept=server.accept,
+            in_hand=self.in_hand,
             may_write=may_write or self._inbox is not None,
             spool=config.spool_path(settings) if server.queue is not None else None,
             give_up_after=settings.queue.give_up_after,
@@ -185,7 +182,7 @@ class WebSide:
             intake=HttpIntake(
                 token=token,
                 accept=server.accept,
-                awaited=self._awaited,
+                in_hand=self.in_hand,
                 answer_within=settings.queue.answer_within,
             )
             if token
@@ -218,10 +215,14 @@ class WebServers:
         self.stack = stack
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Begin, and leave the rest to the stack: the page shows the stop, too."""
+        """Begin, and at the stop wait for the mail that came in by HTTP.
+
+        The servers' end is left to the stack: the page shows the stop, too.
+        """
         if self._web.serves:
             await self._web.begin(self, stopping)
         await stopping.wait()
+        await self._web.in_hand.drained()
 
 
 def _verify(hashed: str) -> Verify:

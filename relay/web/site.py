@@ -11,6 +11,7 @@ from aiohttp import web
 
 from relay import __version__
 from relay.capture.inbox import Inbox
+from relay.intake.in_hand import InHand, Submit
 from relay.observe.journal import Journal
 from relay.observe.stats import Stats
 from relay.templates.catalog import Templates
@@ -25,7 +26,7 @@ from relay.web.openapi import document
 from relay.web.page import Page
 from relay.web.queue import QueuePages
 from relay.web.send import HttpIntake
-from relay.web.templates import Submit, TemplatePages
+from relay.web.templates import TemplatePages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ class Parts:
     inbox: Inbox | None
     parameters: Parameters
     accept: Submit
+    in_hand: InHand
     may_write: bool
     spool: Path | None
     give_up_after: float
@@ -85,8 +87,6 @@ def site(
 
     async def close(_: web.Application) -> None:
         stream.close()
-        if parts.intake is not None:
-            await parts.intake.drained()
 
     app.on_shutdown.append(close)
     app.add_routes(
@@ -98,7 +98,9 @@ def site(
             *CapturedMails(parts.inbox, clear).routes,
             *Figures(parts.stats).routes,
             *TemplatePages(
-                parts.templates, parts.accept if parts.may_write else None
+                parts.templates,
+                parts.accept if parts.may_write else None,
+                parts.in_hand,
             ).routes,
             *QueuePages(
                 parts.spool,
