@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from relay import config, password
 from relay.app.figures import trouble
+from relay.app.places import Places
 from relay.content.encoded_words import decoded
 from relay.content.header import header_of, parse
 from relay.intake.in_hand import InHand, Submit
@@ -50,6 +51,7 @@ class WebSide:
         inbox: Inbox | None,
         page: Sequence[socket.socket],
         health: Sequence[socket.socket],
+        places: Places,
     ) -> None:
         self._settings = settings
         self._templates = templates
@@ -58,6 +60,7 @@ class WebSide:
         self.in_hand = InHand()
         self._page = page
         self._health = health
+        self._places = places
 
     @cached_property
     def _journal(self) -> Journal:
@@ -116,10 +119,16 @@ class WebSide:
         found = trouble(stopping, server.listening, server.is_open, server.queue)
         if self._health:
             app = site.probes(found, metrics)
-            await server.stack.enter_async_context(served(app, self._health))
+            most = self._places.probes
+            await server.stack.enter_async_context(
+                served(app, self._health, name="health", most=most)
+            )
         if self._page:
             app = self._site(server, stopping, found, metrics)
-            await server.stack.enter_async_context(served(app, self._page))
+            most = self._places.page
+            await server.stack.enter_async_context(
+                served(app, self._page, name="web", most=most)
+            )
 
     def _site(
         self,
@@ -137,7 +146,7 @@ class WebSide:
             listen=config.host_and_port(web.listen)[0],
             hosts=web.hosts,
             # Mail by HTTP has its token.
-            open_paths=(health.LIVEZ, health.READYZ, send.PATH),
+            open_paths=(health.LIVEZ, health.READYZ, send.PATH, send.WITH_SLASH),
             user=web.user,
             verify=_verify(hashed) if hashed else None,
         )

@@ -14,6 +14,8 @@ from relay.password import is_hash
 
 Mistake = tuple[Location, str]
 
+TOKEN_LENGTH = 16  # characters of intake.token, at least
+
 
 def contradictions(config: Config, *, recipients_given: bool) -> Iterator[Mistake]:
     """What settings say against each other, or cannot mean."""
@@ -210,11 +212,32 @@ def _web(config: Config) -> Iterator[Mistake]:
                 "and web.passwordHash, or listen on 127.0.0.1"
             ),
         )
-    if revealed(config.intake.token) and not web.listen:
+    token = revealed(config.intake.token)
+    if token and not web.listen:
         yield (
             ("intake", "token"),
             "is given, and web.listen, where mail would be taken, is empty",
         )
+    if token and len(_bare(token)) < TOKEN_LENGTH:
+        setting = "token_file" if config.intake.token_file else "token"
+        yield (
+            ("intake", setting),
+            (
+                f"{_named(config.intake.token_file)}a token of fewer than "
+                f"{TOKEN_LENGTH} characters, which can be guessed; "
+                "openssl rand -hex 32 makes one"
+            ),
+        )
+
+
+def _bare(token: str) -> str:
+    """The token as the intake compares it: without blanks, and without its scheme."""
+    text = token.strip()
+    return text[7:].strip() if text[:7].lower() == "bearer " else text
+
+
+def _named(file: str) -> str:
+    return f"= {file!r}: holds " if file else "is "
 
 
 def covers_half(networks: Sequence[Network]) -> bool:

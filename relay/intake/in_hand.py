@@ -36,7 +36,8 @@ class End:
 class InHand:
     """Owns the work on submissions until it has ended; an observer of events, too."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, most: int = MOST) -> None:
+        self._most = most
         self._work: dict[MailId, asyncio.Task[End]] = {}
         self._told: dict[MailId, Answered | NotTaken] = {}
         self._stopping = False
@@ -54,7 +55,7 @@ class InHand:
         """Why nothing more is taken, "" for no reason."""
         if self._stopping:
             return STOPPING
-        return TOO_MANY if len(self._work) >= MOST else ""
+        return TOO_MANY if len(self._work) >= self._most else ""
 
     async def take(
         self, submission: Submission, accept: Submit, *, before: float | None = None

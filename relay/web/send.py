@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -21,8 +22,11 @@ from relay.model.submission import Envelope, MailId, Order, Submission, new_id
 from relay.observe.events import Answered, NotTaken
 from relay.observe.stats import reply_class
 from relay.web import arguments
+from relay.web.guesses import Guesses
+from relay.web.lines import hold
 
 PATH = "/api/v1/send"
+WITH_SLASH = f"{PATH}/"  # as people write it, and nothing is there
 # Logto waits without a limit, so the answer comes within `answerWithin` and this.
 BEYOND = 4.0
 # What Logto leaves out when it does not know it.
@@ -40,20 +44,33 @@ class HttpIntake:
     def __init__(
         self, *, token: str, accept: Submit, in_hand: InHand, answer_within: float
     ) -> None:
-        self._token = _bare(token)
+        # Under a key of this process, so that not even its length shows in the time.
+        self._key = secrets.token_bytes(32)
+        self._token = self._digest(bare(token))
+        self._guesses = Guesses("token refused", listener="http")
         self._accept = accept
         self._within = answer_within + BEYOND
         self._in_hand = in_hand
 
     @property
     def routes(self) -> list[web.RouteDef]:
-        return [web.post(PATH, self._send)]
+        return [web.post(PATH, self._send), web.post(WITH_SLASH, self._tell_path)]
+
+    async def _tell_path(self, _: web.Request) -> web.Response:
+        return _error(404, f"The path is {PATH}, without a slash at its end")
+
+    def _digest(self, token: str) -> bytes:
+        return hmac.digest(self._key, _as_bytes(token), "sha256")
 
     async def _send(self, request: web.Request) -> web.Response:
         deadline = asyncio.get_running_loop().time() + self._within
-        given = _bare(request.headers.get(hdrs.AUTHORIZATION, ""))
-        if not hmac.compare_digest(_as_bytes(given), _as_bytes(self._token)):
+        given = bare(request.headers.get(hdrs.AUTHORIZATION, ""))
+        if not hmac.compare_digest(self._digest(given), self._token):
+            if given:  # else nobody guesses
+                await self._guesses.failed(request, began=time.monotonic())
             return _error(401, "The token is missing or wrong")
+        if not hold(request):
+            return _error(503, TRY_LATER)
         try:
             async with asyncio.timeout_at(deadline):
                 body = await arguments.body(request)
@@ -117,7 +134,7 @@ def _answer(mail_id: MailId, event: Answered | NotTaken | None) -> web.Response:
     return _error(503, TRY_LATER, mail_id)
 
 
-def _bare(authorization: str) -> str:
+def bare(authorization: str) -> str:
     """The token alone, with or without its scheme."""
     text = authorization.strip()
     return text[7:].strip() if text[:7].lower() == "bearer " else text

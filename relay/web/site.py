@@ -19,6 +19,7 @@ from relay.web import arguments, health
 from relay.web.captured import CapturedMails
 from relay.web.figures import Figures
 from relay.web.guard import Guard, with_headers
+from relay.web.lines import counted
 from relay.web.live import Live
 from relay.web.mails import Mails, Parameters
 from relay.web.metrics import Metrics
@@ -62,7 +63,7 @@ class Parts:
 
 def probes(trouble: health.Trouble, metrics: Metrics) -> web.Application:
     """The application of the `health` listener."""
-    app = web.Application()
+    app = web.Application(middlewares=[counted])
     app.add_routes(health.routes(trouble, metrics))
     return app
 
@@ -72,7 +73,7 @@ def site(
 ) -> web.Application:
     """The application of the `web` listener."""
     app = web.Application(
-        middlewares=[guard.middleware], client_max_size=arguments.MAX_BODY
+        middlewares=[counted, guard.middleware], client_max_size=arguments.MAX_BODY
     )
     app.on_response_prepare.append(with_headers)
     stream = Live(parts.journal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from tests.web.site import (
     sending_site,
 )
 
-TOKEN = "s3cret-token"
+TOKEN = "s3cret-token-0123"
 TEMPLATES = json.dumps(
     [
         {
@@ -42,11 +43,11 @@ TEMPLATES = json.dumps(
         },
     ]
 )
-SETTINGS = {
-    "RELAY_INTAKE__TOKEN": TOKEN,
+REST = {
     "RELAY_TEMPLATES": TEMPLATES,
     "RELAY_SES__EMAIL_ADDRESS": "Acme <noreply@acme.example>",
 }
+SETTINGS = {"RELAY_INTAKE__TOKEN": TOKEN, **REST}
 BODY: dict[str, Any] = {
     "to": "ann@example.com",
     "type": "SignIn",
@@ -160,6 +161,28 @@ def test_what_became_of_it_is_in_the_status_alone(
         shown = answer.body.decode()
         for word in ("135790", "relay.test", "SES", "arn:", "ses:", "\\n"):
             assert word not in shown
+
+
+def test_a_slash_at_the_end_of_the_path_says_the_cure(site: Site) -> None:
+    headers = {"Authorization": TOKEN, "Host": "relay:8025"}
+    answer = site.post("/api/v1/send/", BODY, headers)
+    assert answer.status == 404
+    assert answer.json == {
+        "error": "The path is /api/v1/send, without a slash at its end"
+    }
+
+
+@pytest.mark.parametrize("content", [" ", "x", "fifteen-letters\n"])
+def test_a_token_that_anybody_guesses_stops_the_start(
+    tmp_path: Path, content: str
+) -> None:
+    file = tmp_path / "token"
+    file.write_text(content)
+    said = refused_start({**REST, "RELAY_INTAKE__TOKEN_FILE": str(file)})
+    assert "RELAY_INTAKE__TOKEN_FILE" in said
+    assert str(file) in said
+    assert "fewer than 16 characters" in said
+    assert "openssl rand -hex 32" in said
 
 
 def test_without_a_token_there_is_no_such_thing() -> None:

@@ -251,7 +251,7 @@ def test_a_taken_default_port_stops_a_relay_that_takes_mail_there() -> None:
             pass  # another program has it, which will do
         said = refused_start(
             {
-                "RELAY_INTAKE__TOKEN": "hush",
+                "RELAY_INTAKE__TOKEN": "hush-hush-hush-hush",
                 "RELAY_SES__EMAIL_ADDRESS": "noreply@acme.example",
                 "RELAY_LISTENERS": '[{"address": "127.0.0.1:0"}]',
             }

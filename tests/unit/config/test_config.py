@@ -107,6 +107,18 @@ def _refusal(directory: Path, toml: str, environ: dict[str, str] | None = None) 
             "intake.token: is given, and web.listen",
         ),
         (
+            "[intake]\ntoken = 'fifteen-letters'",
+            "intake.token: is a token of fewer than 16 characters, which can be",
+        ),
+        (
+            "[intake]\ntoken = '                '",
+            "intake.token: is a token of fewer than 16 characters, which can be",
+        ),
+        (
+            "[intake]\ntoken = 'Bearer 0123456789'",
+            "intake.token: is a token of fewer than 16 characters, which can be",
+        ),
+        (
             "[web]\nuser = 'ann'\npasswordHash = 'secret'",
             "web.passwordHash: is no argon2 hash",
         ),
@@ -224,6 +236,24 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, made: str) -> None:
         file.write_bytes(b"a = '\xe9'")
     with pytest.raises(ConfigError, match=r"config\.toml: "):
         config.load(file, {})
+
+
+@pytest.mark.parametrize("content", [" ", "\t\n", "x", "fifteen-letters\n", "Bearer\n"])
+def test_a_token_s_file_holds_one_that_nobody_guesses(
+    tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "intake-token").write_text(content)
+    said = _refusal(tmp_path, "[intake]\ntokenFile = 'intake-token'")
+    assert said == (
+        "config.toml: intake.tokenFile = 'intake-token': holds a token of fewer than "
+        "16 characters, which can be guessed; openssl rand -hex 32 makes one"
+    )
+
+
+def test_a_token_of_sixteen_characters_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[intake]\ntoken = 'sixteen-letters!'")
+    loaded = config.load(tmp_path / "config.toml", {})
+    assert config.revealed(loaded.intake.token) == "sixteen-letters!"
 
 
 SECRET = "S3CRETS3CRET"

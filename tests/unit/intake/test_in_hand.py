@@ -96,11 +96,8 @@ async def test_a_bug_in_one_mail_is_that_mail_s(
     assert "secret" not in caplog.text
 
 
-async def test_there_is_a_number_of_mails_at_one_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(in_hand, "MOST", 2)
-    owner, accept = InHand(), Slow()
+async def test_there_is_a_number_of_mails_at_one_time() -> None:
+    owner, accept = InHand(most=2), Slow()
     waits = [asyncio.create_task(owner.take(submission(), accept)) for _ in range(2)]
     await asyncio.sleep(0)
     assert owner.obstacle == in_hand.TOO_MANY
