@@ -126,8 +126,8 @@ def _listeners(config: Config) -> Iterator[Mistake]:
         if not listener.address:
             yield (*here, "address"), "must not be empty; such as localhost:1025"
             continue
-        # A proxy on this machine brings in clients from anywhere.
-        outside = bool(listener.proxies) or not is_loopback(listener.address)
+        # Where nothing leaves, there is no relay to be open.
+        outside = is_open(listener) and config.transport != "capture"
         if names.index(listener.name) != number:
             yield (*here, "name"), f'= "{listener.name}": given twice'
         if outside and listener.auth == "any":
@@ -157,6 +157,12 @@ def _listeners(config: Config) -> Iterator[Mistake]:
             )
         if listener.auth in ("optional", "required") and not config.users:
             yield (*here, "auth"), f'= "{listener.auth}": needs [[users]]'
+
+
+def is_open(listener: Listener) -> bool:
+    """Tell whether clients from outside the machine reach the listener."""
+    # A proxy on this machine brings in clients from anywhere.
+    return bool(listener.proxies) or not is_loopback(listener.address)
 
 
 def _through(listener: Listener) -> str:
@@ -191,6 +197,22 @@ def _doors(config: Config) -> Iterator[str]:
         listener.tls == "off" for listener in config.listeners
     ):
         yield "tls.certFile: no listener has tls, so it is not used"
+
+
+def _captures_for_all(config: Config) -> Iterator[str]:
+    """Listeners that would be an open relay if anything could leave."""
+    if config.transport != "capture":
+        return
+    for number, listener in enumerate(config.listeners):
+        unknown = listener.auth == "any" or (
+            listener.auth != "required" and covers_half(listener.allow)
+        )
+        if unknown and is_open(listener):
+            yield (
+                f"listeners[{number}]: takes mail from whoever reaches "
+                f"{listener.address}{_through(listener)}; it is captured, and nothing "
+                "leaves"
+            )
 
 
 def _web(config: Config) -> Iterator[Mistake]:
@@ -250,8 +272,8 @@ def covers_half(networks: Sequence[Network]) -> bool:
 
 
 def warnings(config: Config) -> list[str]:
-    """What is taken and has no effect."""
-    found = list(_doors(config))
+    """What is taken, and has no effect or another one than elsewhere."""
+    found = [*_doors(config), *_captures_for_all(config)]
     if config.queue.engine != "none" or config.transport == "capture":
         return found
     return found + [

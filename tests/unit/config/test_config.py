@@ -256,6 +256,31 @@ def test_a_token_of_sixteen_characters_is_taken(tmp_path: Path) -> None:
     assert config.revealed(loaded.intake.token) == "sixteen-letters!"
 
 
+def test_in_capture_mode_everybody_may_hand_over_mail_and_a_line_says_so(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "config.toml"
+    for number, rest in enumerate(
+        ("allow = ['0.0.0.0/0', '::/0']", "auth = 'any'", "auth = 'required'")
+    ):
+        user = f"[[users]]\nname = 'a'\npasswordHash = '{password.hashed('x')}'\n"
+        toml = f"transport = 'capture'\n{user if number == 2 else ''}{OUTSIDE}{rest}\n"
+        file.write_text(toml + ("insecureAuth = true" if number == 2 else ""))
+        told = config.warnings(config.load(file, {}))
+        if number == 2:
+            assert told == []
+            continue
+        [line] = told
+        assert line == (
+            "listeners[0]: takes mail from whoever reaches 0.0.0.0:25; it is captured, "
+            "and nothing leaves"
+        )
+    # The page keeps its rules.
+    file.write_text("transport = 'capture'\n[web]\nlisten = '0.0.0.0:8025'")
+    with pytest.raises(ConfigError, match="reachable from outside the machine"):
+        config.load(file, {})
+
+
 SECRET = "S3CRETS3CRET"
 NAMES = ("ses", "accessKeyId", "access_key_secret", "passwordHash", "users", "token",
          "web", "intake", "listeners", "allow", "grace", "pace", "rate", "tags",
