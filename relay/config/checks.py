@@ -126,8 +126,11 @@ def _listeners(config: Config) -> Iterator[Mistake]:
         if not listener.address:
             yield (*here, "address"), "must not be empty; such as localhost:1025"
             continue
-        # Where nothing leaves, there is no relay to be open.
-        outside = is_open(listener) and config.transport != "capture"
+        # A proxy on this machine brings in clients from anywhere. Where nothing
+        # leaves, as in a container for tests, there is no relay to be open.
+        outside = bool(listener.proxies) or (
+            config.transport != "capture" and not is_loopback(listener.address)
+        )
         if names.index(listener.name) != number:
             yield (*here, "name"), f'= "{listener.name}": given twice'
         if outside and listener.auth == "any":
@@ -157,12 +160,6 @@ def _listeners(config: Config) -> Iterator[Mistake]:
             )
         if listener.auth in ("optional", "required") and not config.users:
             yield (*here, "auth"), f'= "{listener.auth}": needs [[users]]'
-
-
-def is_open(listener: Listener) -> bool:
-    """Tell whether clients from outside the machine reach the listener."""
-    # A proxy on this machine brings in clients from anywhere.
-    return bool(listener.proxies) or not is_loopback(listener.address)
 
 
 def _through(listener: Listener) -> str:
@@ -207,11 +204,10 @@ def _captures_for_all(config: Config) -> Iterator[str]:
         unknown = listener.auth == "any" or (
             listener.auth != "required" and covers_half(listener.allow)
         )
-        if unknown and is_open(listener):
+        if unknown and not is_loopback(listener.address):
             yield (
                 f"listeners[{number}]: takes mail from whoever reaches "
-                f"{listener.address}{_through(listener)}; it is captured, and nothing "
-                "leaves"
+                f"{listener.address}; it is captured, and nothing leaves"
             )
 
 

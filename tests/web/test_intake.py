@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -207,14 +206,13 @@ def test_the_answer_does_not_wait_for_a_silent_ses() -> None:
             ses,
             **SETTINGS,
             RELAY_QUEUE__ANSWER_WITHIN="0.2",
-            RELAY_SES__ATTEMPT_TIMEOUT="6",
+            RELAY_SES__ATTEMPT_TIMEOUT="12",
             RELAY_SES__CONNECT_TIMEOUT="1",
         )
         with sending_site(settings) as site:
-            began = time.monotonic()
             answer = send(site)
             assert answer.status == 503
-            assert time.monotonic() - began < 5.2
+            assert [one for one in site.relay.log if one["event"] == "not sent"] == []
             # It goes on all the same, and its end is seen.
             attempts = site.relay.event(
                 "not sent", lambda entry: entry["id"] == answer.json["id"]

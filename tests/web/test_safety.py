@@ -238,7 +238,7 @@ def test_a_taken_default_port_leaves_the_relay_without_a_page() -> None:
             pass  # another program has it, which will do
         relay = stack.enter_context(running_relay(settings={"RELAY_WEB__LISTEN": None}))
         assert "127.0.0.1:8025" in relay.event("no page")["detail"]
-        with smtplib.SMTP("127.0.0.1", relay.port(), timeout=20) as client:
+        with smtplib.SMTP("127.0.0.1", relay.port(), timeout=60) as client:
             client.sendmail("a@b.example", ["c@d.example"], "Subject: x\r\n\r\nx\r\n")
         assert relay.next_captured().recipients == ["c@d.example"]
 
