@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from relay import config, log
 from relay.app.figures import figures
+from relay.app.places import Places
 from relay.app.ses_side import request_settings, ses_when_open
 from relay.app.templates import templates as read_templates
 from relay.app.web_side import WebSide
@@ -65,18 +66,22 @@ class MailSide:
         doorkeeper: Doorkeeper,
         page: Sequence[socket.socket],
         health: Sequence[socket.socket],
+        places: Places,
         listening: Sequence[socket.socket],
         captured: Callable[[Captured], None],
         stack: AsyncExitStack,
     ) -> None:
         """What opens here ends with `stack`; `captured` is told of captured mail.
 
-        `page` and `health` are the sockets that the page and the probes are asked at.
+        `page` and `health` are the sockets that the page and the probes are asked at,
+        `places` how many may ask at one time.
         """
         for warning in (*templates.warnings, *config.warnings(settings)):
             log.line(logging.WARNING, "settings", warning=warning)
         transport, ses, inbox = _transport(settings, templates, captured, stack)
-        web = WebSide(settings, templates, inbox=inbox, page=page, health=health)
+        web = WebSide(
+            settings, templates, inbox=inbox, page=page, health=health, places=places
+        )
         events = _events(settings, web, stack)
         pace, account = _pace(settings, ses)
         delivery, gate, workers = _delivery(settings, transport, events, pace, queue)

@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from relay import config, log
+from relay.app.places import Places, places
 from relay.model.reply import Reply
 from relay.model.submission import Submission
 from relay.smtp.certificate import BadCertificate, Certificate, SelfSigned
@@ -49,7 +50,9 @@ async def serve(
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         stopping = asyncio.Event()
-        doorkeeper = _doorkeeper(settings)
+        open_files.tell_once(loop)
+        room = places(settings)
+        doorkeeper = _doorkeeper(settings, room)
         behind: asyncio.Future[MailSide] = loop.create_future()
 
         async def accept(submission: Submission, left: Callable[[], bool]) -> Reply:
@@ -86,6 +89,7 @@ async def serve(
                 doorkeeper=doorkeeper,
                 page=page,
                 health=health,
+                places=room,
                 listening=listening,
                 captured=captured,
                 stack=stack,
@@ -116,10 +120,10 @@ def _templates(settings: config.Config, *, samples_too: bool) -> Templates:
     return mail_side.templates(settings, samples_too=samples_too)
 
 
-def _doorkeeper(settings: config.Config) -> Doorkeeper:
+def _doorkeeper(settings: config.Config, room: Places) -> Doorkeeper:
     limits = settings.limits
     return Doorkeeper(
-        limits.connections,
+        room.clients,
         Memory(limits.memory),
         per_client=limits.connections_per_client,
         rate=Rate(limits.messages_per_minute),
@@ -133,15 +137,6 @@ def _listeners(
     stopping: asyncio.Event,
     stack: AsyncExitStack,
 ) -> tuple[list[Listener], list[socket.socket]]:
-    wanted = settings.limits.connections + settings.ses.concurrency
-    if (fit := open_files.allow(wanted)) < wanted:
-        log.line(
-            logging.WARNING,
-            "settings",
-            warning=f"limits.connections = {settings.limits.connections}: this process "
-            f"may have about {max(fit - settings.ses.concurrency, 0)}; raise its limit "
-            "of open files (ulimit -n, LimitNOFILE=)",
-        )
     limits = Limits(
         message_size=settings.limits.message_size,
         recipients=settings.limits.recipients,

@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from relay import config, password
 from relay.app.figures import trouble
+from relay.app.places import Places
 from relay.content.encoded_words import decoded
 from relay.content.header import header_of, parse
+from relay.intake.in_hand import InHand, Submit
 from relay.model.mail import Mail
-from relay.model.reply import Reply
-from relay.model.submission import Submission
-from relay.observe.awaited import Awaited
 from relay.observe.events import Event
 from relay.observe.stats import Stats
 from relay.ses.parameters import RequestSettings, request_for
@@ -37,8 +36,6 @@ if TYPE_CHECKING:  # not every relay needs them, or aiohttp and SQLite behind th
     from relay.web.guard import Verify
     from relay.web.metrics import Metrics
     from relay.web.site import Parts
-
-Submit = Callable[[Submission], Awaitable[Reply]]
 
 
 class WebSide:
@@ -54,14 +51,16 @@ class WebSide:
         inbox: Inbox | None,
         page: Sequence[socket.socket],
         health: Sequence[socket.socket],
+        places: Places,
     ) -> None:
         self._settings = settings
         self._templates = templates
         self._inbox = inbox
         self.stats = Stats(usages=templates.usages)
-        self._awaited = Awaited()
+        self.in_hand = InHand()
         self._page = page
         self._health = health
+        self._places = places
 
     @cached_property
     def _journal(self) -> Journal:
@@ -81,7 +80,7 @@ class WebSide:
         """Who is to be told of what happens to mail."""
         if not self._settings.web.listen:
             return [self.stats] if self.serves else []
-        return [self.stats, self._journal, self._awaited]
+        return [self.stats, self._journal, self.in_hand]
 
     def server(
         self,
@@ -120,10 +119,16 @@ class WebSide:
         found = trouble(stopping, server.listening, server.is_open, server.queue)
         if self._health:
             app = site.probes(found, metrics)
-            await server.stack.enter_async_context(served(app, self._health))
+            most = self._places.probes
+            await server.stack.enter_async_context(
+                served(app, self._health, name="health", most=most)
+            )
         if self._page:
             app = self._site(server, stopping, found, metrics)
-            await server.stack.enter_async_context(served(app, self._page))
+            most = self._places.page
+            await server.stack.enter_async_context(
+                served(app, self._page, name="web", most=most)
+            )
 
     def _site(
         self,
@@ -141,7 +146,7 @@ class WebSide:
             listen=config.host_and_port(web.listen)[0],
             hosts=web.hosts,
             # Mail by HTTP has its token.
-            open_paths=(health.LIVEZ, health.READYZ, send.PATH),
+            open_paths=(health.LIVEZ, health.READYZ, send.PATH, send.WITH_SLASH),
             user=web.user,
             verify=_verify(hashed) if hashed else None,
         )
@@ -178,6 +183,7 @@ class WebSide:
             inbox=self._inbox,
             parameters=parameters,
             accept=server.accept,
+            in_hand=self.in_hand,
             may_write=may_write or self._inbox is not None,
             spool=config.spool_path(settings) if server.queue is not None else None,
             give_up_after=settings.queue.give_up_after,
@@ -185,7 +191,7 @@ class WebSide:
             intake=HttpIntake(
                 token=token,
                 accept=server.accept,
-                awaited=self._awaited,
+                in_hand=self.in_hand,
                 answer_within=settings.queue.answer_within,
             )
             if token
@@ -218,10 +224,14 @@ class WebServers:
         self.stack = stack
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Begin, and leave the rest to the stack: the page shows the stop, too."""
+        """Begin, and at the stop wait for the mail that came in by HTTP.
+
+        The servers' end is left to the stack: the page shows the stop, too.
+        """
         if self._web.serves:
             await self._web.begin(self, stopping)
         await stopping.wait()
+        await self._web.in_hand.drained()
 
 
 def _verify(hashed: str) -> Verify:

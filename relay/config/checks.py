@@ -14,6 +14,8 @@ from relay.password import is_hash
 
 Mistake = tuple[Location, str]
 
+TOKEN_LENGTH = 16  # characters of intake.token, at least
+
 
 def contradictions(config: Config, *, recipients_given: bool) -> Iterator[Mistake]:
     """What settings say against each other, or cannot mean."""
@@ -124,8 +126,11 @@ def _listeners(config: Config) -> Iterator[Mistake]:
         if not listener.address:
             yield (*here, "address"), "must not be empty; such as localhost:1025"
             continue
-        # A proxy on this machine brings in clients from anywhere.
-        outside = bool(listener.proxies) or not is_loopback(listener.address)
+        # A proxy on this machine brings in clients from anywhere. Where nothing
+        # leaves, as in a container for tests, there is no relay to be open.
+        outside = bool(listener.proxies) or (
+            config.transport != "capture" and not is_loopback(listener.address)
+        )
         if names.index(listener.name) != number:
             yield (*here, "name"), f'= "{listener.name}": given twice'
         if outside and listener.auth == "any":
@@ -191,6 +196,21 @@ def _doors(config: Config) -> Iterator[str]:
         yield "tls.certFile: no listener has tls, so it is not used"
 
 
+def _captures_for_all(config: Config) -> Iterator[str]:
+    """Listeners that would be an open relay if anything could leave."""
+    if config.transport != "capture":
+        return
+    for number, listener in enumerate(config.listeners):
+        unknown = listener.auth == "any" or (
+            listener.auth != "required" and covers_half(listener.allow)
+        )
+        if unknown and not is_loopback(listener.address):
+            yield (
+                f"listeners[{number}]: takes mail from whoever reaches "
+                f"{listener.address}; it is captured, and nothing leaves"
+            )
+
+
 def _web(config: Config) -> Iterator[Mistake]:
     web = config.web
     hashed = revealed(web.password_hash)
@@ -210,11 +230,32 @@ def _web(config: Config) -> Iterator[Mistake]:
                 "and web.passwordHash, or listen on 127.0.0.1"
             ),
         )
-    if revealed(config.intake.token) and not web.listen:
+    token = revealed(config.intake.token)
+    if token and not web.listen:
         yield (
             ("intake", "token"),
             "is given, and web.listen, where mail would be taken, is empty",
         )
+    if token and len(_bare(token)) < TOKEN_LENGTH:
+        setting = "token_file" if config.intake.token_file else "token"
+        yield (
+            ("intake", setting),
+            (
+                f"{_named(config.intake.token_file)}a token of fewer than "
+                f"{TOKEN_LENGTH} characters, which can be guessed; "
+                "openssl rand -hex 32 makes one"
+            ),
+        )
+
+
+def _bare(token: str) -> str:
+    """The token as the intake compares it: without blanks, and without its scheme."""
+    text = token.strip()
+    return text[7:].strip() if text[:7].lower() == "bearer " else text
+
+
+def _named(file: str) -> str:
+    return f"= {file!r}: holds " if file else "is "
 
 
 def covers_half(networks: Sequence[Network]) -> bool:
@@ -227,8 +268,8 @@ def covers_half(networks: Sequence[Network]) -> bool:
 
 
 def warnings(config: Config) -> list[str]:
-    """What is taken and has no effect."""
-    found = list(_doors(config))
+    """What is taken, and has no effect or another one than elsewhere."""
+    found = [*_doors(config), *_captures_for_all(config)]
     if config.queue.engine != "none" or config.transport == "capture":
         return found
     return found + [

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from relay.smtp.listener_settings import ListenerSettings
 from relay.smtp.session import Session
-from relay.system.sockets import BACKLOG
+from relay.system import sockets
 
 
 class Listener:
@@ -25,10 +25,8 @@ class Listener:
     async def run(self, stopping: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         servers = [
-            await loop.create_server(
-                lambda: Session(self._service, self._sessions, loop=loop),
-                sock=listening,
-                backlog=BACKLOG,
+            await sockets.accepting(
+                lambda: Session(self._service, self._sessions, loop=loop), listening
             )
             for listening in self._sockets
         ]

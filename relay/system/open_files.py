@@ -1,11 +1,20 @@
-"""How many files and sockets this process may have open."""
+"""How many files and sockets this process may have open, and what it says without."""
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import logging
 import resource
+from typing import Any
 
-# Besides clients and SES: listening sockets, files, the loop's own, the page.
-_OTHERS = 100
+from relay import log
+
+# Besides connections: listening sockets, files, the loop's own, and clients that were
+# taken and are about to be sent away.
+_OTHERS = 200
+_NONE_LEFT = (errno.EMFILE, errno.ENFILE)
+_TOLD_EVERY = 60.0  # seconds
 
 
 def allow(connections: int) -> int:
@@ -21,3 +30,24 @@ def allow(connections: int) -> int:
     except (OSError, ValueError):  # a sandbox may forbid even what the limit allows
         wanted = soft
     return max(min(connections, wanted - _OTHERS), 0)
+
+
+def tell_once(loop: asyncio.AbstractEventLoop) -> None:
+    """Have `loop` say once a minute that no file is left, and not for each client."""
+    tell_from = 0.0
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        nonlocal tell_from
+        error = context.get("exception")
+        if not (isinstance(error, OSError) and error.errno in _NONE_LEFT):
+            loop.default_exception_handler(context)
+        elif loop.time() >= tell_from:
+            tell_from = loop.time() + _TOLD_EVERY
+            log.line(
+                logging.ERROR,
+                "no files left",
+                detail="clients wait; raise the limit of open files "
+                "(ulimit -n, LimitNOFILE=), or lower limits.connections",
+            )
+
+    loop.set_exception_handler(handle)

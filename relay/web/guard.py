@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
+import time
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Awaitable, Callable, Collection
@@ -19,10 +20,14 @@ from urllib.parse import urlsplit
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from relay.web.guesses import Guesses, Turns
+from relay.web.lines import TOO_MANY, hold
+
 # Compared at one time: the hash is made to take a core and memory each time.
 COMPARISONS = 2
-# Refused passwords that may wait for their comparison; above: 503.
-MAX_WAITING = 20
+# Passwords that may wait for their comparison; above, those whose addresses failed
+# most get 503.
+MAX_WAITING = 200
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -76,8 +81,8 @@ class Guard:
         # comparing the real hash for each request would take a core.
         self._key = secrets.token_bytes(32)
         self._known = b""
-        self._comparing = asyncio.Semaphore(COMPARISONS)
-        self._waiting = 0
+        self._turns = Turns(COMPARISONS, waiting=MAX_WAITING)
+        self._guesses = Guesses("login failed", listener="web")
 
     @property
     def middleware(self) -> Middleware:
@@ -86,8 +91,12 @@ class Guard:
         @web.middleware
         async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
             try:
-                refusal = await self._refusal(request)
-                return await handler(request) if refusal is None else refusal
+                if request.path not in self._open:
+                    if (refusal := await self._refusal(request)) is not None:
+                        return refusal
+                    if not hold(request):
+                        return problem(503, TOO_MANY)
+                return await handler(request)
             except web.HTTPException as error:
                 if error.status < 400:
                     raise
@@ -99,8 +108,6 @@ class Guard:
         return guarded
 
     async def _refusal(self, request: web.Request) -> web.Response | None:
-        if request.path in self._open:
-            return None
         if not self._is_ours(request.headers.get(hdrs.HOST, "")):
             # The name is the asker's own words: it is not said again.
             return problem(403, "This Host is not one of web.hosts in the settings")
@@ -144,23 +151,39 @@ class Guard:
         seen = hmac.digest(self._key, given, sha256)
         if hmac.compare_digest(seen, self._known):
             return True
-        name, colon, password = given.partition(b":")
-        if self._waiting >= MAX_WAITING:
+        began = time.monotonic()
+        if not await self._turns.enter(self._guesses.of(request)):
             raise web.HTTPServiceUnavailable(reason="Too many logins, try again later")
-        self._waiting += 1
+        name, colon, password = given.partition(b":")
+        # Compared for a wrong name too, so that time does not tell which.
+        right = await self._compared(password.decode("utf-8", "replace"))
+        named = hmac.compare_digest(
+            hmac.digest(self._key, name, sha256),
+            hmac.digest(self._key, self._user, sha256),
+        )
+        if colon and right and named:
+            self._known = seen
+            return True
+        # Another name may be a password in the wrong field.
+        user = self._user.decode() if named else ""
+        await self._guesses.failed(request, began=began, name=user)
+        return False
+
+    async def _compared(self, password: str) -> bool:
+        """Compare, and end the turn with the comparison, whoever still waits for it."""
+        assert self._verify is not None  # noqa: S101 - else nobody asks
+        comparison = asyncio.ensure_future(self._verify(password))
+        comparison.add_done_callback(self._has_compared)
         try:
-            async with self._comparing:
-                # Compared for a wrong name too, so that time does not tell which.
-                right = await self._verify(password.decode("utf-8", "replace"))
+            return await asyncio.shield(comparison)
         except MemoryError:
             reason = "No memory to compare the password now"
             raise web.HTTPServiceUnavailable(reason=reason) from None
-        finally:
-            self._waiting -= 1
-        if colon and right and hmac.compare_digest(name, self._user):
-            self._known = seen
-            return True
-        return False
+
+    def _has_compared(self, comparison: asyncio.Future[bool]) -> None:
+        self._turns.leave()
+        if not comparison.cancelled():
+            comparison.exception()  # nobody may be there any more to take it
 
 
 def _is_same_site(request: web.Request) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -15,18 +16,19 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from relay.content import address
+from relay.intake.in_hand import InHand, Submit
 from relay.model.outcome import Accepted, Deferred, Effect
 from relay.model.submission import Envelope, MailId, Order, Submission, new_id
-from relay.observe.awaited import Awaited
 from relay.observe.events import Answered, NotTaken
 from relay.observe.stats import reply_class
 from relay.web import arguments
-from relay.web.templates import Submit
+from relay.web.guesses import Guesses
+from relay.web.lines import hold
 
 PATH = "/api/v1/send"
+WITH_SLASH = f"{PATH}/"  # as people write it, and nothing is there
 # Logto waits without a limit, so the answer comes within `answerWithin` and this.
 BEYOND = 4.0
-MOST_IN_HAND = 200
 # What Logto leaves out when it does not know it.
 DEFAULTS: Mapping[str, Any] = dict.fromkeys(
     ("application", "organization", "user", "inviter", "locale", "uiLocales"), ""
@@ -37,31 +39,38 @@ TRY_LATER = "The mail could not be sent now"
 
 
 class HttpIntake:
-    """Takes mail by HTTP; `awaited` hears what each came to."""
+    """Takes mail by HTTP, and leaves the work on it to `in_hand`."""
 
     def __init__(
-        self, *, token: str, accept: Submit, awaited: Awaited, answer_within: float
+        self, *, token: str, accept: Submit, in_hand: InHand, answer_within: float
     ) -> None:
-        self._token = _bare(token)
+        # Under a key of this process, so that not even its length shows in the time.
+        self._key = secrets.token_bytes(32)
+        self._token = self._digest(bare(token))
+        self._guesses = Guesses("token refused", listener="http")
         self._accept = accept
         self._within = answer_within + BEYOND
-        self._awaited = awaited
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._in_hand = in_hand
 
     @property
     def routes(self) -> list[web.RouteDef]:
-        return [web.post(PATH, self._send)]
+        return [web.post(PATH, self._send), web.post(WITH_SLASH, self._tell_path)]
 
-    async def drained(self) -> None:
-        """Wait for the mail whose client heard that it takes too long."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+    async def _tell_path(self, _: web.Request) -> web.Response:
+        return _error(404, f"The path is {PATH}, without a slash at its end")
+
+    def _digest(self, token: str) -> bytes:
+        return hmac.digest(self._key, _as_bytes(token), "sha256")
 
     async def _send(self, request: web.Request) -> web.Response:
         deadline = asyncio.get_running_loop().time() + self._within
-        given = _bare(request.headers.get(hdrs.AUTHORIZATION, ""))
-        if not hmac.compare_digest(_as_bytes(given), _as_bytes(self._token)):
+        given = bare(request.headers.get(hdrs.AUTHORIZATION, ""))
+        if not hmac.compare_digest(self._digest(given), self._token):
+            if given:  # else nobody guesses
+                await self._guesses.failed(request, began=time.monotonic())
             return _error(401, "The token is missing or wrong")
+        if not hold(request):
+            return _error(503, TRY_LATER)
         try:
             async with asyncio.timeout_at(deadline):
                 body = await arguments.body(request)
@@ -81,7 +90,7 @@ class HttpIntake:
             recipient = address.check(to)
         except ValueError:
             return _error(422, "The address cannot be used", mail_id)
-        if len(self._tasks) >= MOST_IN_HAND:
+        if self._in_hand.obstacle:
             return _error(503, TRY_LATER, mail_id)
         # `locale` is a variable as well, as in Logto.
         locale = payload.get("locale")
@@ -102,25 +111,10 @@ class HttpIntake:
         return await self._answered(submission, deadline)
 
     async def _answered(self, submission: Submission, deadline: float) -> web.Response:
-        mail_id = submission.id
-        self._awaited.expect(mail_id)
-        # A client that leaves takes no mail with it, nor does the deadline.
-        task = asyncio.create_task(self._accepted(submission))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        try:
-            await asyncio.wait(
-                [task], timeout=deadline - asyncio.get_running_loop().time()
-            )
-            if not task.done():
-                return _error(503, TRY_LATER, mail_id)
-            await task
-            return _answer(mail_id, self._awaited.take(mail_id))
-        finally:
-            self._awaited.take(mail_id)
-
-    async def _accepted(self, submission: Submission) -> None:
-        await self._accept(submission)
+        end = await self._in_hand.take(submission, self._accept, before=deadline)
+        if end is None:
+            return _error(503, TRY_LATER, submission.id)
+        return _answer(submission.id, end.told)
 
 
 def _answer(mail_id: MailId, event: Answered | NotTaken | None) -> web.Response:
@@ -140,7 +134,7 @@ def _answer(mail_id: MailId, event: Answered | NotTaken | None) -> web.Response:
     return _error(503, TRY_LATER, mail_id)
 
 
-def _bare(authorization: str) -> str:
+def bare(authorization: str) -> str:
     """The token alone, with or without its scheme."""
     text = authorization.strip()
     return text[7:].strip() if text[:7].lower() == "bearer " else text

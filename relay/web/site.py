@@ -11,6 +11,7 @@ from aiohttp import web
 
 from relay import __version__
 from relay.capture.inbox import Inbox
+from relay.intake.in_hand import InHand, Submit
 from relay.observe.journal import Journal
 from relay.observe.stats import Stats
 from relay.templates.catalog import Templates
@@ -18,6 +19,7 @@ from relay.web import arguments, health
 from relay.web.captured import CapturedMails
 from relay.web.figures import Figures
 from relay.web.guard import Guard, with_headers
+from relay.web.lines import counted
 from relay.web.live import Live
 from relay.web.mails import Mails, Parameters
 from relay.web.metrics import Metrics
@@ -25,7 +27,7 @@ from relay.web.openapi import document
 from relay.web.page import Page
 from relay.web.queue import QueuePages
 from relay.web.send import HttpIntake
-from relay.web.templates import Submit, TemplatePages
+from relay.web.templates import TemplatePages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,7 @@ class Parts:
     inbox: Inbox | None
     parameters: Parameters
     accept: Submit
+    in_hand: InHand
     may_write: bool
     spool: Path | None
     give_up_after: float
@@ -60,7 +63,7 @@ class Parts:
 
 def probes(trouble: health.Trouble, metrics: Metrics) -> web.Application:
     """The application of the `health` listener."""
-    app = web.Application()
+    app = web.Application(middlewares=[counted])
     app.add_routes(health.routes(trouble, metrics))
     return app
 
@@ -70,7 +73,7 @@ def site(
 ) -> web.Application:
     """The application of the `web` listener."""
     app = web.Application(
-        middlewares=[guard.middleware], client_max_size=arguments.MAX_BODY
+        middlewares=[counted, guard.middleware], client_max_size=arguments.MAX_BODY
     )
     app.on_response_prepare.append(with_headers)
     stream = Live(parts.journal)
@@ -85,8 +88,6 @@ def site(
 
     async def close(_: web.Application) -> None:
         stream.close()
-        if parts.intake is not None:
-            await parts.intake.drained()
 
     app.on_shutdown.append(close)
     app.add_routes(
@@ -98,7 +99,9 @@ def site(
             *CapturedMails(parts.inbox, clear).routes,
             *Figures(parts.stats).routes,
             *TemplatePages(
-                parts.templates, parts.accept if parts.may_write else None
+                parts.templates,
+                parts.accept if parts.may_write else None,
+                parts.in_hand,
             ).routes,
             *QueuePages(
                 parts.spool,

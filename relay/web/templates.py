@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
 from relay.content import address
 from relay.content.header import parse
-from relay.model.reply import Refused, Reply
+from relay.intake.in_hand import InHand, Submit
+from relay.model.reply import Refused
 from relay.model.submission import Envelope, Order, Submission, new_id
 from relay.templates.catalog import Templates
 from relay.templates.lint import problems
@@ -26,15 +26,19 @@ from relay.web.preview import Preview
 KEPT = 40
 LARGEST = 2_000_000  # characters of one
 
-Submit = Callable[[Submission], Awaitable[Reply]]
-
 
 class TemplatePages:
-    """Answers about templates; `accept` None: nothing may be sent from here."""
+    """Answers about templates; `accept` None: nothing may be sent from here.
 
-    def __init__(self, templates: Templates, accept: Submit | None) -> None:
+    The work on what is sent is `in_hand`'s, whoever still waits for it.
+    """
+
+    def __init__(
+        self, templates: Templates, accept: Submit | None, in_hand: InHand
+    ) -> None:
         self._templates = templates
         self._accept = accept
+        self._in_hand = in_hand
         self._rendered: dict[str, str] = {}
 
     @property
@@ -98,6 +102,8 @@ class TemplatePages:
             )
         if locale:
             variables.setdefault("locale", locale)
+        if self._in_hand.obstacle:
+            raise web.HTTPServiceUnavailable(reason=self._in_hand.obstacle)
         submission = Submission(
             id=new_id(),
             envelope=Envelope(None, (recipient,)),
@@ -107,8 +113,9 @@ class TemplatePages:
             listener="page",
             order=Order(usage, variables, locale),
         )
-        reply = await self._accept(submission)
-        return web.json_response({"id": submission.id, "reply": str(reply)})
+        end = await self._in_hand.take(submission, self._accept)
+        reply = "" if end is None else str(end.reply)
+        return web.json_response({"id": submission.id, "reply": reply})
 
     async def _view(self, request: web.Request) -> web.Response:
         html = self._rendered.get(request.match_info["key"])

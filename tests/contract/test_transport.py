@@ -63,8 +63,8 @@ async def ses_at(url: str, way: str) -> AsyncIterator[Transport]:
         access_key_secret="fake-secret",
         region="eu-west-1",
         endpoint_url=url,
-        connect_timeout=1,
-        attempt_timeout=1,
+        connect_timeout=2.5,
+        attempt_timeout=3,
     )
     if way == "direct":
         async with open_ses(access, settings=SETTINGS) as ses:
@@ -72,7 +72,7 @@ async def ses_at(url: str, way: str) -> AsyncIterator[Transport]:
             yield ses.transport
         return
     async with connect(access) as connection:
-        yield SdkTransport(connection, settings=SETTINGS, attempt_timeout=1)
+        yield SdkTransport(connection, settings=SETTINGS, attempt_timeout=3)
 
 
 @pytest.fixture(params=["direct", "plain", "capture"])

@@ -32,7 +32,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.server.relay_process import RelayProcess, Shown
+from tests.server.relay_process import WAIT, RelayProcess, Shown
 
 _STEP = re.compile(r"([A-Z](?:-[a-z-]+)?)(?: x(\d+))?(?::(?: (.*))?)?")
 _REPEATED = re.compile(rb"\{([^{}]*)\*(\d+)\}")
@@ -87,7 +87,7 @@ class Client:
 
     def __init__(self, port: int) -> None:
         self._socket: socket.socket = socket.create_connection(
-            ("127.0.0.1", port), timeout=20
+            ("127.0.0.1", port), timeout=WAIT
         )
         self._lines = self._socket.makefile("rb")
         self._unsent = b""

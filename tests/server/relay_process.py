@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).parents[2]
-WAIT = 20.0  # seconds until something that has to come counts as missing
+WAIT = 60.0  # seconds until something that has to come counts as missing
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def _smtplib(port: int, headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         mail[name] = value
     mail.set_content(TEXT)
-    with smtplib.SMTP("127.0.0.1", port, timeout=20) as smtp:
+    with smtplib.SMTP("127.0.0.1", port, timeout=60) as smtp:
         assert smtp.send_message(mail) == {}
 
 

@@ -19,6 +19,7 @@ import pytest
 from tests.fake_ses import FakeSes
 from tests.server.relay_process import (
     ROOT,
+    WAIT,
     RelayProcess,
     environment,
     running_relay,
@@ -43,7 +44,7 @@ class Client:
     """A client by hand, for what smtplib would never do."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=WAIT)
         self.file = self.socket.makefile("rb")
 
     def say(self, *lines: str) -> None:
@@ -231,7 +232,7 @@ def _greeted(port: int) -> bool:
 
 
 def test_trap_24_a_silent_client_is_cut_off_and_a_drip_too() -> None:
-    with running_relay(settings={"RELAY_LIMITS__TIMEOUT": "0.5"}) as relay:
+    with running_relay(settings={"RELAY_LIMITS__TIMEOUT": "2"}) as relay:
         silent = Client(relay.port())
         assert silent.reply().startswith("220 ")
         assert silent.reply() == "421 4.4.2 Timeout, closing connection"
@@ -240,14 +241,17 @@ def test_trap_24_a_silent_client_is_cut_off_and_a_drip_too() -> None:
         dripping.begin()
         reply = ""
         dripping.socket.settimeout(0.1)
-        for _ in range(50):
-            dripping.socket.sendall(b"x")
+        for _ in range(200):
             try:
+                dripping.socket.sendall(b"x")
                 reply = dripping.socket.recv(100).decode()
                 break
             except TimeoutError:
                 continue
-        assert reply == "421 4.4.2 Timeout, closing connection\r\n"
+            except ConnectionError:  # a byte too many has cost the reply
+                break
+        assert reply in ("", "421 4.4.2 Timeout, closing connection\r\n")
+        until(lambda: [one["event"] for one in relay.log].count("client silent") == 2)
         dripping.close()
 
 
@@ -351,7 +355,7 @@ def test_systemd_is_told_when_the_relay_is_ready(tmp_path: Path) -> None:
     path = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one:
         one.bind(os.fspath(path))
-        one.settimeout(20)
+        one.settimeout(WAIT)
         with running_relay(settings={"NOTIFY_SOCKET": os.fspath(path)}) as relay:
             assert one.recv(100) == b"READY=1"
             assert _greeted(relay.port())

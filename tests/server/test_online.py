@@ -51,8 +51,8 @@ async def found(resources: dict[str, Answer], **other: object) -> list[Finding]:
             "access_key_secret": "fake-secret",
             "region": "eu-west-1",
             "endpoint_url": fake.url,
-            "connect_timeout": 1,
-            "attempt_timeout": 3,
+            "connect_timeout": 10,
+            "attempt_timeout": 20,
         }
         of_access = {field.name for field in fields(ClientSettings)}
         keywords.update({k: v for k, v in other.items() if k in of_access})

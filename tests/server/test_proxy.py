@@ -30,7 +30,7 @@ def relay() -> Iterator[RelayProcess]:
 
 def said(relay: RelayProcess, data: bytes) -> bytes:
     """All that the relay says to a connection that begins with `data`."""
-    with socket.create_connection(("127.0.0.1", relay.port()), timeout=20) as one:
+    with socket.create_connection(("127.0.0.1", relay.port()), timeout=60) as one:
         one.sendall(data)
         found = b""
         while chunk := one.recv(1000):
@@ -88,7 +88,7 @@ def test_a_header_in_pieces_is_read() -> None:
         header = (
             b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2\7\xc6\x33\x64\1\x9c\x40\0\x19"
         )
-        with socket.create_connection(("127.0.0.1", relay.port()), timeout=20) as one:
+        with socket.create_connection(("127.0.0.1", relay.port()), timeout=60) as one:
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for position in range(len(header)):
                 one.sendall(header[position : position + 1])

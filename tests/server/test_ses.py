@@ -192,7 +192,7 @@ async def test_traps_21_and_22_an_end_that_nobody_saw_may_have_been_sent(
     ses_at: Opener, script: Answer
 ) -> None:
     outcome, fake = await outcome_of(
-        ses_at, script, attempt_timeout=0.7, connect_timeout=0.5
+        ses_at, script, attempt_timeout=3, connect_timeout=2.5
     )
     assert shown(outcome) == (str(error_table.LOST.reply), When.UNSEEN, True)
     assert len(fake.sent) == fake.opened == 1
@@ -459,16 +459,16 @@ async def test_trap_22_a_reset_before_the_request_was_read_may_have_been_sent_to
 
 
 async def test_a_slow_answer_in_time_is_an_answer(ses_at: Opener) -> None:
-    outcome, _ = await outcome_of(ses_at, Answer(seconds=0.3), attempt_timeout=2)
+    outcome, _ = await outcome_of(ses_at, Answer(seconds=0.3), attempt_timeout=20)
     assert isinstance(outcome, Accepted)
 
 
 async def test_a_large_mail_has_more_time(ses_at: Opener) -> None:
-    large = replace(MAIL, content=CONTENT + b"x" * 100_000)
-    script = (Answer(seconds=0.7), Answer(seconds=0.7))
+    large = replace(MAIL, content=CONTENT + b"x" * 1_000_000)
+    script = (Answer(seconds=3), Answer(seconds=3))
     async with (
         FakeSes(*script) as fake,
-        ses_at(fake.url, attempt_timeout=0.4, connect_timeout=0.3) as transport,
+        ses_at(fake.url, attempt_timeout=2, connect_timeout=1.9) as transport,
     ):
         assert isinstance(await transport.send(large, ID), Accepted)
         assert isinstance(await transport.send(MAIL, ID), Deferred)

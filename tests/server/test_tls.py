@@ -36,7 +36,7 @@ def unverified() -> ssl.SSLContext:
 def served(relay: RelayProcess) -> bytes:
     """The certificate that a new handshake gets, in DER."""
     with (
-        socket.create_connection((HOST, relay.port()), timeout=20) as plain,
+        socket.create_connection((HOST, relay.port()), timeout=60) as plain,
         unverified().wrap_socket(plain) as one,
     ):
         found = one.getpeercert(binary_form=True)
@@ -189,7 +189,7 @@ def test_a_self_signed_certificate_is_made_on_request_and_its_print_is_logged() 
         context = ssl.create_default_context(cadata=found)
         for name in ("localhost", "127.0.0.1", socket.gethostname()):
             with (
-                socket.create_connection((HOST, relay.port()), timeout=20) as plain,
+                socket.create_connection((HOST, relay.port()), timeout=60) as plain,
                 context.wrap_socket(plain, server_hostname=name) as one,
             ):
                 assert one.recv(4) == b"220 "
@@ -228,7 +228,7 @@ def test_a_handshake_that_does_not_go_on_is_ended() -> None:
         "RELAY_LIMITS__TIMEOUT": "0.5",
     }
     with running_relay(settings=settings) as relay:
-        one = socket.create_connection((HOST, relay.port()), timeout=20)
+        one = socket.create_connection((HOST, relay.port()), timeout=60)
         one.sendall(b"\x16\x03\x01")
         assert one.recv(10) == b""
         one.close()
@@ -243,7 +243,7 @@ def test_idle_clients_hear_the_stop_under_tls_too() -> None:
     with running_relay(settings=settings) as relay:
         plain = Client(relay.port())
         assert plain.reply().startswith("220 ")
-        secure = smtplib.SMTP(HOST, relay.port(), timeout=20)
+        secure = smtplib.SMTP(HOST, relay.port(), timeout=60)
         secure.starttls(context=unverified())
         shaking = Client(relay.port())
         shaking.reply()

@@ -96,8 +96,8 @@ async def test_trap_15_and_41_a_silent_ses_holds_no_client_for_long() -> None:
         _, reply = await with_relay(
             ses,
             lambda relay: submit(relay, MAIL),
-            RELAY_SES__ATTEMPT_TIMEOUT="1",
-            RELAY_SES__CONNECT_TIMEOUT="0.5",
+            RELAY_SES__ATTEMPT_TIMEOUT="3",
+            RELAY_SES__CONNECT_TIMEOUT="2.5",
         )
         assert len(ses.sent) == 1
     assert reply.startswith("451 4.4.2 ")

@@ -144,12 +144,12 @@ def sending_site(settings: Mapping[str, str]) -> Iterator[Site]:
 
 
 @contextmanager
-def fake_ses(*answers: SesAnswer) -> Iterator[FakeSes]:
-    """The fake SES, on a loop in a thread of its own."""
+def fake_ses(*answers: SesAnswer, seconds: float = 0) -> Iterator[FakeSes]:
+    """The fake SES, on a loop in a thread of its own; it takes `seconds` a mail."""
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_forever)
     thread.start()
-    ses = FakeSes(*answers)
+    ses = FakeSes(*answers, seconds=seconds)
 
     def run(work: Coroutine[Any, Any, object]) -> None:
         asyncio.run_coroutine_threadsafe(work, loop).result(WAIT)

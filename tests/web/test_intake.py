@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from tests.web.site import (
     sending_site,
 )
 
-TOKEN = "s3cret-token"
+TOKEN = "s3cret-token-0123"
 TEMPLATES = json.dumps(
     [
         {
@@ -42,11 +42,11 @@ TEMPLATES = json.dumps(
         },
     ]
 )
-SETTINGS = {
-    "RELAY_INTAKE__TOKEN": TOKEN,
+REST = {
     "RELAY_TEMPLATES": TEMPLATES,
     "RELAY_SES__EMAIL_ADDRESS": "Acme <noreply@acme.example>",
 }
+SETTINGS = {"RELAY_INTAKE__TOKEN": TOKEN, **REST}
 BODY: dict[str, Any] = {
     "to": "ann@example.com",
     "type": "SignIn",
@@ -162,6 +162,28 @@ def test_what_became_of_it_is_in_the_status_alone(
             assert word not in shown
 
 
+def test_a_slash_at_the_end_of_the_path_says_the_cure(site: Site) -> None:
+    headers = {"Authorization": TOKEN, "Host": "relay:8025"}
+    answer = site.post("/api/v1/send/", BODY, headers)
+    assert answer.status == 404
+    assert answer.json == {
+        "error": "The path is /api/v1/send, without a slash at its end"
+    }
+
+
+@pytest.mark.parametrize("content", [" ", "x", "fifteen-letters\n"])
+def test_a_token_that_anybody_guesses_stops_the_start(
+    tmp_path: Path, content: str
+) -> None:
+    file = tmp_path / "token"
+    file.write_text(content)
+    said = refused_start({**REST, "RELAY_INTAKE__TOKEN_FILE": str(file)})
+    assert "RELAY_INTAKE__TOKEN_FILE" in said
+    assert str(file) in said
+    assert "fewer than 16 characters" in said
+    assert "openssl rand -hex 32" in said
+
+
 def test_without_a_token_there_is_no_such_thing() -> None:
     with running_site() as site:
         assert send(site).status == 404
@@ -184,14 +206,13 @@ def test_the_answer_does_not_wait_for_a_silent_ses() -> None:
             ses,
             **SETTINGS,
             RELAY_QUEUE__ANSWER_WITHIN="0.2",
-            RELAY_SES__ATTEMPT_TIMEOUT="6",
+            RELAY_SES__ATTEMPT_TIMEOUT="12",
             RELAY_SES__CONNECT_TIMEOUT="1",
         )
         with sending_site(settings) as site:
-            began = time.monotonic()
             answer = send(site)
             assert answer.status == 503
-            assert time.monotonic() - began < 5.2
+            assert [one for one in site.relay.log if one["event"] == "not sent"] == []
             # It goes on all the same, and its end is seen.
             attempts = site.relay.event(
                 "not sent", lambda entry: entry["id"] == answer.json["id"]

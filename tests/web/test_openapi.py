@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from relay.web.openapi import document
 from tests.web.site import Site, running_site, templated
 
-TOKEN = "hunter2"
+TOKEN = "hunter2-hunter2-hunter2"
 DOCUMENT = document(version="0")
 OPERATIONS = [
     (path, method.upper())

@@ -238,7 +238,7 @@ def test_a_taken_default_port_leaves_the_relay_without_a_page() -> None:
             pass  # another program has it, which will do
         relay = stack.enter_context(running_relay(settings={"RELAY_WEB__LISTEN": None}))
         assert "127.0.0.1:8025" in relay.event("no page")["detail"]
-        with smtplib.SMTP("127.0.0.1", relay.port(), timeout=20) as client:
+        with smtplib.SMTP("127.0.0.1", relay.port(), timeout=60) as client:
             client.sendmail("a@b.example", ["c@d.example"], "Subject: x\r\n\r\nx\r\n")
         assert relay.next_captured().recipients == ["c@d.example"]
 
@@ -251,7 +251,7 @@ def test_a_taken_default_port_stops_a_relay_that_takes_mail_there() -> None:
             pass  # another program has it, which will do
         said = refused_start(
             {
-                "RELAY_INTAKE__TOKEN": "hush",
+                "RELAY_INTAKE__TOKEN": "hush-hush-hush-hush",
                 "RELAY_SES__EMAIL_ADDRESS": "noreply@acme.example",
                 "RELAY_LISTENERS": '[{"address": "127.0.0.1:0"}]',
             }

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.pytest_plugin import CapturedRelay, NoMail
+from relay.password import hashed
+from relay.pytest_plugin import CapturedRelay, NoMail, captured_relay
 from tests.server.relay_process import ROOT
 from tests.server.tools import need
 from tests.web.browser import LAUNCH, need_chromium
@@ -139,6 +140,63 @@ def test_the_example_for_curl(relay: CapturedRelay, tmp_path: Path) -> None:
     assert found.returncode == 0, found.stdout + found.stderr
     assert '{"code": "314159"}' in found.stdout
     assert b"314159" in (tmp_path / "mail.eml").read_bytes()
+
+
+PRODUCTION = """
+[[listeners]]
+name = "mail"
+address = "0.0.0.0:25"
+auth = "required"
+tls = "implicit"
+[tls]
+certFile = "/nowhere/cert.pem"
+keyFile = "/nowhere/key.pem"
+[[users]]
+name = "app"
+passwordHashFile = "/nowhere/app"
+[limits]
+messagesPerMinute = 1
+connectionsPerClient = 1
+[ses]
+region = "eu-west-1"
+accessKeyIdFile = "/nowhere/id"
+accessKeySecretFile = "/nowhere/secret"
+emailAddress = "Acme <noreply@acme.example>"
+[pace]
+rate = 0.1
+[queue]
+path = "/nowhere/spool.db"
+[web]
+listen = "0.0.0.0:80"
+user = "ann"
+{secret}
+[intake]
+tokenFile = "/nowhere/token"
+[health]
+listen = "0.0.0.0:8026"
+[log]
+level = "{level}"
+format = "text"
+[[templates]]
+usageType = "SignIn"
+subject = "Production's own {{{{code}}}}"
+content = "{{{{code}}}}"
+"""
+
+
+@pytest.mark.parametrize("level", ["debug", "warning", "error"])
+@pytest.mark.parametrize("secret", ["passwordHash", "passwordHashFile"])
+def test_any_settings_file_will_do(tmp_path: Path, level: str, secret: str) -> None:
+    """As that of production: its templates count, its secrets are not missed."""
+    value = hashed("pass") if secret == "passwordHash" else "/nowhere/hash"
+    file = tmp_path / "relay.toml"
+    file.write_text(PRODUCTION.format(level=level, secret=f'{secret} = "{value}"'))
+    with captured_relay(file) as relay:
+        for code in ("111111", "222222", "333333"):
+            submit(relay.port, templated(code))
+        assert relay.wait(subject="333333").subject == "Production's own 333333"
+        assert len(relay.mails()) == 3
+        relay.clear()
 
 
 def test_each_test_begins_without_mail(relay: CapturedRelay) -> None:

@@ -107,6 +107,18 @@ def _refusal(directory: Path, toml: str, environ: dict[str, str] | None = None) 
             "intake.token: is given, and web.listen",
         ),
         (
+            "[intake]\ntoken = 'fifteen-letters'",
+            "intake.token: is a token of fewer than 16 characters, which can be",
+        ),
+        (
+            "[intake]\ntoken = '                '",
+            "intake.token: is a token of fewer than 16 characters, which can be",
+        ),
+        (
+            "[intake]\ntoken = 'Bearer 0123456789'",
+            "intake.token: is a token of fewer than 16 characters, which can be",
+        ),
+        (
             "[web]\nuser = 'ann'\npasswordHash = 'secret'",
             "web.passwordHash: is no argon2 hash",
         ),
@@ -223,6 +235,49 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, made: str) -> None:
     elif made == "latin":
         file.write_bytes(b"a = '\xe9'")
     with pytest.raises(ConfigError, match=r"config\.toml: "):
+        config.load(file, {})
+
+
+@pytest.mark.parametrize("content", [" ", "\t\n", "x", "fifteen-letters\n", "Bearer\n"])
+def test_a_token_s_file_holds_one_that_nobody_guesses(
+    tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "intake-token").write_text(content)
+    said = _refusal(tmp_path, "[intake]\ntokenFile = 'intake-token'")
+    assert said == (
+        "config.toml: intake.tokenFile = 'intake-token': holds a token of fewer than "
+        "16 characters, which can be guessed; openssl rand -hex 32 makes one"
+    )
+
+
+def test_a_token_of_sixteen_characters_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[intake]\ntoken = 'sixteen-letters!'")
+    loaded = config.load(tmp_path / "config.toml", {})
+    assert config.revealed(loaded.intake.token) == "sixteen-letters!"
+
+
+def test_in_capture_mode_everybody_may_hand_over_mail_and_a_line_says_so(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "config.toml"
+    for number, rest in enumerate(
+        ("allow = ['0.0.0.0/0', '::/0']", "auth = 'any'", "auth = 'required'")
+    ):
+        user = f"[[users]]\nname = 'a'\npasswordHash = '{password.hashed('x')}'\n"
+        toml = f"transport = 'capture'\n{user if number == 2 else ''}{OUTSIDE}{rest}\n"
+        file.write_text(toml + ("insecureAuth = true" if number == 2 else ""))
+        told = config.warnings(config.load(file, {}))
+        if number == 2:
+            assert told == []
+            continue
+        [line] = told
+        assert line == (
+            "listeners[0]: takes mail from whoever reaches 0.0.0.0:25; it is captured, "
+            "and nothing leaves"
+        )
+    # The page keeps its rules.
+    file.write_text("transport = 'capture'\n[web]\nlisten = '0.0.0.0:8025'")
+    with pytest.raises(ConfigError, match="reachable from outside the machine"):
         config.load(file, {})
 
 
