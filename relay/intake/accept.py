@@ -17,6 +17,7 @@ from relay.model.replies import NO_ROOM
 from relay.model.reply import Refused, Reply
 from relay.model.submission import Submission
 from relay.observe.events import Events, NotTaken
+from relay.system.threads import Threads
 
 # The larger a mail, the longer preparing it takes: more than this goes to a thread,
 # so that a large mail does not hold up all the others.
@@ -34,12 +35,14 @@ class Intake:
         events: Events,
         answer_within: float,
         room: LargeMailLimit,
+        threads: Threads,
     ) -> None:
         self._preparation = intake
         self._delivery = delivery
         self._events = events
         self._answer_within = answer_within
         self._large_mail = room
+        self._threads = threads
 
     async def accept(
         self, submission: Submission, left: Callable[[], bool] = lambda: False
@@ -70,7 +73,7 @@ class Intake:
                 )
             except TimeoutError:
                 return self._refused(submission, NO_ROOM, started)
-            prepared = await asyncio.to_thread(self._preparation.prepare, submission)
+            prepared = await self._threads.run(self._preparation.prepare, submission)
             return await self._delivery.deliver(
                 submission, prepared, started=started, left=left
             )

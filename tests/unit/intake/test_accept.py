@@ -36,6 +36,7 @@ from relay.observe.events import (
     Events,
     NotTaken,
 )
+from relay.system.threads import Threads
 from relay.templates.catalog import Templates
 
 CONTENT = b"From: a@b.example\r\nSubject: x\r\n\r\nhello\r\n"
@@ -110,6 +111,7 @@ def built(
         events=events,
         answer_within=answer_within,
         room=LargeMailLimit(3_000_000),
+        threads=Threads("test", 4),
     )
 
 
