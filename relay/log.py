@@ -15,6 +15,7 @@ from typing import Any, Protocol, TextIO
 
 _ADDRESS = re.compile(r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-])[^\s@<>\"]*(@[A-Za-z0-9.-]+)")
 _PLAIN = re.compile(r"[!#-<>-~]+")  # needs no quotes in a text line
+_URL = re.compile(r"(?<=://)\S+")
 
 logger = logging.getLogger("relay")
 
@@ -46,6 +47,11 @@ def broken(event: str, error: BaseException, /, **fields: object) -> None:
 def masked(text: str) -> str:
     """Hide all but the first character of each local part in `text`."""
     return _ADDRESS.sub(r"\1***\2", text)
+
+
+def without_logins(text: str) -> str:
+    """Hide in each URL in `text` the user and password that it may hold."""
+    return _URL.sub(lambda url: re.sub(r"\A.*@", "***@", url[0]), text)
 
 
 class Shape(Protocol):

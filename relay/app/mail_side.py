@@ -39,6 +39,7 @@ from relay.ses.when_open import SesWhenOpen
 from relay.smtp.doorkeeper import Doorkeeper
 from relay.system import process
 from relay.system.process import CannotStart
+from relay.system.threads import Threads
 from relay.templates.catalog import TemplateError, Templates
 
 if TYPE_CHECKING:  # no relay needs all of them
@@ -47,6 +48,9 @@ if TYPE_CHECKING:  # no relay needs all of them
 
 # The part of `limits.memory` that large mails may have while they are worked on.
 WORKED_ON = 0.4
+# How many of them are worked on at once. Python runs one thread at a time; with more,
+# a small one of them does not wait for the largest.
+PREPARED_AT_ONCE = 4
 # Where traces go, in OpenTelemetry's own words; one of them turns them on.
 OTLP_ENDPOINTS = (
     "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -279,4 +283,5 @@ def _intake(
         events=events,
         answer_within=settings.queue.answer_within,
         large_mail=LargeMailLimit(int(settings.limits.memory * WORKED_ON)),
+        threads=Threads("mail", PREPARED_AT_ONCE),
     )

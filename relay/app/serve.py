@@ -34,6 +34,9 @@ if TYPE_CHECKING:  # what these bring with them comes after the first greeting
     from relay.smtp.logins import Logins
     from relay.templates.catalog import Templates
 
+# What Python would have for two cores.
+DEFAULT_THREADS = 6
+
 
 async def serve(
     settings: config.Config,
@@ -71,6 +74,10 @@ async def serve(
             raise CannotStart(str(error)) from error
 
         async def work() -> Sequence[process.Service]:
+            from relay.system.threads import Threads
+
+            # For what goes to a thread and has none of its own: the page, the start.
+            loop.set_default_executor(Threads("default", DEFAULT_THREADS))
             # In a thread, so that whoever comes meanwhile is greeted at once.
             templates = await asyncio.to_thread(
                 _templates, settings, samples_too=samples_too

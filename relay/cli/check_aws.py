@@ -10,10 +10,11 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.cli.finding import Finding
+from relay.log import without_logins
 from relay.ses.client_settings import ClientSettings
 from relay.ses.credentials import CREDENTIAL_ERRORS
-from relay.ses.error_table import for_client
-from relay.ses.read_answer import said
+from relay.ses.error_table import cut, for_client
+from relay.ses.read_answer import UNREADABLE, said
 from relay.ses.sdk_client import CannotOpen, Connection, connect
 
 _DENIED = ("AccessDeniedException", "AccessDenied")
@@ -67,7 +68,7 @@ class _Asker:
             async with asyncio.timeout(self._seconds):
                 await self._credentials.get_frozen_credentials()
         except CREDENTIAL_ERRORS as error:
-            text = for_client(str(error)) or type(error).__name__
+            text = for_client(without_logins(str(error))) or type(error).__name__
             raise _Stop(
                 Finding(
                     "problem",
@@ -182,8 +183,8 @@ class _Asker:
             if status in (401, 403):
                 raise _Stop(found) from error
             return found
-        except (BotoCoreError, TimeoutError) as error:
-            text = str(error) or "no answer in time"
+        except (BotoCoreError, TimeoutError, *UNREADABLE) as error:
+            text = cut(without_logins(str(error))) or "no answer in time"
             cure = "look at region, endpointUrl, proxy and network"
             raise _Stop(
                 Finding("problem", f"SES cannot be asked: {text}; {cure}")

@@ -21,6 +21,14 @@ from relay.model.mail import RECIPIENTS_PER_CALL
 _SECRETS = frozenset({"access_key_id", "access_key_secret", "password_hash", "token"})
 
 
+def _is_secret(item: Mapping[str, Any]) -> bool:
+    """Tell whether a mistake's value must not be shown; a URL may hold a password."""
+    names = item["loc"]
+    return not _SECRETS.isdisjoint(names) or (
+        "endpoint_url" in names and "@" in str(item["input"])
+    )
+
+
 class ConfigError(Exception):
     """The settings cannot be used. The text is for the operator, a line a mistake."""
 
@@ -80,9 +88,7 @@ def load(
     except ValidationError as error:
         items = error.errors(include_url=False)
         lines = [
-            where(
-                item["loc"], explain(item, secret=not _SECRETS.isdisjoint(item["loc"]))
-            )
+            where(item["loc"], explain(item, secret=_is_secret(item)))
             for item in items
             # A list whose only entry is wrong counts as empty with pydantic, too.
             if item["type"] != "too_short" or not _has_more(item["loc"], items)

@@ -20,6 +20,7 @@ from relay.model.replies import NO_ROOM, NOT_PREPARED
 from relay.model.reply import Refused, Reply
 from relay.model.submission import Submission
 from relay.observe.events import Events, NotTaken
+from relay.system.threads import Threads
 
 # What is no fault of the mail, and passes: a module that is imported late, no memory.
 _PASSING = (MemoryError, OSError, ImportError)
@@ -36,12 +37,14 @@ class Intake:
         events: Events,
         answer_within: float,
         large_mail: LargeMailLimit,
+        threads: Threads,
     ) -> None:
         self._preparation = preparation
         self._delivery = delivery
         self._events = events
         self._answer_within = answer_within
         self._large_mail = large_mail
+        self._threads = threads
 
     async def accept(
         self, submission: Submission, left: Callable[[], bool] = lambda: False
@@ -57,7 +60,7 @@ class Intake:
             elif len(submission.content) > LARGE:
                 return await self._accept_large(submission, left, started)
             else:
-                prepared = await asyncio.to_thread(self._prepared, submission)
+                prepared = await self._threads.run(self._prepared, submission)
         except Refused as refused:
             return self._refused(submission, refused.reply, started)
         return await self._delivery.deliver(
@@ -75,7 +78,7 @@ class Intake:
                 )
             except TimeoutError:
                 return self._refused(submission, NO_ROOM, started)
-            prepared = await asyncio.to_thread(self._prepared, submission)
+            prepared = await self._threads.run(self._prepared, submission)
             return await self._delivery.deliver(
                 submission, prepared, started=started, left=left
             )

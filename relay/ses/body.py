@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import NamedTuple
 
@@ -21,8 +20,11 @@ _BEFORE = b'{"Content": {"Raw": {"Data": "'
 # A multiple of 3, so that base64 of the pieces is base64 of the whole. Small
 # enough that hashing or encrypting a piece does not hold the loop.
 _PIECE = 3 << 16
-# Of the ends of bodies, which are alike for all mail of one usage.
-_REMEMBERED = 100
+# Characters of the ends of bodies, which are alike for all mail of one usage; and of
+# one of them, beyond which a mail's own tags are what makes it long.
+_REMEMBERED = 400_000
+_SHORT = 4_000
+_OBJECTS = 1_000  # what the objects around the words take, counted high
 
 
 class _Rest(NamedTuple):
@@ -36,7 +38,8 @@ class Payload:
     def __init__(self, settings: RequestSettings) -> None:
         self._settings = settings
         # To find them costs a mail far less than to make them.
-        self._rest = lru_cache(_REMEMBERED)(self._make_rest)
+        self._known: dict[tuple[SendOptions, str], _Rest] = {}
+        self._known_size = 0
 
     def parts(self, mail: Mail) -> tuple[bytes, bytes, bytes]:
         """Make the body at once: what is before the content, the content, the rest."""
@@ -66,11 +69,25 @@ class Payload:
         ).encode("ascii")
 
     def _rest_of(self, mail: Mail) -> _Rest:
-        return self._rest(mail.options, feedback_address(mail, self._settings))
+        key = mail.options, feedback_address(mail, self._settings)
+        return self._known.get(key) or self._make_rest(key)
 
-    def _make_rest(self, options: SendOptions, feedback: str) -> _Rest:
-        made = rest(options, feedback, self._settings)
-        return _Rest(f", {json.dumps(made)[1:-1]}" if made else "", _is_plain(made))
+    def _make_rest(self, key: tuple[SendOptions, str]) -> _Rest:
+        made = rest(*key, self._settings)
+        text = f", {json.dumps(made)[1:-1]}" if made else ""
+        found = _Rest(text, _is_plain(made))
+        if len(text) <= _SHORT:
+            self._known[key] = found
+            self._known_size += _size(found)
+            while self._known_size > _REMEMBERED:
+                oldest = next(iter(self._known))
+                self._known_size -= _size(self._known.pop(oldest))
+        return found
+
+
+def _size(known: _Rest) -> int:
+    # The key holds the same words once more.
+    return 2 * len(known.text) + _OBJECTS
 
 
 def _is_plain(value: object) -> bool:

@@ -13,7 +13,7 @@ class ClientSettings:
     access_key_secret: str = field(default="", repr=False)
     region: str = ""
     role_arn: str = ""
-    endpoint_url: str = ""
+    endpoint_url: str = field(default="", repr=False)  # it may hold a password
     connect_timeout: float = 5
     attempt_timeout: float = 20
     concurrency: int = 50

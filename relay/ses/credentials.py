@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 
 from aiobotocore.config import AioConfig
@@ -18,86 +20,159 @@ from aiobotocore.session import AioSession
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
+from relay import log
+from relay.model.outcome import Accepted, Deferred, Outcome
+from relay.ses import error_table
 from relay.ses.client_settings import ClientSettings
+from relay.ses.read_answer import UNREADABLE, named
 
 # All that getting credentials may raise: files, processes, metadata, SSO, STS.
 # Nothing of the mail has been sent then.
-CREDENTIAL_ERRORS = (
-    BotoCoreError,
-    ClientError,
-    OSError,
-    RuntimeError,
-    ValueError,
-    LookupError,
-)
+CREDENTIAL_ERRORS = (BotoCoreError, ClientError, OSError, RuntimeError, *UNREADABLE)
+
+
+# How often keys are looked for beside the mails that valid ones still sign, in seconds.
+_AGAIN = 5.0
+# And how often the log says that it was in vain.
+_SAY_AGAIN = 60.0
 
 
 class Credentials(AioCredentials):  # type: ignore[misc] # the SDK has no types
-    """Credentials that are looked for when needed, and anew after `renew`.
+    """Credentials that are looked for when needed, and anew before their end.
 
     The SDK looks once, when it makes a client: a role that cannot be had at start
     would stay away for ever, and a token that SES calls expired would stay in use.
+    And it has one mail after another ask for new keys, and wait, while the old ones
+    are good for minutes. Here one task asks, within `patience` seconds, and who has
+    valid keys waits for nothing.
     """
 
-    def __init__(self, load: Callable[[], Awaitable[AioCredentials | None]]) -> None:
+    def __init__(
+        self, load: Callable[[], Awaitable[AioCredentials | None]], *, patience: float
+    ) -> None:
         super().__init__("", "")
         self._load = load
+        self._patience = patience
+        self._loop = asyncio.get_running_loop()
         self._source: AioCredentials | None = None
-        self._lock = asyncio.Lock()
         self._given: ReadOnlyCredentials | None = None
-        self._failures = 0
+        self._search: asyncio.Task[ReadOnlyCredentials] | None = None
+        self._not_before = self._silent_until = 0.0  # by the loop's time
         self.found_by = ""
 
     def at_hand(self) -> ReadOnlyCredentials | None:
-        """Give what was given last, where nobody need be asked; None: ask.
+        """Give keys that are valid now, at no cost; None: they have to be asked for.
 
-        It saves each call the clock that asking needs.
+        When their end is near, others are looked for meanwhile.
         """
         source = self._source
-        if source is None or (
-            isinstance(source, AioRefreshableCredentials) and source.refresh_needed()
-        ):
+        if source is None:
             return None
+        if isinstance(source, AioRefreshableCredentials) and source.refresh_needed():
+            if source.refresh_needed(0):
+                return None
+            if self._search is None and self._loop.time() >= self._not_before:
+                self._begin().add_done_callback(self._searched)
         return self._given
 
     async def get_frozen_credentials(self) -> ReadOnlyCredentials:
         """Give credentials to sign with; raises one of CREDENTIAL_ERRORS."""
-        failures = self._failures
-        async with self._lock:
-            if self._source is None and self._failures != failures:
-                # Others who waited for the same answer need not ask again in turn.
-                raise NoCredentialsError
-            try:
-                if self._source is None:
-                    self._source = await self._load()
-                if self._source is None:
-                    raise NoCredentialsError
-                self.found_by = self._source.method or ""
-                self._given = await self._source.get_frozen_credentials()
-                return self._given
-            except CREDENTIAL_ERRORS:
-                self._failures += 1
-                self._source = None
-                raise
+        return self.at_hand() or await self._searched_for()
 
-    def renew(self, used: ReadOnlyCredentials) -> None:
-        """Forget what SES refused, unless others have had it renewed already."""
+    async def heed(
+        self, outcome: Outcome, used: ReadOnlyCredentials, *, deadline: float
+    ) -> Outcome:
+        """Look for other keys where SES refused those that were `used`.
+
+        Where there are others now, the attempt is worth one more. They may come as
+        late as `deadline`, by the loop's time.
+        """
+        if isinstance(outcome, Accepted):
+            return outcome
+        if outcome.reply == error_table.EXPIRED.reply:
+            if used == self._given:  # else others have had them renewed already
+                self._source = self._given = None
+        elif (
+            isinstance(outcome, Deferred)
+            and outcome.reply == error_table.KEYS.reply
+            and await self._others_than(used, deadline)
+        ):
+            return replace(outcome, at_once=True)
+        return outcome
+
+    async def close(self) -> None:
+        """End the search that may be under way."""
+        if self._search is not None:
+            self._search.cancel()
+            await asyncio.wait([self._search])
+
+    async def _others_than(self, used: ReadOnlyCredentials, deadline: float) -> bool:
         if used == self._given:
-            self._source = self._given = None
+            if self._search is None and self._loop.time() < self._not_before:
+                return False  # just looked: they are the same
+            self._not_before = self._loop.time() + _AGAIN
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._searched_for()
+            except CREDENTIAL_ERRORS:  # TimeoutError is an OSError
+                return False
+        return bool(used != self._given)
+
+    async def _searched_for(self) -> ReadOnlyCredentials:
+        # Shielded: who gives up waiting must not end it for the others.
+        return await asyncio.shield(self._search or self._begin())
+
+    def _begin(self) -> asyncio.Task[ReadOnlyCredentials]:
+        self._search = asyncio.create_task(self._found(), name="credentials")
+        self._search.add_done_callback(self._ended)
+        return self._search
+
+    async def _found(self) -> ReadOnlyCredentials:
+        async with asyncio.timeout(self._patience):
+            source = await self._load()
+            if source is None:
+                raise NoCredentialsError
+            given = await source.get_frozen_credentials()
+        self._source, self._given = source, given
+        self.found_by = source.method or ""
+        return given
+
+    def _ended(self, search: asyncio.Task[ReadOnlyCredentials]) -> None:
+        self._search = None
+        if not search.cancelled():
+            search.exception()  # whoever waited may have left
+
+    def _searched(self, search: asyncio.Task[ReadOnlyCredentials]) -> None:
+        """Keep the search beside the mails from being endless where it finds nothing.
+
+        The metadata service gives the same keys until a few minutes before their end.
+        """
+        now = self._loop.time()
+        self._not_before = now + _AGAIN
+        error = None if search.cancelled() else search.exception()
+        if isinstance(error, Exception) and now >= self._silent_until:
+            self._silent_until = now + _SAY_AGAIN
+            log.line(
+                logging.WARNING,
+                "credentials",
+                detail=f"no new ones, those at hand end soon: {named(error)}",
+            )
 
 
 def credentials_for(
-    settings: ClientSettings, session: AioSession, *, region: str
+    settings: ClientSettings, session: Callable[[], AioSession], *, region: str
 ) -> Credentials:
-    """Choose: keys, or the default chain; and a role assumed with them."""
+    """Choose: keys, or the default chain; and a role assumed with them.
+
+    `session` makes a new one: each keeps what it has read of AWS' files.
+    """
 
     async def base() -> AioCredentials | None:
         if settings.access_key_id:
             return AioCredentials(
                 settings.access_key_id, settings.access_key_secret, method="settings"
             )
-        # A new chain each time: it keeps what it found once.
-        resolver = create_credential_resolver(session, region_name=region)
+        resolver = create_credential_resolver(session(), region_name=region)
         return await resolver.load_credentials()
 
     async def assumed() -> AioCredentials | None:
@@ -106,7 +181,7 @@ def credentials_for(
             return None
         fetcher = AioAssumeRoleCredentialFetcher(
             client_creator=partial(
-                session.create_client,
+                session().create_client,
                 region_name=region,
                 config=AioConfig(
                     connect_timeout=settings.connect_timeout,
@@ -118,9 +193,9 @@ def credentials_for(
             role_arn=settings.role_arn,
             extra_args={"RoleSessionName": "ses-relay"},
         )
-        # Refreshes itself before the role's credentials expire.
         return AioDeferredRefreshableCredentials(
             fetcher.fetch_credentials, "assumed role"
         )
 
-    return Credentials(assumed if settings.role_arn else base)
+    load = assumed if settings.role_arn else base
+    return Credentials(load, patience=settings.attempt_timeout)

@@ -17,6 +17,8 @@ from relay.model.replies import TOO_FAST
 from relay.model.reply import Reply, printable
 
 MAX_TEXT = 400  # characters of SES' own text in a reply
+MOST_BYTES = 2_000  # of it anywhere: in the log, the spool, on the page
+_MOST_OF_CODE = 200
 
 THROTTLED = Deferred(
     TOO_FAST,
@@ -101,6 +103,9 @@ OUTCOMES: Mapping[str, Deferred | Rejected] = {
     "MessageRejected": CONTENT,
     "MailFromDomainNotVerifiedException": MAIL_FROM,
     "NotFoundException": NOT_FOUND,
+    # As SES' older interface calls it.
+    "ConfigurationSetDoesNotExist": NOT_FOUND,
+    "ConfigurationSetDoesNotExistException": NOT_FOUND,
     "BadRequestException": BAD,
     "InvalidParameterValue": BAD,
     "RequestEntityTooLargeException": TOO_LONG,
@@ -135,6 +140,24 @@ _ABOUT_ADDRESS = re.compile(
     r"|illegal (address|whitespace in address|semicolon)",
     re.IGNORECASE,
 )
+# What SES says about the account stands at the beginning, where no words of the mail
+# can: those are quoted later, and a mail must not be able to pause all others.
+_STATE = re.compile(
+    r"(?:message rejected: ?)?(?:(?:your|this|the) )?(?:aws )?"
+    r"(?:(?:account(?:'s)? )?(?:e?-?mail )?sending(?: privileges| ability)?|account)"
+    r"(?: is| are| was| has been| have been)?(?: currently| temporarily| permanently)?"
+    r" (?P<state>paused|disabled|suspended|shut ?down|restricted|revoked|blocked)\b",
+    re.IGNORECASE,
+)
+_QUOTA = re.compile(
+    r"(?:message rejected: ?)?(?:your |the )?(?:daily (?:message|sending) quota|"
+    r"maximum 24.hour send)",
+    re.IGNORECASE,
+)
+_PACE = re.compile(
+    r"(?:message rejected: ?)?(?:your |the )?maximum send(?:ing)? rate", re.IGNORECASE
+)
+_PAUSES = ("paused", "disabled")
 _ARN = re.compile(r"\barn:[a-z][a-z-]*:[^\s'\"`,;<>()\[\]]*", re.IGNORECASE)
 _ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
 _ACTION = re.compile(r"\bses:[A-Za-z]+\b")
@@ -185,11 +208,14 @@ def outcome_for(
         outcome = TROUBLE if status >= 500 else UNKNOWN
     if status == 413:
         outcome = TOO_LONG
+    code, text = code[:_MOST_OF_CODE], cut(text)
     said = text.lower()
     if outcome is THROTTLED and "daily message quota exceeded" in said:
         outcome = QUOTA
-    elif outcome is CONTENT and "sending paused" in said:
-        outcome = PAUSED
+    elif outcome in (CONTENT, BAD) and (state := _of_account(text)):
+        outcome = state
+    elif outcome is CONTENT and said.startswith("mail from domain"):
+        outcome = MAIL_FROM
     elif outcome is CONTENT and "not verified" in said:
         outcome = UNVERIFIED
     elif outcome in (CONTENT, BAD) and "message length is more than" in said:
@@ -203,17 +229,40 @@ def outcome_for(
     detail = f"{status} {code}: {text}"
     if outcome is DENIED:
         detail = f"{detail} ({_cure(text)})"
-    if outcome is PAUSED and named.scope:
+    if named.scope and (
+        outcome is PAUSED or (outcome is SUSPENDED and _spares_account(code, said))
+    ):
         outcome = replace(outcome, effect=Effect.NONE)
     if outcome in (UNVERIFIED, CONTENT, ADDRESS, BAD):
         outcome = _with_text(outcome, text)
     return replace(outcome, detail=detail)
 
 
+def cut(text: str) -> str:
+    """Cut a text that came from outside to what is kept of it anywhere."""
+    if len(text) * 4 <= MOST_BYTES:
+        return text
+    return text[:MOST_BYTES].encode()[:MOST_BYTES].decode(errors="ignore")
+
+
 def for_client(text: str) -> str:
     """Cut SES' text down to what a client may read: no ARNs, no account numbers."""
-    redacted = _ACCOUNT.sub("[account]", _ARN.sub("[ARN]", text.strip()))
+    redacted = _ACCOUNT.sub("[account]", _ARN.sub("[ARN]", cut(text).strip()))
     return printable(redacted)[:MAX_TEXT]
+
+
+def _of_account(text: str) -> Deferred | None:
+    """Tell what a refusal of the mail says that is no fault of the mail."""
+    if found := _STATE.match(text):
+        return PAUSED if found["state"].lower() in _PAUSES else SUSPENDED
+    if _QUOTA.match(text):
+        return QUOTA
+    return THROTTLED if _PACE.match(text) else None
+
+
+def _spares_account(code: str, said: str) -> bool:
+    """A configuration set or tenant is suspended, which the client named."""
+    return code != "AccountSuspendedException" and "account" not in said
 
 
 def _with_text(outcome: Deferred | Rejected, text: str) -> Deferred | Rejected:

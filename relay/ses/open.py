@@ -48,6 +48,7 @@ async def open_ses(
             return
         pool = Pool(
             way.peer,
+            names=connection.names,
             limit=client.concurrency,
             connect_timeout=client.connect_timeout,
         )

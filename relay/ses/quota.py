@@ -7,7 +7,7 @@ import asyncio
 from botocore.exceptions import ClientError
 
 from relay.delivery.transport import Quota, Unanswered
-from relay.ses import read_answer
+from relay.ses import error_table, read_answer
 from relay.ses.credentials import CREDENTIAL_ERRORS
 from relay.ses.sdk_client import Connection
 
@@ -17,15 +17,20 @@ class SesAccount:
 
     def __init__(self, connection: Connection, *, timeout: float) -> None:
         self._client = connection.client
+        self._credentials = connection.credentials
         self._timeout = timeout
 
     async def quota(self) -> Quota:
         """The quota, as GetAccount says it. Raises Unanswered."""
+        deadline = asyncio.get_running_loop().time() + self._timeout
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout_at(deadline):
+                used = await self._credentials.get_frozen_credentials()
                 answer = await self._client.get_account()
         except ClientError as error:
             code, status, text = read_answer.said(error)
+            outcome = error_table.outcome_for(code, status, text)
+            await self._credentials.heed(outcome, used, deadline=deadline)
             raise Unanswered(f"{status} {code}: {text}") from error
         except CREDENTIAL_ERRORS as error:  # TimeoutError is an OSError
             raise Unanswered(read_answer.named(error)) from error

@@ -28,6 +28,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from relay import log
 from relay.model.mail import Mail
 from relay.model.outcome import Accepted, Deferred, Rejected
 from relay.ses import error_table
@@ -81,7 +82,8 @@ def said(error: ClientError) -> tuple[str, int, str]:
 def code_and_text(parsed: Mapping[str, Any]) -> tuple[str, str]:
     """Take code and text out of an answer as the SDK parsed it."""
     found = parsed.get("Error", {})
-    return str(found.get("Code") or ""), str(found.get("Message") or "")
+    code, text = (str(found.get(name) or "") for name in ("Code", "Message"))
+    return error_table.cut(code), error_table.cut(text)
 
 
 def outcome_of(error: BotoCoreError | TimeoutError) -> Deferred:
@@ -119,7 +121,7 @@ def no_credentials(error: Exception) -> Deferred:
 
 def named(error: Exception) -> str:
     """An error for the log: its class, and its text if it has one."""
-    text = str(error)
+    text = error_table.cut(log.without_logins(str(error)))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

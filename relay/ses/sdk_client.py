@@ -8,15 +8,19 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError
 
+from relay import log
 from relay.ses.client_settings import ClientSettings
 from relay.ses.credentials import Credentials, credentials_for
+from relay.ses.http.names import Names
 from relay.ses.sdk_data import LeanLoader
+from relay.ses.sdk_session import BoundedSession, Resolver
 
 
 class CannotOpen(Exception):  # noqa: N818 - a statement, meant for the operator
@@ -32,6 +36,7 @@ class Connection:
 
     client: Any
     credentials: Credentials
+    names: Names
     region: str
     authorities: str
 
@@ -44,13 +49,17 @@ async def connect(
     # What the SDK would log about credentials (with a traceback), we say in a line.
     for name in ("botocore", "aiobotocore"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    session = AioSession()
     async with AsyncExitStack() as stack:
+        names = Names(patience=settings.connect_timeout)
+        stack.callback(names.close)
         try:
-            session.get_component("data_loader").file_loader = LeanLoader()
+            session = _session(names)
             region = _region(session, settings.region)
             authorities = _authorities(session)
-            credentials = credentials_for(settings, session, region=region)
+            credentials = credentials_for(
+                settings, partial(_session, names), region=region
+            )
+            stack.push_async_callback(credentials.close)
             # The SDK asks this component when it makes the client.
             session.register_component("credential_provider", _Provider(credentials))
             client = await stack.enter_async_context(
@@ -75,10 +84,25 @@ async def connect(
             )
             given = [f"{name} = {value!r}" for name, value in own if value]
             raise CannotOpen(
-                f"no SES client can be made of {', '.join(given) or '[ses]'} and AWS' "
-                f"own settings (environment, profile): {error}"
+                log.without_logins(
+                    f"no SES client can be made of {', '.join(given) or '[ses]'} and "
+                    f"AWS' own settings (environment, profile): {error}"
+                )
             ) from error
-        yield Connection(client, credentials, region, authorities)
+        yield Connection(client, credentials, names, region, authorities)
+
+
+def _session(names: Names) -> AioSession:
+    """A session of the SDK, all of whose clients keep to our bounds."""
+    session = AioSession()
+    session.get_component("data_loader").file_loader = LeanLoader()
+    session.set_default_client_config(
+        AioConfig(
+            http_session_cls=BoundedSession,
+            connector_args={"resolver": Resolver(names)},
+        )
+    )
+    return session
 
 
 class _Provider:

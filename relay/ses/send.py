@@ -29,6 +29,7 @@ from relay.ses.body import Payload
 from relay.ses.credentials import CREDENTIAL_ERRORS
 from relay.ses.http.connection import Answer, Broken
 from relay.ses.http.pool import Pool, Unsent
+from relay.ses.json_depth import is_shallow
 from relay.ses.parameters import RequestSettings, request_for
 from relay.ses.sdk_client import Connection
 from relay.ses.sigv4 import Keys, Signer, Target
@@ -99,7 +100,9 @@ class DirectTransport:
             return read_answer.lost(str(error))
         if answer.status < 300:
             return read_answer.accepted(_message_id(answer.body))
-        return self._refused(answer, mail, used)
+        return await self._credentials.heed(
+            self._refused(answer, mail), used, deadline=deadline
+        )
 
     def _keys_of(self, used: ReadOnlyCredentials) -> Keys:
         """The same keys, and so a signer's same day, until there are others."""
@@ -142,9 +145,9 @@ class DirectTransport:
         pieces = self._payload.pieces(mail)
         return await self._pool.exchange([head], pieces, deadline=deadline)
 
-    def _refused(
-        self, answer: Answer, mail: Mail, used: ReadOnlyCredentials
-    ) -> Deferred | Rejected:
+    def _refused(self, answer: Answer, mail: Mail) -> Deferred | Rejected:
+        if not is_shallow(answer.body):
+            return read_answer.lost("unreadable answer: nested too deep")
         try:
             response = {
                 "status_code": answer.status,
@@ -157,17 +160,16 @@ class DirectTransport:
         except read_answer.UNREADABLE as error:
             return read_answer.lost(f"unreadable answer: {type(error).__name__}")
         code, text = read_answer.code_and_text(parsed)
-        outcome = read_answer.answered(
+        return read_answer.answered(
             code, answer.status, text, mail=mail, settings=self._settings
         )
-        if outcome.reply == error_table.EXPIRED.reply:
-            self._credentials.renew(used)
-        return outcome
 
 
 def _message_id(body: bytes) -> object:
     if plain := _PLAIN_ANSWER.fullmatch(body):
         return plain[1].decode()
+    if not is_shallow(body):
+        return None
     try:
         found = json.loads(body.decode())
     except ValueError:

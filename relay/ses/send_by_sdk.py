@@ -19,7 +19,7 @@ from relay.delivery.transport import attempt_seconds
 from relay.model.mail import Mail
 from relay.model.outcome import Outcome
 from relay.model.submission import MailId
-from relay.ses import error_table, read_answer
+from relay.ses import read_answer
 from relay.ses.credentials import CREDENTIAL_ERRORS
 from relay.ses.parameters import RequestSettings, request_for
 from relay.ses.sdk_client import Connection
@@ -70,9 +70,7 @@ class SdkTransport:
             outcome = read_answer.answered(
                 code, status, text, mail=mail, settings=self._settings
             )
-            if outcome.reply == error_table.EXPIRED.reply:
-                self._credentials.renew(used)
-            return outcome
+            return await self._credentials.heed(outcome, used, deadline=deadline)
         except read_answer.REFUSED_BY_SDK as error:
             return read_answer.refused_by_sdk(error)
         except (BotoCoreError, TimeoutError) as error:

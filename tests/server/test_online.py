@@ -186,3 +186,33 @@ async def test_no_region_is_one_problem() -> None:
     (finding,) = await found({}, region="")
     assert finding.level == "problem"
     assert "AWS_REGION" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "word"),
+    [
+        (b"[" * 100_000, 200, "cannot be asked"),
+        (b"[]", 200, "cannot be asked"),
+        (b" " * 3_000_000, 200, "cannot be asked"),
+        (b"", 307, "SES answered 307"),
+    ],
+    ids=["deep", "a list", "large", "a redirect"],
+)
+async def test_what_is_no_answer_is_a_problem_and_no_more(
+    body: bytes, status: int, word: str
+) -> None:
+    answer = Answer(status=status, body=body)
+    findings = await found({"/v2/email/account": answer})
+    assert findings[:2] == KNOWN
+    assert findings[2].level == "problem"
+    assert word in findings[2].text
+    assert len(findings[2].text) < 3_000
+
+
+@pytest.mark.parametrize(
+    "url", ["http://u:pa55w0rd@127.0.0.1:1", "http://u:pa55w0rd@127.0.0.1:port"]
+)
+async def test_a_password_in_the_endpoint_stands_in_no_finding(url: str) -> None:
+    findings = await found({}, endpoint_url=url)
+    assert findings[-1].level == "problem"
+    assert [one.text for one in findings if "pa55w0rd" in one.text] == []

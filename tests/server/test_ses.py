@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from aiohttp import web
 
-from relay.delivery.transport import Transport
+from relay.delivery.transport import Transport, Unanswered
 from relay.model.mail import ListManagement, Mail, SendOptions
 from relay.model.outcome import Accepted, Deferred, Effect, Outcome, When
 from relay.model.submission import Envelope, MailId
@@ -26,7 +27,7 @@ from relay.ses.parameters import RequestSettings
 from relay.ses.sdk_client import CannotOpen, connect
 from relay.ses.send import DirectTransport
 from relay.ses.send_by_sdk import SdkTransport
-from tests.fake_ses import Answer, FakeSes, error, self_signed
+from tests.fake_ses import SEND, Answer, FakeSes, error, self_signed
 from tests.unit.ses.test_error_table import ROWS
 
 CONTENT = (
@@ -746,8 +747,9 @@ async def test_a_roles_credentials_are_renewed_before_they_expire(
         async with ses_at(
             fake.url, role_arn="arn:aws:iam::111122223333:role/relay"
         ) as transport:
-            for _ in range(3):
-                assert isinstance(await transport.send(MAIL, ID), Accepted)
+            async with asyncio.timeout(15):
+                while not fake.sent or fake.sent[-1].key_id == "ASIAROLE1":
+                    assert isinstance(await transport.send(MAIL, ID), Accepted)
     assert fake.sent[-1].key_id == "ASIAROLE2"
 
 
@@ -875,3 +877,173 @@ async def test_the_details_for_the_log_hold_no_content_and_no_secret(
         assert outcome.detail
         assert "fake-secret" not in outcome.detail
         assert "llo" not in json.dumps(outcome.detail)
+
+
+ACCOUNT = "/v2/email/account"
+ENDLESS = 80_000_000  # bytes that nobody keeps
+
+
+@asynccontextmanager
+async def redirecting(
+    status: int,
+) -> AsyncIterator[tuple[str, list[str], list[dict[str, str]]]]:
+    """An endpoint that sends all requests elsewhere; what each side has heard."""
+    here: list[str] = []
+    elsewhere: list[dict[str, str]] = []
+
+    async def believe(request: web.BaseRequest) -> web.Response:
+        elsewhere.append(dict(request.headers))
+        return web.json_response({"MessageId": "0100-x", "SendQuota": {}})
+
+    async def send_away(request: web.BaseRequest) -> web.Response:
+        await request.read()
+        here.append(request.path)
+        target = f"http://127.0.0.1:{other.addresses[0][1]}{request.path}"
+        return web.Response(status=status, headers={"Location": target})
+
+    other = web.ServerRunner(web.Server(believe))
+    own = web.ServerRunner(web.Server(send_away))
+    for runner in (other, own):
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{own.addresses[0][1]}", here, elsewhere
+    finally:
+        for runner in (other, own):
+            await runner.cleanup()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_never_followed(ses_at: Opener, status: int) -> None:
+    async with redirecting(status) as (url, here, elsewhere):
+        async with ses_at(url) as transport:
+            outcome = await transport.send(MAIL, ID)
+        access, settings = access_to(url)
+        async with open_ses(access, settings=settings) as ses:
+            with pytest.raises(Unanswered, match=str(status)):
+                await ses.account.quota()
+    assert (here, elsewhere) == ([SEND, ACCOUNT], [])
+    assert shown(outcome) == (str(error_table.UNKNOWN.reply), When.SLOWLY, False)
+
+
+async def test_a_redirect_of_sts_is_never_followed(
+    ses_at: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with redirecting(307) as (url, here, elsewhere):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
+        role = "arn:aws:iam::111122223333:role/relay"
+        async with ses_at(url, role_arn=role) as transport:
+            outcome = await transport.send(MAIL, ID)
+    assert (set(here), elsewhere) == ({"/"}, [])
+    assert isinstance(outcome, Deferred)
+    assert outcome.reply == error_table.NO_CREDENTIALS.reply
+
+
+@asynccontextmanager
+async def endless() -> AsyncIterator[tuple[str, list[int]]]:
+    """An endpoint whose answers do not end; how much of each was taken."""
+    taken: list[int] = []
+
+    async def go_on(request: web.BaseRequest) -> web.StreamResponse:
+        await request.read()
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        taken.append(0)
+        with suppress(ConnectionError):
+            while taken[-1] < ENDLESS:
+                await response.write(b" " * 100_000)
+                taken[-1] += 100_000
+        return response
+
+    runner = web.ServerRunner(web.Server(go_on))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", taken
+    finally:
+        await runner.cleanup()
+
+
+async def test_an_endless_answer_is_cut_off(ses_at: Opener) -> None:
+    async with endless() as (url, taken):
+        async with ses_at(url) as transport:
+            outcome = await transport.send(MAIL, ID)
+        access, settings = access_to(url)
+        async with open_ses(access, settings=settings) as ses:
+            with pytest.raises(Unanswered):
+                await ses.account.quota()
+    assert shown(outcome) == (str(error_table.LOST.reply), When.UNSEEN, True)
+    assert len(taken) == 2
+    assert max(taken) < ENDLESS  # what the sockets hold is taken as well
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+@pytest.mark.parametrize("piece", [b"[", b'{"a":', b'{"MessageId":['])
+async def test_an_answer_of_deep_json_is_an_end_that_nobody_saw(
+    ses_at: Opener, status: int, piece: bytes
+) -> None:
+    answer = Answer(status=status, body=piece * 50_000)
+    outcome, _ = await outcome_of(ses_at, answer)
+    assert shown(outcome) == (str(error_table.LOST.reply), When.UNSEEN, True)
+    async with FakeSes() as fake:
+        fake.resources[ACCOUNT] = answer
+        access, settings = access_to(fake.url)
+        async with open_ses(access, settings=settings) as ses:
+            with pytest.raises(Unanswered):
+                await ses.account.quota()
+
+
+@pytest.mark.parametrize("body", [b"[]", b"7", b'"x"', b'{"SendQuota": [1]}'])
+async def test_an_account_that_is_no_account_is_no_answer(body: bytes) -> None:
+    async with FakeSes() as fake:
+        fake.resources[ACCOUNT] = Answer(body=body)
+        access, settings = access_to(fake.url)
+        async with open_ses(access, settings=settings) as ses:
+            with pytest.raises(Unanswered):
+                await ses.account.quota()
+
+
+async def test_of_ses_text_2_kb_get_into_the_log(ses_at: Opener) -> None:
+    said = error("Odd", 400, "x" * 300_000)
+    outcome, _ = await outcome_of(ses_at, said)
+    assert isinstance(outcome, Deferred)
+    assert 2_000 <= len(outcome.detail) < 2_300
+    async with FakeSes() as fake:
+        fake.resources[ACCOUNT] = said
+        access, settings = access_to(fake.url)
+        async with open_ses(access, settings=settings) as ses:
+            with pytest.raises(Unanswered) as refused:
+                await ses.account.quota()
+    assert len(str(refused.value)) < 2_300
+
+
+SECRET_URLS = [
+    "http://user:pa55w0rd@127.0.0.1:1",
+    "http://user:pa55w0rd@h@127.0.0.1:1",
+    "http://user:80/pa55w0rd@127.0.0.1:1",
+    "http://user:pa55w0rd@127.0.0.1:port",
+    "http://user:pa55w0rd'@no_host!",
+]
+
+
+@pytest.mark.parametrize("url", SECRET_URLS)
+@pytest.mark.parametrize("by_environment", [False, True])
+async def test_a_password_in_the_endpoint_stands_in_no_text(
+    url: str, by_environment: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access, settings = access_to("" if by_environment else url)
+    if by_environment:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", url)
+    texts = [repr(access)]
+    try:
+        async with open_ses(access, settings=settings) as ses:
+            outcome = await ses.transport.send(MAIL, ID)
+            assert isinstance(outcome, Deferred)
+            texts.append(repr(outcome))
+            with pytest.raises(Unanswered) as refused:
+                await ses.account.quota()
+            texts.append(str(refused.value))
+    except CannotOpen as error:
+        texts.append(str(error))
+    assert len(texts) > 1
+    assert [text for text in texts if "pa55w0rd" in text] == []

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from relay import log
+from tests.unit.ses.linear import assert_linear
 
 
 @pytest.fixture(autouse=True)
@@ -69,3 +70,21 @@ def test_masking_keeps_the_first_character_and_the_domain() -> None:
     assert (
         log.masked("to ann@example.com, <b@c.de>") == "to a***@example.com, <b***@c.de>"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("no URL, a@b", "no URL, a@b"),
+        ('"http://u:p@h/x", a@b', '"http://***@h/x", a@b'),
+        ("http://h/x https://u:p@q@h", "http://h/x https://***@h"),
+        ("http://u:1/p@h:2", "http://***@h:2"),
+    ],
+)
+def test_the_login_in_a_url_is_hidden(text: str, expected: str) -> None:
+    assert log.without_logins(text) == expected
+
+
+@pytest.mark.parametrize("piece", ["://", "@", "://@", "a", "http://a "])
+def test_hiding_logins_takes_time_in_proportion(piece: str) -> None:
+    assert_linear(lambda size: piece * (size // len(piece)), log.without_logins)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from aiohappyeyeballs import start_connection
 
 from relay.ses.http.connection import Answer, Line
+from relay.ses.http.names import Names
 from relay.ses.http.tls_socket import TlsSocket, secured
 
 # AWS closes what is idle for 20 s. The SDK keeps its connections for as long.
@@ -49,11 +50,13 @@ class Pool:
         self,
         peer: Peer,
         *,
+        names: Names,
         limit: int,
         connect_timeout: float,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._peer = peer
+        self._names = names
         self._connect_timeout = connect_timeout
         self._idle_seconds = idle_seconds
         self._free = asyncio.Semaphore(limit)
@@ -133,9 +136,7 @@ class Pool:
         peer = self._peer
         try:
             async with asyncio.timeout_at(until):
-                addresses = await self._loop.getaddrinfo(
-                    peer.host, peer.port, type=socket.SOCK_STREAM
-                )
+                addresses = await self._names.addresses(peer.host, peer.port)
                 sock = await start_connection(
                     addresses, happy_eyeballs_delay=_NEXT_ADDRESS
                 )

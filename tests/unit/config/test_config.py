@@ -323,6 +323,13 @@ def test_no_message_shows_a_secret(table: str, shape: int) -> None:
     assert SECRET not in str(caught.value)
 
 
+@pytest.mark.parametrize("url", [f"u:{SECRET}@host", f"http://u:{SECRET}@host name"])
+def test_no_message_shows_the_password_in_a_url(url: str) -> None:
+    with pytest.raises(ConfigError, match="must be a URL") as caught:
+        config.load(None, {"RELAY_SES__ENDPOINT_URL": url})
+    assert SECRET not in str(caught.value)
+
+
 def test_doors_that_nobody_can_open_are_a_warning(tmp_path: Path) -> None:
     hashed = password.hashed("s3cret")
     file = tmp_path / "config.toml"

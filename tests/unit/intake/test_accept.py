@@ -37,6 +37,7 @@ from relay.observe.events import (
     Events,
     NotTaken,
 )
+from relay.system.threads import Threads
 from relay.templates.catalog import Templates
 from relay.templates.template import Source
 
@@ -112,6 +113,7 @@ def built(
         events=events,
         answer_within=answer_within,
         large_mail=LargeMailLimit(3_000_000),
+        threads=Threads("test", 4),
     )
 
 

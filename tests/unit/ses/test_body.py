@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from functools import cache
 from typing import Any
 
@@ -73,3 +74,33 @@ def test_trap_31_a_large_content_is_the_same_in_pieces_and_no_piece_is_large() -
     pieces = list(Payload(RequestSettings()).pieces(mail))
     assert b"".join(pieces) == expected
     assert max(map(len, pieces)) < 300_000
+
+
+def test_what_is_remembered_of_bodies_is_bounded_in_bytes() -> None:
+    payload = Payload(RequestSettings())
+
+    def send(number: int, tags: int) -> None:
+        options = SendOptions(
+            tags=tuple((f"{number}-{tag}", "x" * 20) for tag in range(tags))
+        )
+        mail = Mail(Envelope(None, ("b@b.example",)), b"\r\n", options)
+        assert f'"{number}-{tags - 1}"'.encode() in b"".join(payload.parts(mail))
+
+    send(0, 1)
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            send(number, 1000)
+        for number in range(2000):
+            send(number, 10)
+        assert tracemalloc.get_traced_memory()[0] < 3_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_alike_for_many_mails_is_made_once() -> None:
+    payload = Payload(RequestSettings(configuration_set="news"))
+    mail = Mail(Envelope(None, ("b@b.example",)), b"\r\n")
+    (before, _, after) = payload.parts(mail)
+    assert payload.parts(mail) == (before, b"DQo=", after)
+    assert len(payload._known) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import botocore.session
 import pytest
 from hypothesis import given
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 from relay.model.mail import ListManagement, SendOptions
 from relay.model.outcome import Deferred, Effect, Rejected, When
 from relay.ses import error_table
-from relay.ses.error_table import Named, for_client, outcome_for
+from relay.ses.error_table import Named, cut, for_client, outcome_for
+from tests.unit.ses.linear import assert_linear
 
 # code, status, SES' text, reply, when (None: rejected)
 ROWS = [
@@ -277,3 +280,85 @@ def test_any_answer_makes_an_outcome_with_a_legal_reply(
         outcome = outcome_for(known, status, text)
         assert outcome.reply.code // 100 in (4, 5)
         assert len(outcome.reply.text) < 450
+
+
+@pytest.mark.parametrize("code", ["MessageRejected", "BadRequestException"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Sending paused for this account. For more information", error_table.PAUSED),
+        ("Sending is paused for this account", error_table.PAUSED),
+        ("Message rejected: Sending paused for this account", error_table.PAUSED),
+        ("Sending suspended for this account. For more", error_table.SUSPENDED),
+        ("Your account is suspended", error_table.SUSPENDED),
+        ("Account's email sending has been shut down", error_table.SUSPENDED),
+        ("Daily message quota exceeded.", error_table.QUOTA),
+        ("Maximum sending rate exceeded.", error_table.THROTTLED),
+    ],
+)
+def test_what_is_the_accounts_is_never_the_mails_fault(
+    code: str, text: str, expected: Deferred
+) -> None:
+    outcome = outcome_for(code, 400, text)
+    assert outcome == replace(expected, detail=f"400 {code}: {text}")
+    assert isinstance(outcome, Deferred)
+    assert outcome.effect is not Effect.NONE
+
+
+@pytest.mark.parametrize("code", ["MessageRejected", "BadRequestException"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Duplicate header 'Sending suspended for this account'",
+        "Invalid header: Sending paused for this account",
+        "Restricted file type .exe",
+        "Blocked attachment",
+    ],
+)
+def test_a_mail_whose_words_ses_quotes_pauses_nothing(code: str, text: str) -> None:
+    assert isinstance(outcome_for(code, 400, text), Rejected)
+
+
+def test_a_suspended_tenant_of_a_client_pauses_nobody_else() -> None:
+    own = Named(client=("shop",), scope=True)
+    texts = ("Sending suspended for tenant shop", "Sending suspended for this account")
+    effects = [
+        outcome.effect
+        for text in texts
+        for outcome in [outcome_for("MessageRejected", 400, text, named=own)]
+        if isinstance(outcome, Deferred)
+    ]
+    assert effects == [Effect.NONE, Effect.PAUSE]
+
+
+def test_a_mail_from_domain_that_is_not_verified_waits_under_either_code() -> None:
+    text = "MAIL FROM domain not verified: DNS setup is invalid."
+    outcome = outcome_for("MessageRejected", 400, text)
+    assert outcome.reply == error_table.MAIL_FROM.reply
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "\N{GRINNING FACE}"])
+def test_of_ses_text_2_kb_are_kept(letter: str) -> None:
+    outcome = outcome_for("C" * 10_000, 400, letter * 100_000)
+    assert 1_900 < len(outcome.detail.encode()) < 2_300
+    assert cut(letter * 3) == letter * 3
+
+
+@pytest.mark.parametrize("code", ["MessageRejected", "BadRequestException", "NotFound"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *("arn:", "arn:a", "arn:aws", "1", "123456789012 ", "ses:A", "resource "),
+        *("resource arn:", "sending ", "account ", "your account's ", "missing "),
+        *("illegal ", " ", "é", "shop ", "shop-", "message rejected: "),
+    ],
+)
+def test_reading_ses_text_takes_time_in_proportion(code: str, piece: str) -> None:
+    both = Named(client=("shop", "list"), settings=("set",))
+
+    def read(text: str) -> None:
+        outcome_for(code, 400, text, named=both)
+        outcome_for("AccessDeniedException", 403, text)
+        for_client(text)
+
+    assert_linear(lambda size: piece * (size // len(piece)), read)

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from relay.ses.http.connection import Answer, Broken
+from relay.ses.http.names import Names
 from relay.ses.http.pool import Peer, Pool, Unsent
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -74,6 +75,7 @@ async def pool_at(
     server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
     pool = Pool(
         Peer(*server.sockets[0].getsockname()),
+        names=Names(patience=2),
         limit=limit,
         connect_timeout=2,
         idle_seconds=idle_seconds,
@@ -165,7 +167,7 @@ async def test_an_end_that_the_loop_has_not_read_yet_is_seen_all_the_same() -> N
         thread = threading.Thread(target=serve, args=(listening,), daemon=True)
         thread.start()
         address = Peer(*listening.getsockname())
-        pool = Pool(address, limit=1, connect_timeout=2)
+        pool = Pool(address, names=Names(patience=2), limit=1, connect_timeout=2)
         await ask(pool)
         carry_on.set()
         assert closed.wait(10)  # the loop stands still meanwhile
@@ -347,8 +349,9 @@ async def test_nothing_was_sent_where_there_is_no_server() -> None:
     with socket.socket() as line:
         line.bind(("127.0.0.1", 0))
         port = line.getsockname()[1]
+    names = Names(patience=5)
     for host in ("127.0.0.1", "ses.invalid", "x" * 70 + ".invalid", "a..b"):
-        pool = Pool(Peer(host, port), limit=1, connect_timeout=5)
+        pool = Pool(Peer(host, port), names=names, limit=1, connect_timeout=5)
         with pytest.raises(Unsent):
             await ask(pool)
         await pool.close()
