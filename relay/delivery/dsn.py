@@ -1,5 +1,8 @@
 """Reports about mail that failed (RFC 3464), as further jobs; pure.
 
+To the sender as it asked for them with RFC 3461: not about recipients with
+NOTIFY=NEVER, with its ENVID and ORCPT, and with all of the mail where RET=FULL.
+
 Nothing of a templated mail's body, subject or variables is in them: what a template
 made may hold a one-time code.
 """
@@ -7,7 +10,7 @@ made may hold a one-time code.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 
@@ -19,7 +22,7 @@ from relay.model.submission import Envelope, new_id
 
 # Of a templated mail these alone: the others may be made of variables.
 OF_A_TEMPLATE = frozenset({"date", "message-id", "to", "cc"})
-MAX_HEADER = 64_000  # bytes of the original header in a report
+MAX_ORIGINAL = 64_000  # bytes of the original in a report, its header or all of it
 MAX_LINE = 998
 
 _DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
@@ -55,18 +58,23 @@ class Reporter:
         """
         if job.report:
             return ()
-        to = []
-        sender = job.mail.envelope.sender
+        to: dict[str, Sequence[str]] = {}  # who gets a report -> about whom
+        envelope = job.mail.envelope
+        sender = envelope.sender
         if self.sender and sender and _DOMAIN.fullmatch(sender.rpartition("@")[2]):
-            to.append(sender)
-        if self.operator and self.operator not in to:
-            to.append(self.operator)
+            unreported = envelope.dsn.unreported
+            if about := [one for one in envelope.recipients if one not in unreported]:
+                to[sender] = about
+        if self.operator:  # who is to know of all, whatever the sender wants to hear
+            to[self.operator] = envelope.recipients
         arrived, written = formatdate(unix(job.accepted_at)), formatdate(unix(now))
         return tuple(
             self._job(
-                address, now, self._content(address, job, failed, arrived, written)
+                address,
+                now,
+                self._content(address, about, job, failed, arrived, written),
             )
-            for address in to
+            for address, about in to.items()
         )
 
     def _job(self, to: str, now: float, content: bytes) -> Job:
@@ -82,7 +90,13 @@ class Reporter:
         )
 
     def _content(
-        self, to: str, job: Job, failed: Failed, arrived: str, written: str
+        self,
+        to: str,
+        about: Sequence[str],
+        job: Job,
+        failed: Failed,
+        arrived: str,
+        written: str,
     ) -> bytes:
         boundary = f"report-{job.id}"
         author = self.sender or self.author
@@ -100,38 +114,54 @@ class Reporter:
             ),
         )
         parts = (
-            ("text/plain; charset=us-ascii", _for_people(job, failed, arrived)),
-            ("message/delivery-status", self._for_machines(job, failed, arrived)),
-            ("text/rfc822-headers", _original(job.mail)),
+            ("text/plain; charset=us-ascii", _for_people(about, job, failed, arrived)),
+            (
+                "message/delivery-status",
+                self._for_machines(about, job, failed, arrived),
+            ),
+            _original(job.mail, whole=to != self.operator),
         )
         lines = [b"".join(field.raw for field in fields)]
         for kind, body in parts:
-            lines.append(f"--{boundary}\r\nContent-Type: {kind}\r\n\r\n".encode())
-            lines.append(body)
+            head = f"--{boundary}\r\nContent-Type: {kind}\r\n\r\n".encode()
+            lines.append(head + body)
         lines.append(f"--{boundary}--\r\n".encode())
         return b"\r\n".join(lines)
 
-    def _for_machines(self, job: Job, failed: Failed, arrived: str) -> bytes:
+    def _for_machines(
+        self, about: Sequence[str], job: Job, failed: Failed, arrived: str
+    ) -> bytes:
         reply = failed.reply
+        dsn = job.mail.envelope.dsn
+        named = (
+            f"Original-Envelope-Id: {dsn.envelope_id}\r\n" if dsn.envelope_id else ""
+        )
+        meant = {
+            recipient: "Original-Recipient: {}; {}\r\n".format(*said.split(";", 1))
+            for recipient, said in dsn.originals
+        }
         # A mail that was given up failed for good, whatever was said last.
         status = f"5.{reply.detail}"
-        groups = [f"Reporting-MTA: dns; {self.hostname}\r\nArrival-Date: {arrived}\r\n"]
+        groups = [
+            f"{named}Reporting-MTA: dns; {self.hostname}\r\nArrival-Date: {arrived}\r\n"
+        ]
         groups += [
+            f"{meant.get(recipient, '')}"
             f"Final-Recipient: rfc822; {recipient}\r\n"
             "Action: failed\r\n"
             f"Status: {status}\r\n"
             f"Diagnostic-Code: smtp; {_wrapped(str(reply))}\r\n"
-            for recipient in job.mail.envelope.recipients
+            for recipient in about
         ]
         return "\r\n".join(groups).encode("ascii", "replace")
 
 
-def _for_people(job: Job, failed: Failed, arrived: str) -> bytes:
+def _for_people(about: Sequence[str], job: Job, failed: Failed, arrived: str) -> bytes:
     text = [
         "This mail could not be delivered, and is not tried again.",
         "",
         f"  Taken:    {arrived}, as {job.id}",
-        *(f"  To:       {recipient}" for recipient in job.mail.envelope.recipients),
+        *(f"  To:       {recipient}" for recipient in about),
         f"  Attempts: {failed.attempts}",
         f"  Answer:   {_wrapped(str(failed.reply))}",
     ]
@@ -151,7 +181,25 @@ def _wrapped(text: str) -> str:
     return "\r\n    ".join([*lines, line])
 
 
-def _original(mail: Mail) -> bytes:
+def _original(mail: Mail, *, whole: bool) -> tuple[str, bytes]:
+    """What failed, and which part of a report it is; `whole`: all of it, if asked."""
+    if whole and mail.envelope.dsn.whole and _may_go_back(mail):
+        return "message/rfc822", mail.content
+    return "text/rfc822-headers", _header(mail)
+
+
+def _may_go_back(mail: Mail) -> bool:
+    """All of the mail may stand in a report, and SES would not break it there."""
+    content = mail.content
+    return (
+        not mail.choice.template
+        and 0 < len(content) <= MAX_ORIGINAL
+        and content.isascii()
+        and all(len(line) <= MAX_LINE for line in content.split(b"\r\n"))
+    )
+
+
+def _header(mail: Mail) -> bytes:
     """The header of what failed, in ASCII, as far as it may be shown."""
     kept = []
     size = 0
@@ -160,7 +208,7 @@ def _original(mail: Mail) -> bytes:
             continue
         raw = bytes(byte if byte < 128 else ord("?") for byte in field.raw)
         size += len(raw)
-        if size > MAX_HEADER:
+        if size > MAX_ORIGINAL:
             break
         if all(len(line) <= MAX_LINE for line in raw.split(b"\r\n")):
             kept.append(raw)

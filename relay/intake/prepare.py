@@ -258,9 +258,13 @@ class Preparation:
             key = f"{local}@{domain.lower()}" if at else recipient
             unique.setdefault(key, recipient)
         recipients = tuple(unique.values())
-        return [
-            Envelope(envelope.sender, recipients[start : start + self._split_at])
+        shares = [
+            recipients[start : start + self._split_at]
             for start in range(0, len(recipients), self._split_at)
+        ]
+        return [
+            Envelope(envelope.sender, share, envelope.dsn.about(share))
+            for share in shares
         ]
 
 

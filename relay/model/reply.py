@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An SMTP reply (RFC 5321 section 4.2) with its enhanced code (RFC 3463).
 
-    The class digit lives in `code` alone, so the two codes cannot disagree.
+    The class digit lives in `code` alone, so the two codes cannot disagree. `own`: it
+    is the relay's word about a mail, and SES was not asked.
     """
 
     code: int
     detail: str  # "3.0": subject and detail, without the class digit
     text: str
+    own: bool = field(default=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         # One printable ASCII line: a CR or LF here would forge a second reply.
@@ -30,7 +32,7 @@ class Refused(Exception):  # noqa: N818 - a statement about the mail, not an err
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(str(reply))
-        self.reply = reply
+        self.reply = replace(reply, own=True)
 
 
 def printable(text: str) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NewType
 
+from relay.model.dsn import NOTHING_ASKED, Dsn
+
 MailId = NewType("MailId", str)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
@@ -32,6 +34,13 @@ class Envelope(NamedTuple):
 
     sender: str | None
     recipients: tuple[str, ...]
+    dsn: Dsn = NOTHING_ASKED
+
+    def bare(self) -> Envelope:
+        """The same without what only a report needs."""
+        if self.dsn is NOTHING_ASKED:
+            return self
+        return Envelope(self.sender, self.recipients)
 
 
 @dataclass(frozen=True, slots=True)

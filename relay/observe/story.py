@@ -270,7 +270,7 @@ class Entry:
         """What the mail became, once for each of its calls."""
         if number < len(self._mails):
             return
-        bare = Mail(mail.envelope, b"", mail.options, mail.choice)
+        bare = Mail(mail.envelope.bare(), b"", mail.options, mail.choice)
         self._mails = (*self._mails, bare)
         if number == 0:
             self.choice = mail.choice
@@ -315,7 +315,7 @@ def taken_at_once(
         False,
         "",
         (),
-        mail.envelope,
+        mail.envelope.bare(),
         mail.options,
         ended - first.seconds,
         first.seconds,

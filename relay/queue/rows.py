@@ -8,6 +8,7 @@ import sqlite3
 from dataclasses import fields
 from typing import Any
 
+from relay.model.dsn import NOTHING_ASKED, Dsn
 from relay.model.job import (
     Failed,
     Job,
@@ -71,7 +72,7 @@ def columns(job: Job, seq: int, content: int | None) -> tuple[Any, ...]:
         len(mail.content),
         mail.envelope.sender,
         json.dumps(mail.envelope.recipients),
-        _options(mail.options),
+        _options(mail),
         choice.usage,
         "{}" if choice == _NO_CHOICE else json.dumps(_choice(choice)),
         voids(mail) if choice.supersedes else None,
@@ -90,10 +91,12 @@ def job(row: sqlite3.Row) -> Job:
     choice["priority"] = Priority(row["priority"])
     if "variables" in choice:
         choice["variables"] = tuple(choice["variables"])
+    options = json.loads(row["options"])
+    dsn = _dsn_of(options.pop("dsn", None))
     mail = Mail(
-        Envelope(row["sender"], tuple(json.loads(row["recipients"]))),
+        Envelope(row["sender"], tuple(json.loads(row["recipients"])), dsn),
         row["bytes"] or b"",
-        _options_of(json.loads(row["options"])),
+        _options_of(options),
         Choice(**choice),
     )
     return Job(
@@ -154,14 +157,27 @@ def _choice(choice: Choice) -> dict[str, Any]:
     return some
 
 
-def _options(options: SendOptions) -> str:
-    if options == _NO_OPTIONS:
+def _options(mail: Mail) -> str:
+    """The options, and in their column what the client asked of reports."""
+    options, dsn = mail.options, mail.envelope.dsn
+    if options == _NO_OPTIONS and dsn == NOTHING_ASKED:
         return "{}"
     some = _set(options, _NO_OPTIONS)
+    if dsn != NOTHING_ASKED:
+        some["dsn"] = _set(dsn, NOTHING_ASKED)
     if options.list_management is not None:
         chosen = options.list_management
         some["list_management"] = [chosen.contact_list, chosen.topic]
     return json.dumps(some)
+
+
+def _dsn_of(some: dict[str, Any] | None) -> Dsn:
+    if not some:
+        return NOTHING_ASKED
+    for name in ("unreported", "originals"):
+        some[name] = tuple(some.get(name, ()))
+    some["originals"] = tuple((one, meant) for one, meant in some["originals"])
+    return Dsn(**some)
 
 
 def _options_of(some: dict[str, Any]) -> SendOptions:

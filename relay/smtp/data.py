@@ -11,6 +11,9 @@ from relay.smtp.memory import Share
 
 END = b"\r\n.\r\n"
 DOT = b"\r\n."
+# A chunk below this joins the one before it: each that is kept by itself costs some
+# 50 bytes more, which the account does not see, and a client chooses how many come.
+SMALL = 4096
 
 
 class Data(NamedTuple):
@@ -41,7 +44,7 @@ class Collector:
         self._account = account
         self._size = size
         self._line_length = line_length
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes | bytearray] = []
         self._tail = b"\r\n"  # so that a dot on the first line is at a line's start
         self._kept = self._stuffed = self._line = 0
         self._too_large = self._line_too_long = self._no_room = False
@@ -80,9 +83,19 @@ class Collector:
             self._chunks.clear()
             self._account.close()
         else:
-            self._chunks.append(chunk)
+            self._keep(chunk)
         self._tail = window[-4:]
         return left
+
+    def _keep(self, chunk: bytes) -> None:
+        chunks = self._chunks
+        if len(chunk) >= SMALL or not chunks or len(chunks[-1]) >= SMALL:
+            chunks.append(chunk)
+            return
+        last = chunks[-1]
+        if not isinstance(last, bytearray):
+            last = chunks[-1] = bytearray(last)
+        last += chunk
 
     @property
     def _faulty(self) -> bool:
@@ -119,7 +132,7 @@ def _longest(chunk: bytes, before: int, limit: int) -> tuple[int, bool]:
     return len(chunk) - chunk.rfind(b"\n") - 1, over
 
 
-def _cut_end(chunks: list[bytes], size: int) -> None:
+def _cut_end(chunks: list[bytes | bytearray], size: int) -> None:
     """Take `size` bytes off the end, and chunks that are empty then."""
     while size:
         last = chunks.pop()

@@ -6,22 +6,30 @@ One dialog, from the greeting on; the connection before and after it is the sess
 from __future__ import annotations
 
 import logging
+import math
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from relay.model.replies import NO_ROOM, SHUTTING_DOWN
 from relay.model.reply import Reply
-from relay.model.submission import Envelope, Submission, new_id
-from relay.smtp import mail_and_rcpt, replies
+from relay.model.submission import Submission, new_id
+from relay.smtp import mail_and_rcpt, offers, replies
 from relay.smtp.listener_settings import ListenerSettings
 from relay.smtp.login import Log, Login
 from relay.smtp.memory import Share
+from relay.smtp.transaction import Transaction
 from relay.smtp.wire import Wire
 
 COMMAND_LENGTH = 2048
 REFUSED_COMMANDS = 20
 HANDSHAKE_SECONDS = 30.0  # or `limits.timeout` where that is shorter
+# At a stop: who has just heard what became of a mail is about to say QUIT, and a
+# library that hears 421 for that tells its app that the mail failed.
+FOR_A_QUIT = 1.0
+
+NOTHING = mail_and_rcpt.OfMail()
 
 _HTTP = re.compile(rb"[A-Z]{3,10} \S+ HTTP/\d")
 
@@ -49,6 +57,8 @@ class Dialog:
         self._told: set[Reply] = set()
         self._refusal: Reply | None = None  # of a command that was looked at at once
         self._account: Share | None = None  # of the mail that is coming in
+        self._mail: Transaction | None = None
+        self._replied_at = -math.inf  # to a mail; the wire's clock
         self._forget_client()
 
     def _forget_client(self) -> None:
@@ -64,9 +74,17 @@ class Dialog:
         return user.name if user else ""
 
     @property
-    def idle(self) -> bool:
-        """No mail transaction is under way."""
-        return self._sender is None
+    def dismissible(self) -> bool:
+        """At a stop, nothing is lost by a goodbye now.
+
+        Not while mail data comes in, and for a second not after the reply to a mail,
+        nor within a transaction after its latest command.
+        """
+        if self._wire.in_data:
+            return False
+        if self._mail is not None:
+            return self._wire.silent_for() >= FOR_A_QUIT
+        return self._wire.now() - self._replied_at >= FOR_A_QUIT
 
     async def converse(self) -> None:
         """Greet, and answer until one side has had enough.
@@ -77,16 +95,16 @@ class Dialog:
         try:
             while not self._closing:
                 line = await self._wire.command(COMMAND_LENGTH, self._at_once)
-                reply = await self._next(line)
-                if reply is not None:
-                    await self._push(reply)
+                if self._wire.in_data:
+                    await self._tell_of_mail(await self._take_mail())
+                elif (reply := await self._next(line)) is not None:
+                    await self._push(self._counted(reply))
         finally:
             self._close_account()
+            self._start_over()
         await self._wire.flush()
 
     async def _next(self, line: bytes | None) -> Reply | None:
-        if self._wire.in_data:
-            return await self._take_mail()
         if self._refusal is not None:
             refusal, self._refusal = self._refusal, None
             return refusal
@@ -101,15 +119,15 @@ class Dialog:
         reply: Reply | str
         match verb:
             case b"MAIL":
-                reply = self._mail(argument)
+                reply = self._mail_from(argument)
             case b"RCPT":
                 reply = self._rcpt(argument)
             case b"DATA":
                 reply = self._data(argument)
             case b"EHLO":
-                reply = self._ehlo(argument)
+                reply = self._ehlo()
             case b"HELO":
-                reply = self._helo(argument)
+                reply = self._helo()
             case _:
                 return False
         if isinstance(reply, Reply) and reply.code >= 400:
@@ -118,12 +136,27 @@ class Dialog:
         self._wire.say(str(reply))
         return True
 
+    async def _tell_of_mail(self, reply: Reply) -> None:
+        """Tell what became of a mail, in its own words however many were refused.
+
+        A client that sees the end of one, by SES' hand or the disk's, is no lost one.
+        """
+        if reply.own:
+            self._counted(reply)
+        elif reply.code < 400 or reply.code >= 500:
+            self._refused = 0
+        await self._push(reply)
+        self._replied_at = self._wire.now()
+
+    def _counted(self, reply: Reply) -> Reply:
+        """The reply to a command, or the last one where too many were refused."""
+        if reply.code < 500:
+            return reply
+        self._refused += 1
+        return replies.TOO_MANY_REFUSED if self._refused > REFUSED_COMMANDS else reply
+
     async def _push(self, reply: Reply) -> None:
         if reply.code >= 400:
-            if reply.code >= 500:
-                if self._refused >= REFUSED_COMMANDS:
-                    reply = replies.TOO_MANY_REFUSED
-                self._refused += 1
             if reply in replies.LOGGED and reply not in self._told:
                 self._told.add(reply)  # once in a session: a client may go on for ever
                 self._log(logging.WARNING, "command refused", reply=str(reply))
@@ -141,7 +174,7 @@ class Dialog:
                     return replies.NO_ARGUMENT
                 self._start_over()
                 return replies.OK
-            case b"NOOP":
+            case b"NOOP" | b"":  # who ends a line twice, as small devices do
                 return replies.OK
             case b"QUIT":
                 if argument:
@@ -154,42 +187,25 @@ class Dialog:
                 return Reply(214, "0.0", "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY QUIT")
             case b"AUTH":
                 return await self._login.answer(
-                    argument, extended=self._extended, in_mail=not self.idle
+                    argument, greeted=self._greeted, in_mail=self._mail is not None
                 )
             case b"STARTTLS":
                 return await self._starttls(argument)
             case b"EXPN" | b"TURN" | b"ETRN" | b"BDAT":
                 return replies.NOT_OFFERED
-            case b"":
-                return replies.SYNTAX
         if _HTTP.match(line):
             return replies.NOT_HTTP
         return replies.UNKNOWN
 
-    def _ehlo(self, argument: str) -> Reply | str:
-        if not argument:
-            return replies.NAME_YOURSELF
+    def _ehlo(self) -> str:
+        # Without a name, too, as old devices say it: it is not used.
         self._start_over()
         self._greeted = self._extended = True
-        limits = self._service.limits
-        offers = [
-            self._service.hostname,
-            "PIPELINING",
-            f"SIZE {limits.message_size}",
-            "8BITMIME",
-            "ENHANCEDSTATUSCODES",
-            f"LIMITS RCPTMAX={limits.recipients}",
-        ]
-        if self._service.starttls and not self._wire.tls:
-            offers.append("STARTTLS")
-        if self._login.offered:
-            offers.append("AUTH PLAIN LOGIN")
-        lines = [f"250-{offer}" for offer in offers[:-1]]
-        return "\r\n".join([*lines, f"250 {offers[-1]}"])
+        return offers.reply(
+            self._service, tls=bool(self._wire.tls), login=self._login.offered
+        )
 
-    def _helo(self, argument: str) -> Reply | str:
-        if not argument:
-            return replies.NAME_YOURSELF
+    def _helo(self) -> str:
         self._start_over()
         self._greeted, self._extended = True, False
         return f"250 {self._service.hostname}"
@@ -204,7 +220,7 @@ class Dialog:
             return replies.NO_ARGUMENT
         if not self._extended:
             return replies.EHLO_FIRST
-        if self._sender is not None:
+        if self._mail is not None:
             return replies.NOT_IN_MAIL
         # RFC 3207 section 6 and CVE-2011-0411: what somebody slipped in behind
         # STARTTLS must not be taken as the client's own, under TLS.
@@ -217,24 +233,23 @@ class Dialog:
         return None
 
     def _start_over(self) -> None:
-        self._sender: str | None = None  # "" is the null sender
-        self._recipients: dict[str, str] = {}
-        self._declared = 0
+        if self._mail is not None:
+            self._mail.close()
+            self._mail = None
 
-    def _mail(self, argument: str) -> Reply:
+    def _mail_from(self, argument: str) -> Reply:
+        """Answer MAIL; without HELO before it, too, as old devices say it."""
         if self._service.stopping.is_set():
             return SHUTTING_DOWN
-        if not self._greeted:
-            return replies.EHLO_FIRST
         if self._service.require_tls and not self._wire.tls:
             return replies.TLS_FIRST
         if self._service.auth == "required" and not self._login.done:
             return replies.LOGIN_FIRST
-        if self._sender is not None:
+        if self._mail is not None:
             return replies.NESTED_MAIL
         try:
             given = mail_and_rcpt.parse(argument, "FROM:")
-            declared = self._declared_size(given) if given.parameters else 0
+            asked = self._asked(given) if given.parameters else NOTHING
             sender = mail_and_rcpt.sender(given.address)
         except mail_and_rcpt.Unfit as unfit:
             return unfit.reply
@@ -245,46 +260,43 @@ class Dialog:
             self._peer, self.user, now=time.monotonic()
         ):
             return replies.TOO_OFTEN
-        self._sender, self._declared = sender, declared
+        self._mail = Transaction(sender, asked, self._service.doorkeeper.memory)
         return replies.SENDER_OK
 
-    def _declared_size(self, given: mail_and_rcpt.Path) -> int:
-        """What SIZE says among the parameters of MAIL. Raises Unfit."""
+    def _asked(self, given: mail_and_rcpt.Path) -> mail_and_rcpt.OfMail:
+        """What the parameters of MAIL say. Raises Unfit."""
         if not self._extended:
             raise mail_and_rcpt.Unfit(replies.UNKNOWN_PARAMETER)
-        return mail_and_rcpt.declared_size(
+        return mail_and_rcpt.of_mail(
             given.parameters,
             limit=self._service.limits.message_size,
             memory=self._service.doorkeeper.memory,
         )
 
     def _rcpt(self, argument: str) -> Reply:
-        if self._sender is None:
-            return replies.MAIL_FIRST if self._greeted else replies.EHLO_FIRST
+        if self._mail is None:
+            return replies.MAIL_FIRST
         try:
             given = mail_and_rcpt.parse(argument, "TO:")
+            asked = None
             if given.parameters:
-                return replies.UNKNOWN_PARAMETER
+                if not self._extended:
+                    return replies.UNKNOWN_PARAMETER
+                asked = mail_and_rcpt.of_rcpt(given.parameters)
             recipient = mail_and_rcpt.recipient(given.address)
         except mail_and_rcpt.Unfit as unfit:
             return unfit.reply
-        local, _, domain = recipient.rpartition("@")
-        key = f"{local}@{domain.lower()}"
-        if key not in self._recipients:
-            if len(self._recipients) >= self._service.limits.recipients:
-                return replies.TOO_MANY_RECIPIENTS
-            self._recipients[key] = recipient
-        return replies.RECIPIENT_OK
+        return self._mail.add(recipient, asked, limit=self._service.limits.recipients)
 
     def _data(self, argument: str) -> Reply | str:
         if argument:
             return replies.NO_ARGUMENT
-        if self._sender is None:
-            return replies.MAIL_FIRST if self._greeted else replies.EHLO_FIRST
-        if not self._recipients:
+        if self._mail is None:
+            return replies.MAIL_FIRST
+        if not len(self._mail):
             return replies.RCPT_FIRST
         memory = self._service.doorkeeper.memory
-        if not memory.has_room(max(self._declared, 1)):
+        if not memory.has_room(max(self._mail.asked.size, 1)):
             return NO_ROOM
         limits = self._service.limits
         self._account = Share(memory)
@@ -296,7 +308,9 @@ class Dialog:
     async def _take_mail(self) -> Reply:
         data = await self._wire.data()
         try:
-            if (reply := data.refusal) is None:
+            if data.refusal is not None:
+                reply = replace(data.refusal, own=True)
+            else:
                 submission = self._submission(data.content)
                 del data  # the mail may be made anew; nobody holds the old one then
                 reply = await self._service.accept(submission, self._has_left)
@@ -311,10 +325,12 @@ class Dialog:
             self._account = None
 
     def _submission(self, content: bytes) -> Submission:
+        if self._mail is None:
+            raise RuntimeError("mail data without a transaction")
         user = self._login.user
         return Submission(
             id=new_id(),
-            envelope=Envelope(self._sender or None, tuple(self._recipients.values())),
+            envelope=self._mail.envelope(),
             content=content,
             peer=self._peer,
             received_at=time.time(),
@@ -326,6 +342,8 @@ class Dialog:
 
 def _taken_apart(line: bytes) -> tuple[bytes, str]:
     """The verb in upper case, and its argument."""
-    verb, _, rest = line.strip().partition(b" ")
+    words = line.split(None, 1)
+    if len(words) < 2:
+        return (words[0].upper() if words else b""), ""
     # surrogateescape: what is not UTF-8 is no address, and is found there.
-    return verb.upper(), rest.decode("utf-8", "surrogateescape").strip()
+    return words[0].upper(), words[1].decode("utf-8", "surrogateescape").strip()

@@ -58,11 +58,14 @@ class Login:
             service.insecure_auth or service.auth == "any"
         )
 
-    async def answer(self, argument: str, *, extended: bool, in_mail: bool) -> Reply:
-        """Carry AUTH out; `extended`: after EHLO, `in_mail`: after MAIL."""
+    async def answer(self, argument: str, *, greeted: bool, in_mail: bool) -> Reply:
+        """Carry AUTH out; `greeted`: after EHLO or HELO, `in_mail`: after MAIL.
+
+        After HELO, too, which offers nothing: printers say it and log in all the same.
+        """
         if self._service.auth == "off":
             return replies.NOT_OFFERED
-        if not extended:
+        if not greeted:
             return replies.EHLO_FIRST
         if self.done:
             return replies.LOGGED_IN_ALREADY

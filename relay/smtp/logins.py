@@ -11,10 +11,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from ipaddress import IPv6Network
 
 from relay import password
 from relay.smtp.auth import Credentials
 from relay.smtp.senders import Senders
+from relay.smtp.turns import Turns
 
 # A comparison keeps a core busy and takes what memory its hash asks for, so just
 # these run at once.
@@ -60,11 +62,14 @@ class Logins:
         self._decoy = password.decoy(users[0].password_hash) if users else ""
         self._secret = secrets.token_bytes(32)
         self._remembered: OrderedDict[bytes, float] = OrderedDict()  # key -> until
-        self._under_way: dict[bytes, asyncio.Future[bool]] = {}
+        self._under_way: dict[bytes, asyncio.Task[bool]] = {}
+        self._turns = Turns(HASHES_AT_ONCE)
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def close(self) -> None:
         """Let no further comparison begin."""
+        for running in self._under_way.values():
+            running.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def knows(self, name: str) -> bool:
@@ -79,12 +84,16 @@ class Logins:
         """
         began = self._clock()
         user = self._users.get(given.name)
-        if self._decoy and await self._matches(user, given) and user is not None:
+        origin = _origin(peer)
+        found = self._decoy and await self._matches(user, given, origin)
+        if found and user is not None:
             return user
-        await self._slow_down(began + self._delay(peer))
+        await self._slow_down(began + self._delay(origin))
         return None
 
-    async def _matches(self, user: User | None, given: Credentials) -> bool:
+    async def _matches(
+        self, user: User | None, given: Credentials, origin: str
+    ) -> bool:
         key = self._key(given)
         now = self._clock()
         if self._remembered.get(key, 0.0) > now:
@@ -93,8 +102,8 @@ class Logins:
         running = self._under_way.get(key)
         if running is None:  # else many connections of one app wait for the same
             expected = self._decoy if user is None else user.password_hash
-            running = asyncio.get_running_loop().run_in_executor(
-                self._pool, password.matches, expected, given.password
+            running = asyncio.create_task(
+                self._compared(expected, given.password, origin)
             )
             self._under_way[key] = running
             running.add_done_callback(lambda done: self._under_way.pop(key, None))
@@ -106,17 +115,27 @@ class Logins:
                 self._remembered.popitem(last=False)
         return found
 
+    async def _compared(self, expected: str, secret: bytes, origin: str) -> bool:
+        async with self._turns.turn(origin, suspect=self._has_failed(origin)):
+            return await asyncio.get_running_loop().run_in_executor(
+                self._pool, password.matches, expected, secret
+            )
+
+    def _has_failed(self, origin: str) -> bool:
+        _, until = self._failures.get(origin, (0, 0.0))
+        return until > self._clock()
+
     def _key(self, given: Credentials) -> bytes:
         name = given.name.encode("utf-8", "surrogateescape")
         text = len(name).to_bytes(4, "big") + name + given.password
         return hmac.digest(self._secret, text, hashlib.sha256)
 
-    def _delay(self, peer: str) -> float:
+    def _delay(self, origin: str) -> float:
         """Enter a failure of this address, and tell how long it is to wait."""
         now = self._clock()
-        count, until = self._failures.pop(peer, (0, 0.0))
+        count, until = self._failures.pop(origin, (0, 0.0))
         count = count + 1 if until > now else 1
-        self._failures[peer] = (count, now + FORGOTTEN_AFTER)
+        self._failures[origin] = (count, now + FORGOTTEN_AFTER)
         while len(self._failures) > ADDRESSES:
             self._failures.popitem(last=False)
         return min(FIRST_DELAY * 2.0 ** min(count - 1, 20), LONGEST_DELAY)
@@ -127,3 +146,13 @@ class Logins:
                 await self._stopping.wait()
         except TimeoutError:
             pass
+
+
+def _origin(peer: str) -> str:
+    """Whose guesses count together: an address, of IPv6 all that one network has."""
+    if ":" not in peer:
+        return peer
+    try:
+        return str(IPv6Network((peer, 64), strict=False))
+    except ValueError:
+        return peer

@@ -195,8 +195,8 @@ class Session(SMTP):
         )
 
     def dismiss_if_idle(self) -> None:
-        """Say goodbye, unless a mail transaction is under way."""
-        if self._wire.waiting and (self._dialog is None or self._dialog.idle):
+        """Say goodbye, unless a mail is under way or has just had its reply."""
+        if self._wire.waiting and (self._dialog is None or self._dialog.dismissible):
             self.dismiss()
 
     def dismiss(self) -> None:

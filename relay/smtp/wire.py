@@ -145,6 +145,14 @@ class Wire(Channel):
             if left:
                 self._in += chunk[-left:]
 
+    def now(self) -> float:
+        """The time, by the clock of its deadlines."""
+        return self._loop.time()
+
+    def silent_for(self) -> float:
+        """How long the client has been expected to say its next command."""
+        return self._loop.time() - (self._line_until - self._timeout)
+
     def _new_line(self) -> None:
         self._searched = 0
         self._overlong = False

@@ -15,7 +15,13 @@ import pytest
 from argon2 import PasswordHasher
 
 from relay import password
-from tests.server.relay_process import ROOT, RelayProcess, environment, running_relay
+from tests.server.relay_process import (
+    ROOT,
+    RelayProcess,
+    environment,
+    running_relay,
+    until,
+)
 
 HOST = "127.0.0.1"
 MAIL = "From: app@acme.example\r\n\r\ntext\r\n"
@@ -210,3 +216,43 @@ def test_relay_send_logs_in_and_speaks_tls() -> None:
             code, said = sent(port, "--tls", tls, "--user", "app")
             assert (code, "--ca-file names a certificate to trust" in said) == (1, True)
         assert sent(port, "--ca-file", "nowhere.pem")[0] == 2
+
+
+def test_fifty_guessers_do_not_lock_the_right_password_out() -> None:
+    listener = {"address": "127.0.0.1:0", "auth": "optional", "insecureAuth": True}
+    settings = {
+        "RELAY_LISTENERS": json.dumps([{**listener, "name": "local"}]),
+        "RELAY_USERS": USERS,
+    }
+    over = threading.Event()
+    guesses: list[int] = []
+
+    def guess(number: int, port: int) -> None:
+        tries = 0
+        while not over.is_set():
+            with smtplib.SMTP(HOST, port, timeout=60) as client:
+                client.ehlo()
+                said = f"PLAIN {plain('app', f'{number}.{tries}')}"
+                guesses.append(client.docmd("AUTH", said)[0])
+            tries += 1
+
+    with running_relay(settings=settings) as relay:
+        threads = [
+            threading.Thread(target=guess, args=(number, relay.port()))
+            for number in range(50)
+        ]
+        for thread in threads:
+            thread.start()
+        until(lambda: len(guesses) >= 20)
+        before = len(guesses)
+        # From their own address, and not remembered from an earlier login.
+        assert tried(relay, "app", "s3cret")[0] == 235
+        # Each of them may have been before it, and gone round once or twice.
+        assert len(guesses) - before <= 150
+        over.set()
+        for thread in threads:
+            thread.join()
+        lines = [one for one in relay.log if one["event"] == "login failed"]
+    assert set(guesses) == {535}
+    assert len(lines) == len(guesses)
+    assert {(one["peer"], one["name"]) for one in lines} == {(HOST, "app")}

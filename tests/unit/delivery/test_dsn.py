@@ -8,6 +8,7 @@ from email.message import EmailMessage
 import pytest
 
 from relay.delivery.dsn import Reporter
+from relay.model.dsn import NOTHING_ASKED, Dsn
 from relay.model.job import Failed, Job, Queued, Sending
 from relay.model.mail import Choice, Mail, SendOptions
 from relay.model.reply import Reply
@@ -38,8 +39,11 @@ def job(
     recipients: tuple[str, ...] = ("ann@example.org",),
     choice: Choice | None = None,
     report: bool = False,
+    dsn: Dsn = NOTHING_ASKED,
+    content: bytes = CONTENT,
 ) -> Job:
-    mail = Mail(Envelope(sender, recipients), CONTENT, choice=choice or Choice())
+    envelope = Envelope(sender, recipients, dsn)
+    mail = Mail(envelope, content, choice=choice or Choice())
     return Job(MailId("k3v9"), 0, mail, 100.0, 1000.0, Sending(2), report)
 
 
@@ -95,6 +99,8 @@ def test_a_report_is_a_multipart_report_of_three_parts() -> None:
     assert {group["Status"] for group in recipients} == {"5.6.0"}
     assert recipients[0]["Diagnostic-Code"] == f"smtp; {NO}"
     assert headers.get_content_type() == "text/rfc822-headers"
+    # Each part begins with its first line, and not with an empty one.
+    assert report.mail.content.count(b"\r\n\r\n\r\n") == 0
 
 
 def test_every_line_is_ascii_ends_with_crlf_and_is_short_enough() -> None:
@@ -160,3 +166,79 @@ def test_a_mail_that_may_have_been_sent_says_so() -> None:
         reporter("bounces@acme.example"), job(), Failed(2, 200.0, NO, maybe_sent=True)
     )
     assert b"may have been sent" in report.mail.content
+
+
+# RFC 3461: what the client asked of reports.
+
+ASCII = CONTENT.replace(b"\xc3\xa9", b"e")
+BOTH = ("ann@example.org", "bob@example.org")
+SENDERS = reporter("bounces@acme.example")
+
+
+def final_recipients(report: Job) -> list[str]:
+    lines = report.mail.content.decode().split("\r\n")
+    return [
+        line.removeprefix("Final-Recipient: rfc822; ")
+        for line in lines
+        if line.startswith("Final-Recipient: ")
+    ]
+
+
+def test_notify_never_takes_a_recipient_out_of_the_senders_report() -> None:
+    asked = Dsn(unreported=("ann@example.org",))
+    (report,) = reports(SENDERS, job(recipients=BOTH, dsn=asked))
+    assert final_recipients(report) == ["bob@example.org"]
+    assert b"ann@example.org" not in report.mail.content.partition(b"rfc822-headers")[0]
+
+
+def test_without_a_recipient_to_report_there_is_no_report_but_the_operators() -> None:
+    silent = job(recipients=BOTH, dsn=Dsn(unreported=BOTH))
+    assert reports(SENDERS, silent) == ()
+    both = reporter("bounces@acme.example", "ops@acme.example")
+    (report,) = reports(both, silent)
+    assert report.mail.envelope.recipients == ("ops@acme.example",)
+    assert final_recipients(report) == list(BOTH)
+
+
+def test_a_report_repeats_envid_and_orcpt() -> None:
+    asked = Dsn("QQ=1", originals=((BOTH[0], "rfc822;Ann.Lee@list.example"),))
+    (report,) = reports(SENDERS, job(recipients=BOTH, dsn=asked))
+    status = list(parsed(report).iter_parts())[1].get_payload()
+    assert isinstance(status, list)
+    about, first, second = (
+        dict(group.items())
+        for group in status
+        if isinstance(group, EmailMessage) and group.items()
+    )
+    assert about["Original-Envelope-Id"] == "QQ=1"
+    assert first["Original-Recipient"] == "rfc822; Ann.Lee@list.example"
+    assert first["Final-Recipient"] == "rfc822; ann@example.org"
+    assert "Original-Recipient" not in second
+
+
+def test_ret_full_brings_all_of_the_mail_back_to_the_sender_alone() -> None:
+    both = reporter("bounces@acme.example", "ops@acme.example")
+    to_sender, to_operator = reports(both, job(dsn=Dsn(whole=True), content=ASCII))
+    returned = list(parsed(to_sender).iter_parts())[2]
+    assert returned.get_content_type() == "message/rfc822"
+    assert isinstance(returned, EmailMessage)
+    assert returned.get_content().as_bytes(policy=policy.SMTP) == ASCII
+    kinds = [part.get_content_type() for part in parsed(to_operator).iter_parts()]
+    assert kinds[2] == "text/rfc822-headers"
+
+
+@pytest.mark.parametrize(
+    "failed",
+    [
+        job(dsn=Dsn(whole=True), content=CONTENT),  # 8-bit
+        job(dsn=Dsn(whole=True), content=ASCII + b"x" * 999 + b"\r\n"),
+        job(dsn=Dsn(whole=True), content=ASCII + b"x\r\n" * 22_000),
+        job(dsn=Dsn(whole=True), content=ASCII, choice=Choice("SignIn", "SignIn")),
+    ],
+    ids=["8-bit", "a long line", "large", "of a template"],
+)
+def test_ret_full_is_the_header_where_the_mail_may_not_go_back(failed: Job) -> None:
+    (report,) = reports(SENDERS, failed)
+    kinds = [part.get_content_type() for part in parsed(report).iter_parts()]
+    assert kinds[2] == "text/rfc822-headers"
+    assert b"The code:" not in report.mail.content

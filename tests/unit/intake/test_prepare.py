@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from relay.intake.prepare import Preparation
+from relay.model.dsn import Dsn
 from relay.model.mail import Choice, Mail, Prepared
 from relay.model.reply import Refused
 from relay.model.submission import Envelope, MailId, Submission
@@ -277,3 +278,20 @@ def test_40_megabytes_are_copied_once_at_most() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 1.1 * len(large)
+
+
+def test_each_call_has_what_was_asked_of_reports_about_its_own_recipients() -> None:
+    three = ("a@b.example", "c@d.example", "e@f.example")
+    originals = tuple((one, f"rfc822;list-{one}") for one in three)
+    asked = Dsn("QQ", True, three[:2], originals)
+    content = b"From: app@example.com\r\n\r\n"
+    envelope = Envelope("app@example.com", three, asked)
+    found = Preparation(templates=TEMPLATES, split_at=2).prepare(
+        Submission(MailId("m1"), envelope, content)
+    )
+    assert [one.envelope for one in found.mails] == [
+        Envelope(
+            "app@example.com", three[:2], Dsn("QQ", True, three[:2], originals[:2])
+        ),
+        Envelope("app@example.com", three[2:], Dsn("QQ", True, (), originals[2:])),
+    ]

@@ -118,3 +118,52 @@ async def test_a_guess_that_is_not_ended_by_a_stop_takes_its_time() -> None:
         assert await made.check(Credentials(name, b"wrong"), f"peer of {name}") is None
         assert loop.time() - began >= module.FIRST_DELAY
     made.close()
+
+
+@pytest.mark.parametrize(
+    "guessers",
+    [["192.0.2.1"] * 200, [f"2001:db8:0:1::{number:x}" for number in range(200)]],
+    ids=["one address", "one network of IPv6"],
+)
+@pytest.mark.parametrize("failed_before", [True, False])
+async def test_many_guesses_do_not_lock_the_right_password_out(
+    logins: Logins, guessers: list[str], failed_before: bool
+) -> None:
+    if failed_before:
+        assert await logins.check(Credentials("app", b"no"), guessers[0]) is None
+    guesses = [
+        asyncio.create_task(logins.check(Credentials("app", b"%d" % number), peer))
+        for number, peer in enumerate(guessers)
+    ]
+    await asyncio.sleep(0)
+    found = await logins.check(Credentials("app", b"s3cret"), "192.0.2.2")
+    assert found is not None
+    # It waited for those under way, and not for the rest of them.
+    assert len(logins._under_way) > 150
+    # Who shares an address with them waits for its turn, and has it.
+    assert await logins.check(Credentials("other", b"0ther"), guessers[0]) is not None
+    assert await asyncio.gather(*guesses) == [None] * 200
+    assert logins._under_way == {}
+
+
+async def test_a_close_ends_the_comparisons_that_wait(logins: Logins) -> None:
+    guesses = [
+        asyncio.create_task(logins.check(Credentials("app", b"%d" % number), "peer"))
+        for number in range(50)
+    ]
+    await asyncio.sleep(0)
+    logins.close()
+    await asyncio.wait(guesses, timeout=20)
+    assert all(guess.done() for guess in guesses)
+
+
+async def test_the_addresses_of_a_network_of_ipv6_are_one_to_guess_from(
+    logins: Logins,
+) -> None:
+    for peer in ("2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:2::1", "192.0.2.1"):
+        assert await logins.check(Credentials("app", b"no"), peer) is None
+    assert {origin: count for origin, (count, _) in logins._failures.items()} == {
+        "2001:db8:0:1::/64": 2,
+        "2001:db8:0:2::/64": 1,
+        "192.0.2.1": 1,
+    }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+import tracemalloc
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.smtp.channel import CHUNK, Silent
-from relay.smtp.data import Data
+from relay.smtp.data import Collector, Data
 from relay.smtp.memory import Memory, Share
 from relay.smtp.wire import Wire
 
@@ -308,3 +310,36 @@ async def test_mail_data_that_comes_in_drips_has_its_own_deadline(line: Taking) 
     with pytest.raises(Silent):
         await task
     dripping.cancel()
+
+
+@pytest.mark.parametrize("sizes", [(2,), (1,), (2, 4096), (100,), (4095, 1)])
+def test_data_in_small_pieces_takes_the_memory_that_is_counted(
+    sizes: Sequence[int],
+) -> None:
+    account = Share(shared := Memory(10_000_000))
+    collector = Collector(account, size=10_000_000, line_length=10_000_000)
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    count = 0
+    while shared.used < 300_000:
+        collector.feed(b"x" * sizes[count % len(sizes)])
+        count += 1
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before < 1.3 * shared.used
+    collector.feed(b"\r\n.\r\n")
+    assert set(collector.taken().content) == set(b"x\r\n")
+    account.close()
+
+
+def test_small_pieces_twice_as_many_take_twice_as_long() -> None:
+    def seconds(count: int) -> float:
+        collector = Collector(Share(Memory(10**7)), size=10**7, line_length=10**7)
+        began = time.process_time()
+        for _ in range(count):
+            collector.feed(b"xy")
+        return time.process_time() - began
+
+    assert min(seconds(125_000) for _ in range(3)) < 3.5 * min(
+        seconds(62_500) for _ in range(3)
+    )

@@ -1,0 +1,77 @@
+"""One mail from MAIL to its reply: its envelope, as it comes together."""
+
+from __future__ import annotations
+
+from relay.model.dsn import NOTHING_ASKED, Dsn
+from relay.model.replies import NO_ROOM
+from relay.model.reply import Reply
+from relay.model.submission import Envelope
+from relay.smtp import replies
+from relay.smtp.mail_and_rcpt import OfMail, OfRcpt
+from relay.smtp.memory import Memory, Share
+
+# More recipients than these count against the memory for mail, for what one takes
+# beside its letters: who names thousands on each connection holds much by names alone.
+UNCOUNTED, BESIDE = 50, 300
+
+
+class Transaction:
+    """The envelope of one mail; `sender` is "" for the null sender."""
+
+    __slots__ = ("_named", "_originals", "_share", "_unreported", "asked", "sender")
+
+    def __init__(self, sender: str, asked: OfMail, memory: Memory) -> None:
+        self.sender = sender
+        self.asked = asked
+        self._named: dict[str, str] = {}  # with the domain in lower case -> as named
+        self._unreported: set[str] = set()
+        self._originals: dict[str, str] = {}
+        self._share = Share(memory)
+
+    def __len__(self) -> int:
+        """How many recipients there are."""
+        return len(self._named)
+
+    def add(self, recipient: str, asked: OfRcpt | None, *, limit: int) -> Reply:
+        """Enter one more recipient, and tell what its client hears.
+
+        One that is there already counts once, and is reported where it was asked once.
+        """
+        local, _, domain = recipient.rpartition("@")
+        key = f"{local}@{domain.lower()}"
+        named = self._named.get(key)
+        if named is None:
+            if len(self._named) >= limit:
+                return replies.TOO_MANY_RECIPIENTS
+            if len(self._named) >= UNCOUNTED and not self._has_room(recipient, asked):
+                return NO_ROOM
+            self._named[key] = recipient
+            if asked is not None:
+                if not asked.failure:
+                    self._unreported.add(recipient)
+                if asked.original:
+                    self._originals[recipient] = asked.original
+        elif asked is None or asked.failure:
+            self._unreported.discard(named)
+        return replies.RECIPIENT_OK
+
+    def _has_room(self, recipient: str, asked: OfRcpt | None) -> bool:
+        letters = 2 * len(recipient) + (len(asked.original) if asked else 0)
+        return self._share.take(letters + BESIDE)
+
+    def envelope(self) -> Envelope:
+        """The envelope as it stands."""
+        dsn = NOTHING_ASKED
+        asked = self.asked
+        if self._unreported or self._originals or asked.envelope_id or asked.whole:
+            dsn = Dsn(
+                asked.envelope_id,
+                asked.whole,
+                tuple(one for one in self._named.values() if one in self._unreported),
+                tuple(self._originals.items()),
+            )
+        return Envelope(self.sender or None, tuple(self._named.values()), dsn)
+
+    def close(self) -> None:
+        """Give back what its recipients took of the memory."""
+        self._share.close()
