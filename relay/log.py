@@ -15,6 +15,7 @@ from typing import Any, Protocol, TextIO
 
 _ADDRESS = re.compile(r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-])[^\s@<>\"]*(@[A-Za-z0-9.-]+)")
 _PLAIN = re.compile(r"[!#-<>-~]+")  # needs no quotes in a text line
+_USERINFO = re.compile(r"(?<=://)[^\s<>]{1,300}(?=@)")
 
 logger = logging.getLogger("relay")
 
@@ -46,6 +47,11 @@ def broken(event: str, error: BaseException, /, **fields: object) -> None:
 def masked(text: str) -> str:
     """Hide all but the first character of each local part in `text`."""
     return _ADDRESS.sub(r"\1***\2", text)
+
+
+def without_password(text: str) -> str:
+    """Hide what stands before the @ of each URL in `text`: a name and its password."""
+    return _USERINFO.sub("***", text)
 
 
 class Shape(Protocol):

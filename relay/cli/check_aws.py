@@ -10,8 +10,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.cli.finding import Finding
+from relay.log import without_password
 from relay.ses.client_settings import ClientSettings
-from relay.ses.credentials import CREDENTIAL_ERRORS
+from relay.ses.credentials import CREDENTIAL_ERRORS, CREDENTIALS_CURE
 from relay.ses.error_table import for_client
 from relay.ses.read_answer import said
 from relay.ses.sdk_client import CannotOpen, Connection, connect
@@ -71,8 +72,7 @@ class _Asker:
             raise _Stop(
                 Finding(
                     "problem",
-                    f"credentials: {text}; set ses.accessKeyId and "
-                    "ses.accessKeySecret, or give this machine a role or a profile",
+                    f"credentials: {text}; {CREDENTIALS_CURE}",
                 )
             ) from error
         return Finding("ok", f"credentials: from {self._credentials.found_by}")
@@ -183,7 +183,7 @@ class _Asker:
                 raise _Stop(found) from error
             return found
         except (BotoCoreError, TimeoutError) as error:
-            text = str(error) or "no answer in time"
+            text = without_password(str(error)) or "no answer in time"
             cure = "look at region, endpointUrl, proxy and network"
             raise _Stop(
                 Finding("problem", f"SES cannot be asked: {text}; {cure}")

@@ -19,6 +19,7 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from relay.ses.client_settings import ClientSettings
+from relay.ses.sdk_session import SdkSession
 
 # All that getting credentials may raise: files, processes, metadata, SSO, STS.
 # Nothing of the mail has been sent then.
@@ -29,6 +30,11 @@ CREDENTIAL_ERRORS = (
     RuntimeError,
     ValueError,
     LookupError,
+)
+
+CREDENTIALS_CURE = (
+    "set ses.accessKeyId and ses.accessKeySecret, or give this machine a role or a "
+    "profile"
 )
 
 
@@ -112,6 +118,7 @@ def credentials_for(
                     connect_timeout=settings.connect_timeout,
                     read_timeout=settings.attempt_timeout,
                     retries={"total_max_attempts": 2, "mode": "standard"},
+                    http_session_cls=SdkSession,
                 ),
             ),
             source_credentials=source,

@@ -28,6 +28,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from relay.log import without_password
 from relay.model.mail import Mail
 from relay.model.outcome import Accepted, Deferred, Rejected
 from relay.ses import error_table
@@ -119,7 +120,7 @@ def no_credentials(error: Exception) -> Deferred:
 
 def named(error: Exception) -> str:
     """An error for the log: its class, and its text if it has one."""
-    text = str(error)
+    text = without_password(str(error))  # the SDK quotes the endpoint's URL
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

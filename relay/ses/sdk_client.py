@@ -14,9 +14,11 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError
 
+from relay.log import without_password
 from relay.ses.client_settings import ClientSettings
 from relay.ses.credentials import Credentials, credentials_for
 from relay.ses.sdk_data import LeanLoader
+from relay.ses.sdk_session import SdkSession
 
 
 class CannotOpen(Exception):  # noqa: N818 - a statement, meant for the operator
@@ -65,6 +67,7 @@ async def connect(
                         read_timeout=None,
                         max_pool_connections=settings.concurrency,
                         retries={"total_max_attempts": attempts, "mode": "standard"},
+                        http_session_cls=SdkSession,
                     ),
                 )
             )
@@ -74,10 +77,11 @@ async def connect(
                 ("ses.endpointUrl", settings.endpoint_url),
             )
             given = [f"{name} = {value!r}" for name, value in own if value]
-            raise CannotOpen(
+            text = (
                 f"no SES client can be made of {', '.join(given) or '[ses]'} and AWS' "
                 f"own settings (environment, profile): {error}"
-            ) from error
+            )
+            raise CannotOpen(without_password(text)) from error
         yield Connection(client, credentials, region, authorities)
 
 
