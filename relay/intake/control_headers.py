@@ -25,6 +25,7 @@ _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWN = re.compile(r"[A-Za-z0-9_.-]+")
 _SURROGATE = re.compile(r"\\u[Dd][89A-Fa-f]")
 _LONE = re.compile("[\ud800-\udfff]")
+_MAX_DEPTH = 100  # of JSON; Python's own limit is another with each version
 _MAX_DIGITS = 4000  # Python turns no longer text into an int, nor back
 
 
@@ -186,6 +187,10 @@ def _object(text: str) -> dict[str, Any]:
         raise bad_header(
             "X-Relay-Variables", "JSON that is nested too deeply"
         ) from None
+    except json.JSONDecodeError as error:  # its text may quote the value
+        raise bad_header(
+            "X-Relay-Variables", f"not valid JSON at character {error.pos + 1}"
+        ) from None
     except ValueError:
         raise bad_header("X-Relay-Variables", "not valid JSON") from None
     if not isinstance(value, dict):
@@ -198,7 +203,11 @@ def json_value(text: str) -> Any:  # noqa: ANN401 - JSON is anything
     text = text.strip(" \t\r\n")
     value, end = _JSON.raw_decode(text)
     if end < len(text):
-        raise ValueError("more than one value")
+        at = len(text) - len(text[end:].lstrip(" \t\r\n"))
+        raise json.JSONDecodeError("more than one value", text, at)
+    # So many brackets are rare, and most of them stand side by side.
+    if text.count("{") + text.count("[") > _MAX_DEPTH and _depth(value) > _MAX_DEPTH:
+        raise RecursionError("nested too deeply")
     if "\\u" in text and _SURROGATE.search(text):
         # Half of a pair is no character, and no encoding takes it. Seen as text:
         # what json.dumps writes for it is the escape again.
@@ -207,6 +216,20 @@ def json_value(text: str) -> Any:  # noqa: ANN401 - JSON is anything
             parse_int=_whole,
         )
     return value
+
+
+def _depth(value: object) -> int:
+    """How many lists and objects are inside each other, at most."""
+    depth = 0
+    level = [value]
+    while level := [one for one in level if isinstance(one, dict | list)]:
+        depth += 1
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return depth
 
 
 def _whole(digits: str) -> int | str:

@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 
 from relay.model.mail import SendOptions
 from relay.model.outcome import Deferred, Effect, Rejected, When
-from relay.model.replies import TOO_FAST
 from relay.model.reply import Reply, printable
 
 MAX_TEXT = 400  # characters of SES' own text in a reply
 
 THROTTLED = Deferred(
-    TOO_FAST,
+    Reply(454, "4.5", "Throttling failure: Maximum sending rate exceeded"),
     When.SOON,
     effect=Effect.SLOWER,
     again=True,
