@@ -228,7 +228,7 @@ def _cure(path: Path, error: Exception) -> str:
         if code == sqlite3.SQLITE_FULL or disk.f_bavail * disk.f_frsize < SHM:
             return "make room on its disk"
         if disk.f_flag & os.ST_RDONLY and not path.exists():
-            return "read-only for the relay: choose a directory that it may write to"
+            return "its disk is read-only for the relay: choose another directory"
         if disk.f_flag & os.ST_RDONLY:
             return "its disk is read-only: copy the file, with its -wal, to another"
         if path.exists() and not os.access(path, os.R_OK | os.W_OK):
