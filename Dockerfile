@@ -15,10 +15,11 @@ RUN /opt/relay/bin/pip install --no-cache-dir --disable-pip-version-check --no-d
 FROM python:3.13-slim
 COPY --from=build /opt/relay /opt/relay
 RUN useradd --system --uid 10025 --no-create-home --home-dir /nonexistent relay \
-    && install -d -o relay -g relay -m 0700 /var/spool/relay \
+    && install -d -o relay -g root -m 0770 /var/spool/relay \
     && install -d /etc/ses-relay
-# Nothing but the spool is written, so the root may be read-only. The heap's thresholds
-# keep glibc from giving memory back, and faulting it in again, for every large mail.
+# Nothing but the spool is written, so the root may be read-only. Its directory is the
+# group's too, because OpenShift runs images as any user of the group root. The heap's
+# thresholds keep glibc from giving memory back, and faulting it in again, for every large mail.
 ENV PATH=/opt/relay/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

@@ -80,7 +80,12 @@ class MailSide:
         `page` and `health` are the sockets that the page and the probes are asked at,
         `places` how many may ask at one time.
         """
-        for warning in (*templates.warnings, *config.warnings(settings)):
+        warnings = (
+            *templates.warnings,
+            *config.warnings(settings),
+            *config.exposed(settings, os.environ),
+        )
+        for warning in warnings:
             log.line(logging.WARNING, "settings", warning=warning)
         transport, ses, inbox = _transport(settings, templates, captured, stack)
         web = WebSide(

@@ -21,14 +21,17 @@ from relay.observe.events import Events
 from relay.queue import file
 from relay.queue.sqlite import SqliteQueue, open_spool
 from relay.system import process
-from relay.system.process import CannotStart
+from relay.system.process import CannotStart, CannotStartNow
 
 # The part of `limits.memory` that mail may have which is sent at the same time.
 SENT_AT_ONCE = 0.5
 
 
 async def spool(settings: config.Config, stack: AsyncExitStack) -> SqliteQueue:
-    """Open the spool until the stack ends. Raises CannotStart."""
+    """Open the spool until the stack ends. Raises CannotStart.
+
+    CannotStartNow where its disk is full, or another program holds it for long.
+    """
     try:
         return await stack.enter_async_context(
             open_spool(
@@ -38,7 +41,8 @@ async def spool(settings: config.Config, stack: AsyncExitStack) -> SqliteQueue:
             )
         )
     except file.UnusableSpool as error:
-        raise CannotStart(str(error)) from error
+        kind = CannotStartNow if file.may_pass(error) else CannotStart
+        raise kind(str(error)) from error
 
 
 def gate(settings: config.Config, pace: Pace) -> Admission:

@@ -26,7 +26,7 @@ from relay.smtp.listener_settings import Accept, ListenerSettings
 from relay.smtp.memory import Memory
 from relay.smtp.rate import Rate
 from relay.system import open_files, process, sockets
-from relay.system.process import CannotStart
+from relay.system.process import CannotStart, CannotStartNow
 
 if TYPE_CHECKING:  # what these bring with them comes after the first greeting
     from relay.app.mail_side import MailSide
@@ -36,6 +36,12 @@ if TYPE_CHECKING:  # what these bring with them comes after the first greeting
 
 # What Python would have for two cores.
 DEFAULT_THREADS = 6
+
+
+# Seconds in which an address that cannot be had is tried again, and how often: the
+# relay before this one may be on its way out, or the network on its way in.
+PATIENCE = 5.0
+TRIED_EVERY = 0.2
 
 
 async def serve(
@@ -65,11 +71,15 @@ async def serve(
             )
             return await mail_side.accept(submission, left)
 
+        binder = _Binder(stack)
         try:
-            listeners, listening = _listeners(
-                settings, accept, doorkeeper, stopping, stack
+            listeners, listening = await _listeners(
+                settings, accept, doorkeeper, stopping, stack, binder
             )
-            page, health = _bind_page(settings, stack), _bind_health(settings, stack)
+            page = await _bind_page(settings, binder)
+            health = await _bind_health(settings, binder)
+        except sockets.CannotListenNow as error:
+            raise CannotStartNow(str(error)) from error
         except sockets.CannotListen as error:
             raise CannotStart(str(error)) from error
 
@@ -137,12 +147,13 @@ def _doorkeeper(settings: config.Config, room: Places) -> Doorkeeper:
     )
 
 
-def _listeners(
+async def _listeners(
     settings: config.Config,
     accept: Accept,
     doorkeeper: Doorkeeper,
     stopping: asyncio.Event,
     stack: AsyncExitStack,
+    binder: _Binder,
 ) -> tuple[list[Listener], list[socket.socket]]:
     limits = Limits(
         message_size=settings.limits.message_size,
@@ -172,18 +183,20 @@ def _listeners(
             logins=logins,
             proxies=listener.proxies,
         )
-        bound = _bind(listener.address, listener.name, stack)
+        bound = await binder.bound(listener.address, listener.name)
         listeners.append(Listener(service, bound))
         listening += bound
     return listeners, listening
 
 
-def certificate(settings: config.Config) -> Certificate | None:
-    """The certificate in the files that the settings name. Raises CannotStart."""
-    tls = settings.tls
-    if not tls.cert_file:
+def certificate(settings: config.Config) -> Certificate | SelfSigned | None:
+    """What the listeners show in TLS, where one speaks it. Raises CannotStart."""
+    if all(listener.tls == "off" for listener in settings.listeners):
         return None
+    tls = settings.tls
     try:
+        if not tls.cert_file:
+            return SelfSigned(socket.gethostname())
         return Certificate(
             settings.directory / tls.cert_file, settings.directory / tls.key_file
         )
@@ -193,16 +206,10 @@ def certificate(settings: config.Config) -> Certificate | None:
 
 def _tls_context(settings: config.Config) -> Callable[[], ssl.SSLContext] | None:
     """What each handshake asks for its certificate."""
-    if all(listener.tls == "off" for listener in settings.listeners):
-        return None
-    if files := certificate(settings):
-        return files.context
-    try:
-        made = SelfSigned(socket.gethostname())
-    except BadCertificate as error:
-        raise CannotStart(f"{settings.file or 'settings'}: {error}") from error
-    log.line(logging.WARNING, "self-signed certificate", sha256=made.fingerprint)
-    return made.context
+    found = certificate(settings)
+    if isinstance(found, SelfSigned):
+        log.line(logging.WARNING, "self-signed certificate", sha256=found.fingerprint)
+    return found.context if found else None
 
 
 def _logins(
@@ -227,19 +234,44 @@ def _logins(
     return logins
 
 
-def _bind(address: str, name: str, stack: AsyncExitStack) -> list[socket.socket]:
-    host, port = config.host_and_port(address)
-    try:
-        bound = sockets.bind(host, port)
-    except sockets.CannotListen as error:
-        raise sockets.CannotListen(f"listener {name}: {error}") from error
-    for sock in bound:
-        stack.callback(sock.close)
-        log.line(logging.INFO, "listening", listener=name, address=sockets.shown(sock))
-    return bound
+class _Binder:
+    """Takes addresses until the stack ends, with `PATIENCE` for all of them."""
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+        self._until: float | None = None
+
+    async def bound(
+        self, address: str, name: str, *, patient: bool = True
+    ) -> list[socket.socket]:
+        """Listening sockets for `address`. Raises CannotListen."""
+        host, port = config.host_and_port(address)
+        while True:
+            try:
+                bound = sockets.bind(host, port)
+                break
+            except sockets.CannotListen as error:
+                passes = patient and isinstance(error, sockets.CannotListenNow)
+                text = f"listener {name}: {error}"
+                if not (passes and self._waits(text)):
+                    raise type(error)(text) from error
+            await asyncio.sleep(TRIED_EVERY)
+        for sock in bound:
+            self._stack.callback(sock.close)
+            shown = sockets.shown(sock)
+            log.line(logging.INFO, "listening", listener=name, address=shown)
+        return bound
+
+    def _waits(self, reason: str) -> bool:
+        """Tell whether there is time left, and say once that it is waited."""
+        now = asyncio.get_running_loop().time()
+        if self._until is None:
+            self._until = now + PATIENCE
+            log.line(logging.WARNING, "waiting", reason=reason, seconds=PATIENCE)
+        return now < self._until
 
 
-def _bind_page(settings: config.Config, stack: AsyncExitStack) -> list[socket.socket]:
+async def _bind_page(settings: config.Config, binder: _Binder) -> list[socket.socket]:
     """Take the page's port now, so that a taken one is known before all else.
 
     A page that nobody asked for is no reason to take no mail: where its default port
@@ -248,11 +280,12 @@ def _bind_page(settings: config.Config, stack: AsyncExitStack) -> list[socket.so
     web = settings.web
     if not web.listen:
         return []
+    # Logto, which hands its mail over there, would find another relay.
+    needed = bool(config.revealed(settings.intake.token)) or "listen" in web.given
     try:
-        return _bind(web.listen, "web", stack)
+        return await binder.bound(web.listen, "web", patient=needed)
     except sockets.CannotListen as error:
-        # Logto, which hands its mail over there, would find another relay.
-        if config.revealed(settings.intake.token) or "listen" in web.given:
+        if needed:
             raise
         log.line(
             logging.WARNING,
@@ -262,7 +295,7 @@ def _bind_page(settings: config.Config, stack: AsyncExitStack) -> list[socket.so
         return []
 
 
-def _bind_health(settings: config.Config, stack: AsyncExitStack) -> list[socket.socket]:
+async def _bind_health(settings: config.Config, binder: _Binder) -> list[socket.socket]:
     if not settings.health.listen:
         return []
-    return _bind(settings.health.listen, "health", stack)
+    return await binder.bound(settings.health.listen, "health")

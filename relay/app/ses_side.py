@@ -51,6 +51,12 @@ def ses_when_open(
     return SesWhenOpen(partial(_open_ses, settings, stack), on_open=on_open)
 
 
+async def try_to_open(settings: config.Config) -> None:
+    """Open the way as a start would, and close it. Raises CannotStart."""
+    async with AsyncExitStack() as stack:
+        await _open_ses(settings, stack)
+
+
 async def _open_ses(settings: config.Config, stack: AsyncExitStack) -> OpenSes:
     """Open the way to SES until the stack ends. Raises CannotStart."""
     # In a thread: the SDK's import takes longer than all else, and clients connect.

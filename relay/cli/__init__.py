@@ -1,7 +1,7 @@
 """The command `relay`: one module per subcommand, loaded when it is asked for.
 
 Exit codes: 0 done; 1 it ran and something failed; 2 usage or settings; 3 stopped
-with work cut off; 4 a part broke.
+with work cut off; 4 a part broke, or what keeps a relay from its start may pass.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from relay import __version__
 
@@ -48,10 +49,26 @@ class _Help(argparse.HelpFormatter):
         super().__init__(prog, width=(width or 80) - 2)
 
 
+class _Parser(argparse.ArgumentParser):
+    """argparse's own, which suggests what a misspelt command or choice could be."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:  # noqa: ANN401
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            import difflib
+
+            known = [str(choice) for choice in action.choices or ()]
+            close = difflib.get_close_matches(str(value), known, 1)
+            if close and "did you mean" not in error.message:
+                error.message += f"; did you mean {close[0]}?"
+            raise
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command named by `arguments` (default: the process' own)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="relay",
         description="A direct, SMTP-compatible relay to Amazon SES.",
         formatter_class=_Help,

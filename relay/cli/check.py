@@ -36,21 +36,24 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check; 1 when there is a problem, 2 when the settings cannot be used."""
-    chosen = settings.load(options)
+    chosen = settings.to_serve(options)
     if chosen is None:
         return 2
-    try:
+    try:  # what a start asks, in the words and with the exit code of a start
         templates = mail_side.templates(chosen)
         certificate = serve.certificate(chosen)
+        if chosen.transport != "capture":
+            asyncio.run(ses_side.try_to_open(chosen))
     except CannotStart as error:
         settings.complain(str(error))
         return 2
     findings = [
         Finding("ok", f"settings: {chosen.file or 'from the environment'}"),
         Finding("ok", f"templates: {', '.join(templates.usages) or 'none'}"),
-        *([_end_of(certificate)] if certificate else []),
+        *([_end_of(certificate)] if isinstance(certificate, Certificate) else []),
         *(Finding("warning", warning) for warning in templates.warnings),
         *(Finding("warning", warning) for warning in config.warnings(chosen)),
+        *(Finding("warning", one) for one in config.exposed(chosen, os.environ)),
         *_outside_the_identity(chosen),
         *_spool(chosen),
     ]
@@ -106,7 +109,12 @@ def _spool(chosen: config.Config) -> list[Finding]:
     """Whether the queue's file can be written, and lies where mail is safe."""
     if chosen.queue.engine != "sqlite":
         return []
-    path = config.spool_path(chosen).absolute()
+    path = config.spool_path(chosen)
+    try:
+        path = path.absolute()
+    except OSError:  # the working directory is gone
+        text = f"queue.path = {path}: there is no working directory; give a whole path"
+        return [Finding("problem", text)]
     here = f"queue.path = {path}"
     directory = path.parent
     if not os.access(directory, os.F_OK):
@@ -119,6 +127,9 @@ def _spool(chosen: config.Config) -> list[Finding]:
         text = f"{here}: a directory; name a file in it, such as relay-spool.db"
         return [Finding("problem", text)]
     if path.exists():
+        if not os.access(path, os.R_OK | os.W_OK):
+            text = f"{here}: run this as its owner, or give it to this user"
+            return [Finding("problem", text)]
         try:
             file.opened(path, write=False).close()
         except file.UnusableSpool as error:

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from relay.cli.finding import Finding
 from relay.log import without_logins
 from relay.ses.client_settings import ClientSettings
-from relay.ses.credentials import CREDENTIAL_ERRORS
+from relay.ses.credentials import CREDENTIAL_ERRORS, CREDENTIALS_CURE
 from relay.ses.error_table import cut, for_client
 from relay.ses.read_answer import UNREADABLE, said
 from relay.ses.sdk_client import CannotOpen, Connection, connect
@@ -72,8 +72,7 @@ class _Asker:
             raise _Stop(
                 Finding(
                     "problem",
-                    f"credentials: {text}; set ses.accessKeyId and "
-                    "ses.accessKeySecret, or give this machine a role or a profile",
+                    f"credentials: {text}; {CREDENTIALS_CURE}",
                 )
             ) from error
         return Finding("ok", f"credentials: from {self._credentials.found_by}")

@@ -5,19 +5,17 @@ from __future__ import annotations
 import argparse
 import re
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_PART = r"(\d+(?:\.\d+)?)([smhdw])"
+from relay.config import duration
 
 
 def seconds(text: str) -> float:
     """The seconds of `text`, for argparse; a number alone is seconds."""
-    if re.fullmatch(r"\d+(\.\d+)?", text):
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return float(text)
-    if not re.fullmatch(f"(?:{_PART})+", text):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no time such as 90s, 10m, 2h, 3d"
-        )
-    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text))
+    try:
+        return duration.seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
 
 
 def short(span: float) -> str:

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 
 from relay.cli import settings
+from relay.log import without_logins
 
 TIMEOUT = 5
 
@@ -36,8 +37,11 @@ def run(options: argparse.Namespace) -> int:
             return 2
         url = f"http://{_reachable(address)}/readyz"
     elif not url.startswith(("http://", "https://")):
-        settings.complain(f"--url {url}: begins with neither http:// nor https://")
+        settings.complain(
+            f"--url {without_logins(url)}: begins with neither http:// nor https://"
+        )
         return 2
+    shown = without_logins(url)
     # A proxy from the environment is for SES, not for a probe of this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -45,10 +49,10 @@ def run(options: argparse.Namespace) -> int:
             print(answer.read(200).decode("utf-8", "replace").strip())
             return 0
     except urllib.error.HTTPError as error:
-        print(f"relay ready: {url}: {error.code} {error.reason}", file=sys.stderr)
+        print(f"relay ready: {shown}: {error.code} {error.reason}", file=sys.stderr)
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        print(f"relay ready: {url}: {reason}", file=sys.stderr)
+        print(f"relay ready: {shown}: {reason}", file=sys.stderr)
     return 1
 
 

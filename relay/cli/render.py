@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import email
-import os
 import sys
 from email.message import EmailMessage
 from email.policy import default
@@ -36,9 +35,8 @@ def run(options: argparse.Namespace) -> int:
     chosen = settings.load(options)
     if chosen is None:
         return 2
-    nothing_set = not config.any_settings(settings.find(options), os.environ)
     try:
-        templates = read_templates(chosen, samples_too=nothing_set)
+        templates = read_templates(chosen, samples_too=not settings.any_set(options))
     except (config.ConfigError, TemplateError) as error:
         settings.complain(str(error))
         return 2
@@ -51,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         envelope = Envelope("app@localhost.localdomain", (options.to,))
         content = template.apply(parse(b""), envelope, values)
     except Refused as refused:
-        print(refused.reply)
+        settings.complain(str(refused.reply))
         return 1
     if options.raw:
         sys.stdout.write(content.decode("utf-8", "replace").replace("\r\n", "\n"))

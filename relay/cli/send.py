@@ -14,7 +14,7 @@ from email.policy import SMTP
 from email.utils import formatdate, make_msgid
 from pathlib import Path
 
-from relay.cli import password, variables
+from relay.cli import duration, password, variables
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="a further header, such as 'X-SES-MESSAGE-TAGS: a=b'",
     )
     parser.add_argument("--usage-header", default="X-Relay-Usage", metavar="NAME")
-    parser.add_argument("--timeout", type=float, default=60, metavar="SECONDS")
+    parser.add_argument("--timeout", type=duration.seconds, default=60, metavar="TIME")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -98,6 +98,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _context(options: argparse.Namespace) -> ssl.SSLContext:
     context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996: no older one
     if options.ca_file:
         context.load_verify_locations(options.ca_file)
     if options.no_verify:

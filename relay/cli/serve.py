@@ -6,23 +6,16 @@ import argparse
 import asyncio
 import json
 import logging
-import os
 import sys
 from typing import TYPE_CHECKING
 
-from relay import config, log
+from relay import log
 from relay.app import serve
 from relay.cli import settings
-from relay.system.process import CannotStart
+from relay.system.process import CannotStart, CannotStartNow
 
 if TYPE_CHECKING:  # it comes after the first greeting
     from relay.capture.inbox import Captured
-
-NOTHING_SET = (
-    "relay serve: no settings: give -c FILE, set RELAY_CONFIG or RELAY_… variables, "
-    "or put a config.toml here. To try it without sending anything: "
-    "relay serve --capture"
-)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -42,11 +35,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal."""
-    file = settings.find(options)
-    if not options.capture and not config.any_settings(file, os.environ):
-        settings.complain(NOTHING_SET)
-        return 2
-    chosen = settings.load(options, capture=options.capture)
+    chosen = settings.to_serve(options, capture=options.capture)
     if chosen is None:
         return 2
     captures = chosen.transport == "capture"
@@ -65,19 +54,23 @@ def run(options: argparse.Namespace) -> int:
             )
         )
     except CannotStart as error:
-        settings.complain(str(error))
-        return 2
+        return _cannot_start(error)
     except TimeoutError:
         log.line(logging.ERROR, "stopped with work cut off")
         return 3
     except ExceptionGroup as group:
         if (unusable := group.subgroup(CannotStart)) is not None:
-            settings.complain(str(unusable.exceptions[0]))
-            return 2
+            return _cannot_start(unusable.exceptions[0])
         for broken in group.exceptions:
             log.broken("a part broke", broken)
         return 4
     return 0
+
+
+def _cannot_start(error: Exception) -> int:
+    """Say why; 4 where the same start may work later, so that it is tried again."""
+    settings.complain(str(error))
+    return 4 if isinstance(error, CannotStartNow) else 2
 
 
 def _tell(captured: Captured) -> None:

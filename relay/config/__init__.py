@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from relay.config.checks import warnings
+from relay.config.exposed import exposed
 from relay.config.models import Config, revealed
 from relay.config.read import (
     ConfigError,
@@ -28,6 +29,7 @@ __all__ = [
     "ConfigError",
     "address_of",
     "any_settings",
+    "exposed",
     "find",
     "host_and_port",
     "is_loopback",

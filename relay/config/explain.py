@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from relay.log import without_logins
+
 Location = tuple[str | int, ...]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -57,19 +59,34 @@ def shown(value: object) -> str:
         text = json.dumps(value, ensure_ascii=not str(value).isprintable())
     except ValueError:  # an integer of thousands of digits
         return ""
-    return text if len(text) <= 200 else ""
+    return without_logins(text) if len(text) <= 200 else ""
+
+
+def _header(item: Mapping[str, Any]) -> str:
+    """What stands between the brackets above a table of this name, if one can."""
+    location: Location = item["loc"]
+    return "" if any(isinstance(part, int) for part in location) else dotted(location)
 
 
 def explain(item: Mapping[str, Any], *, secret: bool) -> str:
-    """Words for one of pydantic's errors; a secret's value is left out."""
+    """Words for one of pydantic's errors; a secret's value is left out.
+
+    So is that of a URL with an @, before which a password may stand.
+    """
+    name = str(item["loc"][-1]) if item.get("loc") else ""
+    secret = secret or (name.endswith("_url") and "@" in str(item["input"]))
     context = item.get("ctx", {})
     match item["type"]:
         case "missing":
             return "is missing"
         case "model_type" | "dict_type" | "model_attributes_type":
-            return "must be a table"
+            name = _header(item)
+            many = name and isinstance(item["input"], list)
+            return "must be a table" + (f": [{name}], not [[{name}]]" if many else "")
         case "tuple_type":
-            return "must be a list"
+            name = _header(item)
+            one = name and isinstance(item["input"], dict)
+            return "must be a list" + (f": [[{name}]], not [{name}]" if one else "")
         case "too_short":
             return "must not be empty"
         case "literal_error":

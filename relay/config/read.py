@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from relay.config.later import not_yet
 from relay.config.models import Config
 from relay.config.table import Table
 from relay.model.mail import RECIPIENTS_PER_CALL
+from relay.system import files
 
 _SECRETS = frozenset({"access_key_id", "access_key_secret", "password_hash", "token"})
 
@@ -34,11 +36,24 @@ class ConfigError(Exception):
 
 
 def find(option: str | None, environ: Mapping[str, str]) -> Path | None:
-    """The option, else $RELAY_CONFIG, else ./config.toml if it is there."""
+    """The option, else $RELAY_CONFIG, else ./config.toml if it is there.
+
+    Raises ConfigError where the working directory may not be looked into.
+    """
     if option or environ.get("RELAY_CONFIG"):
         return Path(option or environ["RELAY_CONFIG"])
     default = Path("config.toml")
-    return default if default.exists() else None
+    try:
+        default.stat()
+    except PermissionError as error:
+        raise ConfigError(
+            f"./config.toml: {error.strerror}: user {os.geteuid()} may not look into "
+            "the working directory; name the settings with -c FILE or RELAY_CONFIG, "
+            "or start in another directory"
+        ) from error
+    except OSError:
+        return None
+    return default
 
 
 def any_settings(file: Path | None, environ: Mapping[str, str]) -> bool:
@@ -48,6 +63,11 @@ def any_settings(file: Path | None, environ: Mapping[str, str]) -> bool:
     """
     found = _environment(environ)
     return file is not None or bool(found.names or found.mistakes)
+
+
+def variables(environ: Mapping[str, str]) -> Mapping[Location, str]:
+    """The variables that set something, by the path of what they set."""
+    return _environment(environ).names
 
 
 def load(
@@ -111,21 +131,24 @@ def _has_more(location: Location, items: Sequence[Any]) -> bool:
     )
 
 
-def read_text(path: Path) -> str:
+def read_text(
+    path: Path, *, limit: int = files.TEXT_BYTES, streams: bool = False
+) -> str:
     """The file's text, its line ends as they are. Raises ValueError saying why not."""
     try:
-        return path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise ValueError(error.strerror or type(error).__name__) from error
+        return files.read(path, limit=limit, streams=streams).decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"is not UTF-8 (byte {error.start + 1})") from error
-    except ValueError as error:  # a NUL in the path
-        raise ValueError("is not a path") from error
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_text(file).replace("\r\n", "\n"))
+        # A pipe too: `relay serve -c <(sops -d config.toml)`.
+        text = read_text(file, streams=True)
+    except ValueError as error:
+        raise ConfigError(f"{file}: {error}") from None
+    try:
+        return tomllib.loads(text.replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: is not TOML: {error}") from None
     except RecursionError:
@@ -248,7 +271,7 @@ def _read_secrets(
             continue
         secret = (file.parent if file else Path()) / named
         try:
-            text = read_text(secret)
+            text = read_text(secret, limit=files.SECRET_BYTES)
         except ValueError as error:
             yield location, f"= {named!r}: {error}"
             continue

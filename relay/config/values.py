@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Annotated, Any, Literal
 
+from relay.config import duration
 from relay.config.table import Narrow, checked, limited, shown_as
 from relay.content import address
 from relay.content.address import mailbox
@@ -24,6 +26,9 @@ _USED_HEADERS = frozenset(
         *("content-disposition", "dkim-signature"),
     }
 )
+LONGEST = 10**9  # seconds, some 31 years: no sum of times leaves what clocks can say
+HIGHEST_RATE = 10**9
+
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
@@ -109,11 +114,66 @@ def _client_header(value: Any) -> Any:  # noqa: ANN401
     return value
 
 
-def _rate(value: Any) -> Any:  # noqa: ANN401
+def _is_number(value: Any) -> bool:  # noqa: ANN401
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value != "auto" and not (number and 0 < value < 1e9):
-        raise ValueError('must be "auto" or a number above 0, recipients per second')
-    return float(value) if number else value
+    return number and math.isfinite(value)
+
+
+def _rate(value: Any) -> Any:  # noqa: ANN401
+    if value == "auto":
+        return value
+    if not (_is_number(value) and 0 < value < HIGHEST_RATE):
+        raise ValueError(
+            'must be "auto", or a number of recipients per second above 0 and below '
+            f"{HIGHEST_RATE}"
+        )
+    return float(value)
+
+
+def _whole(lowest: int, highest: int = 10**15) -> Narrow:
+    """A whole number; whatever is wrong with it, its bounds are said."""
+
+    def check(value: Any) -> Any:  # noqa: ANN401
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not (whole and lowest <= value <= highest):
+            raise ValueError(f"must be a whole number from {lowest} to {highest}")
+        return value
+
+    narrow = limited(ge=lowest, le=highest, strict=True)
+    return lambda schema: checked(check)(narrow(schema))
+
+
+def _share(value: Any) -> Any:  # noqa: ANN401
+    if not (_is_number(value) and 0 < value <= 1):
+        raise ValueError("must be a number above 0 and at most 1")
+    return value
+
+
+def _seconds(*, none: bool) -> Narrow:
+    """Seconds as a number, or a time such as "10m"; `none`: 0 is one of them."""
+    bounds = f"{'from 0' if none else 'above 0'} and at most {LONGEST}"
+
+    def check(value: Any) -> Any:  # noqa: ANN401
+        span: Any = value
+        if isinstance(value, str):
+            try:
+                span = duration.seconds(value)
+            except ValueError:
+                span = None
+        if not (_is_number(span) and (span > 0 or (none and span == 0))) or (
+            span > LONGEST
+        ):
+            raise ValueError(
+                f"must be a number of seconds, {bounds}, or a time in quotes: "
+                '"30s", "10m", "2h", "4d"'
+            )
+        return float(span)
+
+    low = "minimum" if none else "exclusiveMinimum"
+    number = {"type": "number", low: 0, "maximum": LONGEST}
+    text = {"type": "string", "pattern": duration.PATTERN}
+    shown = shown_as({"anyOf": [number, text]})
+    return lambda schema: shown(checked(check)(schema))
 
 
 def _pattern(regex: str, what: str) -> Narrow:
@@ -130,14 +190,29 @@ def _pattern(regex: str, what: str) -> Narrow:
 # Strict, since a number in quotes is a mistake that shows; the environment, where
 # all is text, is read by type before.
 Flag = Annotated[bool, limited(strict=True)]
-Seconds = Annotated[float, limited(gt=0, strict=True, allow_inf_nan=False)]
-SecondsOrNone = Annotated[float, limited(ge=0, strict=True, allow_inf_nan=False)]
-Share = Annotated[float, limited(gt=0, le=1, strict=True)]
-Count = Annotated[int, limited(ge=1, le=10**15, strict=True)]
-CountOrNone = Annotated[int, limited(ge=0, le=10**15, strict=True)]
-Recipients = Annotated[int, limited(ge=1, le=999_999, strict=True)]
-LineLength = Annotated[int, limited(ge=1000, le=10**15, strict=True)]
-Rate = Annotated[Literal["auto"] | float, checked(_rate)]
+Seconds = Annotated[float, _seconds(none=False)]
+SecondsOrNone = Annotated[float, _seconds(none=True)]
+Share = Annotated[float, limited(gt=0, le=1, strict=True), checked(_share)]
+Count = Annotated[int, _whole(1)]
+CountOrNone = Annotated[int, _whole(0)]
+Recipients = Annotated[int, _whole(1, 999_999)]
+LineLength = Annotated[int, _whole(1000)]
+Rate = Annotated[
+    Literal["auto"] | float,
+    checked(_rate),
+    shown_as(
+        {
+            "anyOf": [
+                {"const": "auto"},
+                {
+                    "type": "number",
+                    "exclusiveMinimum": 0,
+                    "exclusiveMaximum": HIGHEST_RATE,
+                },
+            ]
+        }
+    ),
+]
 Name = Annotated[str, limited(min_length=1)]
 HostPort = Annotated[str, checked(_host_port)]
 Email = Annotated[str, checked(_email)]

@@ -13,6 +13,7 @@ from relay.delivery.transport import Quota, QuotaSource, Unanswered
 # Seconds. All callers of an account share one request per second of this kind.
 ASKS_EVERY = 300.0
 JITTER = 0.2
+_WITHOUT = "until then mail leaves without a pace, unless pace.rate sets one"
 
 
 class AccountPace:
@@ -50,11 +51,11 @@ class AccountPace:
             self.quota = await self._account.quota()
         except Unanswered as error:
             if not self._warned:
+                cure = "; ".join(filter(None, (error.cure, _WITHOUT)))
                 log.line(
-                    logging.WARNING,
+                    logging.ERROR if error.alarm else logging.WARNING,
                     "no pace",
-                    detail=f"GetAccount: {error}; allow ses:GetAccount, or set "
-                    "pace.rate to recipients per second",
+                    detail=f"GetAccount: {error}; {cure}",
                 )
             self._warned = True
             return

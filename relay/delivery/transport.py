@@ -35,7 +35,12 @@ class Transport(Protocol):
 
 
 class Unanswered(Exception):  # noqa: N818 - a statement about the question
-    """SES did not say; the text is for the log."""
+    """SES did not say; the text is for the log, and what an operator can do."""
+
+    def __init__(self, text: str, *, cure: str = "", alarm: bool = False) -> None:
+        super().__init__(text)
+        self.cure = cure
+        self.alarm = alarm  # no mail can leave either
 
 
 @dataclass(frozen=True, slots=True)

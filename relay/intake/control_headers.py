@@ -24,7 +24,7 @@ from relay.model.replies import bad_header
 
 # What is remembered of a mail after its end is bounded in length and in number.
 MAX_USAGE = MAX_LOCALE = MAX_VARIABLE_NAME = 256
-MAX_JSON_DEPTH = 500
+MAX_JSON_DEPTH = 100  # Python's own limit is another with each version
 
 _VARIABLES = "x-relay-variables"
 _VARIABLE = "x-relay-variable-"
@@ -180,6 +180,10 @@ def _object(text: str) -> dict[str, Any]:
         raise bad_header(
             "X-Relay-Variables", "JSON that is nested too deeply"
         ) from None
+    except json.JSONDecodeError as error:  # its text may quote the value
+        raise bad_header(
+            "X-Relay-Variables", f"not valid JSON at character {error.pos + 1}"
+        ) from None
     except ValueError:
         raise bad_header("X-Relay-Variables", "not valid JSON") from None
     if not isinstance(value, dict):
@@ -192,9 +196,14 @@ def json_value(text: str) -> Any:  # noqa: ANN401 - JSON is anything
     text = text.strip(" \t\r\n")
     value, end = _JSON.raw_decode(text)
     if end < len(text):
-        raise ValueError("more than one value")
-    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and _is_deep(value):
-        raise RecursionError  # which some versions of Python do sooner, some never
+        at = len(text) - len(text[end:].lstrip(" \t\r\n"))
+        raise json.JSONDecodeError("more than one value", text, at)
+    # So many brackets are rare, and most of them stand side by side.
+    if (
+        text.count("{") + text.count("[") > MAX_JSON_DEPTH
+        and _depth(value) > MAX_JSON_DEPTH
+    ):
+        raise RecursionError("nested too deeply")
     if "\\u" in text and _SURROGATE.search(text):
         # Half of a pair is no character, and no encoding takes it. Seen as text:
         # what json.dumps writes for it is the escape again.
@@ -205,20 +214,18 @@ def json_value(text: str) -> Any:  # noqa: ANN401 - JSON is anything
     return value
 
 
-def _is_deep(value: object) -> bool:
-    """Tell whether it is nested deeper than `MAX_JSON_DEPTH`."""
+def _depth(value: object) -> int:
+    """How many lists and objects are inside each other, at most."""
+    depth = 0
     level = [value]
-    for _ in range(MAX_JSON_DEPTH + 1):
-        inner: list[object] = []
-        for one in level:
-            if isinstance(one, dict):
-                inner += one.values()
-            elif isinstance(one, list):
-                inner += one
-        if not inner:
-            return False
-        level = inner
-    return True
+    while level := [one for one in level if isinstance(one, dict | list)]:
+        depth += 1
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return depth
 
 
 def _whole(digits: str) -> int | str:

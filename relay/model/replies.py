@@ -22,8 +22,11 @@ SHUTTING_DOWN = Reply(421, "3.2", "Shutting down, try again later")
 NO_ROOM = Reply(452, "3.1", "Too much mail in hand, try again later")
 NOT_KEPT = Reply(451, "3.0", "The mail cannot be kept now, try again later")
 TOO_MANY_CALLS = Reply(451, "3.2", "Too many calls")
-# Clients look for "Throttling failure" right after the codes.
-TOO_FAST = Reply(454, "4.5", "Throttling failure: Maximum sending rate exceeded")
+# The relay's own pace ([pace]), of which SES knows nothing: its throttling has another
+# text. Clients look for "Throttling failure" right after the codes.
+TOO_FAST = Reply(
+    454, "4.5", "Throttling failure: The relay's own pace is reached, try again later"
+)
 
 # About the mail itself.
 TOO_MANY_FIELDS = Reply(554, "6.0", f"More than {MAX_FIELDS} header fields")

@@ -96,7 +96,8 @@ def opened(path: Path, *, write: bool) -> sqlite3.Connection:
         path.stat()
     except FileNotFoundError:
         raise UnusableSpool(
-            f"queue.path = {path}: no such file; no relay has run with it"
+            f"queue.path = {path}: no such file; no relay has run with it. One whose "
+            "RELAY_QUEUE__PATH says otherwise has another: set that here too"
         ) from None
     except OSError as error:
         raise UnusableSpool(trouble(path, error)) from error
@@ -199,6 +200,18 @@ def _migrations() -> list[tuple[int, str]]:
 NEWEST = max(number for number, _ in _migrations())
 
 
+def may_pass(error: UnusableSpool) -> bool:
+    """Tell whether the same spool may be opened later, without anybody's doing.
+
+    Another relay that has it is none of that: two with one spool are a mistake.
+    """
+    cause = error.__cause__
+    if isinstance(cause, sqlite3.Error):
+        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+        return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL)
+    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def trouble(path: Path, error: Exception) -> str:
     """What went wrong with the spool, and the cure, for the operator."""
     text = error.strerror if isinstance(error, OSError) else str(error)
@@ -214,6 +227,8 @@ def _cure(path: Path, error: Exception) -> str:
         # Without room for its -shm, SQLite speaks of an I/O error.
         if code == sqlite3.SQLITE_FULL or disk.f_bavail * disk.f_frsize < SHM:
             return "make room on its disk"
+        if disk.f_flag & os.ST_RDONLY and not path.exists():
+            return "its disk is read-only for the relay: choose another directory"
         if disk.f_flag & os.ST_RDONLY:
             return "its disk is read-only: copy the file, with its -wal, to another"
         if path.exists() and not os.access(path, os.R_OK | os.W_OK):

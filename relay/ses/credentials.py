@@ -36,6 +36,11 @@ _AGAIN = 5.0
 # And how often the log says that it was in vain.
 _SAY_AGAIN = 60.0
 
+CREDENTIALS_CURE = (
+    "set ses.accessKeyId and ses.accessKeySecret, or give this machine a role or a "
+    "profile"
+)
+
 
 class Credentials(AioCredentials):  # type: ignore[misc] # the SDK has no types
     """Credentials that are looked for when needed, and anew before their end.

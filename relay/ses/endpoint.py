@@ -160,8 +160,9 @@ def _expected_body() -> bytes:
 
 
 def _tls(connection: Connection) -> ssl.SSLContext:
-    """Trust whom the SDK would trust, with its own choice of protocol and bundle."""
+    """Trust whom the SDK would trust, with its own choice of ciphers and bundle."""
     context: ssl.SSLContext = create_urllib3_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996: no older one
     context.check_hostname = True
     context.load_verify_locations(get_cert_path(connection.authorities or True))
     context.set_alpn_protocols(["http/1.1"])

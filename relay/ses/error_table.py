@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 from relay.model.mail import SendOptions
 from relay.model.outcome import Deferred, Effect, Rejected, When
-from relay.model.replies import TOO_FAST
 from relay.model.reply import Reply, printable
 
 MAX_TEXT = 400  # characters of SES' own text in a reply
@@ -21,7 +20,7 @@ MOST_BYTES = 2_000  # of it anywhere: in the log, the spool, on the page
 _MOST_OF_CODE = 200
 
 THROTTLED = Deferred(
-    TOO_FAST,
+    Reply(454, "4.5", "Throttling failure: Maximum sending rate exceeded"),
     When.SOON,
     effect=Effect.SLOWER,
     again=True,

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import asyncio
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    TokenRetrievalError,
+)
 
 from relay.delivery.transport import Quota, Unanswered
 from relay.ses import error_table, read_answer
-from relay.ses.credentials import CREDENTIAL_ERRORS
+from relay.ses.credentials import CREDENTIAL_ERRORS, CREDENTIALS_CURE
 from relay.ses.sdk_client import Connection
+
+_NO_CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    TokenRetrievalError,
+)
 
 
 class SesAccount:
@@ -31,7 +44,13 @@ class SesAccount:
             code, status, text = read_answer.said(error)
             outcome = error_table.outcome_for(code, status, text)
             await self._credentials.heed(outcome, used, deadline=deadline)
-            raise Unanswered(f"{status} {code}: {text}") from error
+            denied = code in ("AccessDeniedException", "AccessDenied")
+            cure = "allow ses:GetAccount" if denied else ""
+            raise Unanswered(f"{status} {code}: {text}", cure=cure) from error
+        except _NO_CREDENTIALS as error:
+            raise Unanswered(
+                read_answer.named(error), cure=CREDENTIALS_CURE, alarm=True
+            ) from error
         except CREDENTIAL_ERRORS as error:  # TimeoutError is an OSError
             raise Unanswered(read_answer.named(error)) from error
         said = answer.get("SendQuota", {})

@@ -6,6 +6,7 @@ whole mail, to whomever it names. What comes back is bounded, in size and in dep
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 import aiohttp
@@ -18,7 +19,16 @@ from relay.ses.json_depth import is_shallow
 
 
 class BoundedSession(AIOHTTPSession):  # type: ignore[misc] # the SDK has no types
-    """The SDK's session, for `http_session_cls` of its configuration."""
+    """The SDK's session, for `http_session_cls` of its configuration.
+
+    The lowest version of TLS is ours as well: the SDK leaves it to OpenSSL, and that to
+    the machine (RFC 8996).
+    """
+
+    def _get_ssl_context(self) -> ssl.SSLContext:
+        context: ssl.SSLContext = super()._get_ssl_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
 
     async def _get_session(self, proxy_url: str | None) -> _Bounded:
         return _Bounded(await super()._get_session(proxy_url))

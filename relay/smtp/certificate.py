@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from relay import log
 from relay.smtp.tls import reason
+from relay.system import files
 
 if TYPE_CHECKING:  # slow to import, for who asks for what needs it
     from cryptography import x509
@@ -61,11 +61,10 @@ class Certificate:
         """When the certificate in the file ends. Raises BadCertificate."""
         from cryptography import x509
 
+        text = _text(self._cert_file, self._cert())
         try:
-            return x509.load_pem_x509_certificate(
-                self._cert_file.read_bytes()
-            ).not_valid_after_utc
-        except (OSError, ValueError) as error:
+            return x509.load_pem_x509_certificate(text.encode()).not_valid_after_utc
+        except ValueError as error:
             raise BadCertificate(f"{self._cert()}: {error}") from error
 
     def _look(self) -> tuple[tuple[int, ...], ...]:
@@ -137,13 +136,9 @@ def _signature(path: Path) -> tuple[int, ...]:
 
 def _text(path: Path, setting: str) -> str:
     try:
-        return path.read_bytes().decode("ascii", "replace")
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        cure = f"must be a file that user {os.geteuid()} may read"
-        raise BadCertificate(f"{setting}: {why}; {cure}") from error
-    except ValueError as error:  # a NUL in the path
-        raise BadCertificate(f"{setting}: is not a path") from error
+        return files.read(path, limit=files.SECRET_BYTES).decode("ascii", "replace")
+    except ValueError as error:
+        raise BadCertificate(f"{setting}: {error}") from error
 
 
 def _made(hostname: str) -> tuple[ssl.SSLContext, str]:

@@ -22,6 +22,10 @@ class CannotStart(Exception):  # noqa: N818 - a statement, meant for the operato
     """The relay cannot start as it is set up."""
 
 
+class CannotStartNow(CannotStart):
+    """What stands in the way may pass by itself: the same start may work later."""
+
+
 class Service(Protocol):
     """A part that runs until told to stop."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from relay import log
+from relay.system.port_holder import holder
 
 # An address of a name that this machine does not have: skipped, not fatal.
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
@@ -24,14 +25,23 @@ _DRAWS = 20
 Address = tuple[Any, ...]  # as getaddrinfo gives it: host, port, and IPv6's two
 
 
+# What getaddrinfo says of a name that is wrong; all else is the name service's trouble.
+_NO_SUCH_NAME = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", -5))
+
+
 class CannotListen(Exception):  # noqa: N818 - a statement, meant for the operator
-    """The address cannot be listened on."""
+    """The address cannot be listened on, by reason of the settings or the machine."""
+
+
+class CannotListenNow(CannotListen):
+    """What stands in the way may pass by itself: a port that is taken, a name service
+    or an address that is not there yet."""
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
     """Bind `host` on every address that it has, all with one port.
 
-    Raises CannotListen with what stands in the way.
+    Raises CannotListen with what stands in the way, and the cure.
     """
     name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
@@ -40,6 +50,12 @@ def bind(host: str, port: int) -> list[socket.socket]:
         found = socket.getaddrinfo(
             name_or_none or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
+    except socket.gaierror as error:
+        # Without its number, which tells nobody anything.
+        text = f"{name}: {error.strerror}: no such host"
+        if error.errno in _NO_SUCH_NAME:
+            raise CannotListen(text) from error
+        raise CannotListenNow(f"{text}, or no name service yet") from error
     except (OSError, UnicodeError) as error:
         raise CannotListen(f"{name}: {error}: no such host") from error
     addresses: list[tuple[int, Address]] = list(
@@ -51,9 +67,28 @@ def bind(host: str, port: int) -> list[socket.socket]:
         except OSError as error:
             if error.errno == errno.EADDRINUSE and port == 0:
                 continue
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            raise CannotListen(f"{name}: {reason}") from error
-    raise CannotListen(f"{name}: no port is free on all of its addresses")
+            hosts = [str(where[0]) for _, where in addresses]
+            raise _refused(error, name, hosts, port) from error
+    raise CannotListenNow(f"{name}: no port is free on all of its addresses")
+
+
+def _refused(
+    error: OSError, name: str, hosts: Sequence[str], port: int
+) -> CannotListen:
+    """The words for what the system answered."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    if error.errno == errno.EADDRINUSE:
+        by = holder(hosts, port) or "a process that this user may not look at"
+        cure = "stop that, or choose another address"
+        return CannotListenNow(f"{name}: {reason}, by {by}; {cure}")
+    if error.errno == errno.EACCES and port < 1024:
+        return CannotListen(
+            f"{name}: {reason}: ports below 1024 need a privilege; give it "
+            "(systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE, which "
+            "CapabilityBoundingSet= must hold too; container: --sysctl "
+            "net.ipv4.ip_unprivileged_port_start=0), or choose a port from 1024 on"
+        )
+    return CannotListen(f"{name}: {reason}")
 
 
 def _bind_all(
@@ -79,7 +114,7 @@ def _bind_all(
             each.close()
         raise
     if not sockets:
-        raise CannotListen(f"{name}: this machine has none of its addresses")
+        raise CannotListenNow(f"{name}: this machine has none of its addresses")
     return sockets
 
 

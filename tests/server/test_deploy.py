@@ -18,8 +18,8 @@ import yaml
 
 from relay import config
 from relay.app import templates
-from tests.server.relay_process import ROOT
-from tests.server.tools import need
+from tests.server.relay_process import ROOT, running_relay
+from tests.server.test_life import relay_command, without_rights
 
 DEPLOY = ROOT / "deploy"
 
@@ -123,14 +123,67 @@ def test_the_unit_waits_for_readiness_and_gives_the_stop_its_time() -> None:
     assert service["ExecStart"].split()[1:3] == ["serve", "-c"]
 
 
-def test_the_units_spool_is_in_the_directory_that_it_may_write_to() -> None:
-    text = (DEPLOY / "ses-relay.service").read_text("utf-8")
-    environ = dict(re.findall(r"^Environment=(RELAY_\w+)=(\S+)$", text, re.MULTILINE))
-    (state,) = re.findall(r"^StateDirectory=(\S+)$", text, re.MULTILINE)
+def _unit() -> dict[str, list[str]]:
+    """Each key of the unit with its values."""
+    found: dict[str, list[str]] = {}
+    for line in (DEPLOY / "ses-relay.service").read_text("utf-8").splitlines():
+        key, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            found.setdefault(key, []).append(value)
+    return found
 
-    settings = config.load(None, environ)
 
-    assert config.spool_path(settings).parent == Path("/var/lib") / state
+def _settings_for_the_unit() -> str:
+    """The settings that the README installs for it."""
+    (toml,) = re.findall(
+        r"```toml\n([^`]*/var/lib/[^`]*)```", (ROOT / "README.md").read_text("utf-8")
+    )
+    return str(toml)
+
+
+def test_the_units_spool_is_in_the_directory_that_it_may_write_to(
+    tmp_path: Path,
+) -> None:
+    """Whoever reads the same settings finds it: `relay queue` has no unit around it."""
+    file = tmp_path / "config.toml"
+    file.write_text(_settings_for_the_unit(), encoding="utf-8")
+    unit = _unit()
+
+    settings = config.load(file, {})
+
+    spool = config.spool_path(settings)
+    assert spool.parent == Path("/var/lib") / unit["StateDirectory"][0]
+    assert not [one for one in unit["Environment"] if "RELAY_" in one]
+    assert str(spool) in (DEPLOY / "ses-relay.service").read_text("utf-8")
+
+
+def test_the_queue_of_a_unit_is_listed_beside_it_and_after_it(tmp_path: Path) -> None:
+    """The unit's own command and environment, but for its places."""
+    (tmp_path / "state").mkdir()
+    file = tmp_path / "config.toml"
+    toml = _settings_for_the_unit().replace("/var/lib/ses-relay", f"{tmp_path}/state")
+    file.write_text(f'transport = "capture"\n{toml}', encoding="utf-8")
+    unit = _unit()
+    words = unit["ExecStart"][0].split()[2:]
+    environ = dict(
+        pair.split("=", 1) for each in unit["Environment"] for pair in each.split()
+    )
+    with running_relay(
+        *(str(file) if one.endswith("config.toml") else one for one in words),
+        settings={"RELAY_QUEUE__ENGINE": None, **environ},
+    ):
+        beside = relay_command("queue", "list", "-c", str(file), cwd=tmp_path)
+    after = relay_command("queue", "list", "-c", str(file), cwd=tmp_path)
+    for found in (beside, after):
+        assert (found.returncode, found.stderr) == (0, "no mail\n")
+
+
+def test_the_unit_starts_again_after_all_but_wrong_settings() -> None:
+    unit = _unit()
+    assert unit["Restart"] == ["on-failure"]
+    assert unit["RestartPreventExitStatus"] == ["2"]
+    # Five starts in ten seconds would else be the last.
+    assert unit["StartLimitIntervalSec"] == ["0"]
 
 
 @pytest.fixture(scope="module")
@@ -164,30 +217,20 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             path.chmod(0o755)
 
 
-def _without_rights() -> list[str]:
-    """What runs a command so that file modes hold, for root too.
-
-    Another user could not reach an interpreter below root's home directory.
-    """
-    if os.geteuid() != 0:
-        return []
-    return [need("setpriv", "util-linux"), "--bounding-set=-all", "--inh-caps=-all"]
-
-
 @pytest.mark.parametrize("word", ["--version", "--help", "schema"])
 def test_the_installed_relay_runs_without_rights_on_a_read_only_tree(
     installed: Path, word: str
 ) -> None:
     # A control: the tree is read-only for the process that is tested.
     written = subprocess.run(
-        [*_without_rights(), "touch", str(installed / "written")],
+        [*without_rights(), "touch", str(installed / "written")],
         capture_output=True,
         check=False,
     )
     assert written.returncode != 0
 
     done = subprocess.run(
-        [*_without_rights(), str(installed / "bin" / "relay"), word],
+        [*without_rights(), str(installed / "bin" / "relay"), word],
         env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
         cwd="/",
         stdin=subprocess.DEVNULL,
@@ -201,7 +244,7 @@ def test_the_installed_relay_runs_without_rights_on_a_read_only_tree(
     assert done.stdout
 
 
-def test_the_image_runs_the_relay_itself_as_a_user_without_rights() -> None:
+def test_the_image_runs_the_relay_itself_as_a_userwithout_rights() -> None:
     lines = (ROOT / "Dockerfile").read_text("utf-8").splitlines()
 
     assert 'ENTRYPOINT ["relay"]' in lines  # a list, so that signals arrive

@@ -8,15 +8,17 @@ import os
 import signal
 import smtplib
 import socket
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.fake_ses import FakeSes
+from tests.server.disks import fill, tmpfs
 from tests.server.relay_process import (
     ROOT,
     WAIT,
@@ -25,6 +27,7 @@ from tests.server.relay_process import (
     running_relay,
     until,
 )
+from tests.server.tools import need
 
 MAIL = b"From: a@b.example\r\nSubject: x\r\n\r\nhello\r\n"
 
@@ -73,11 +76,22 @@ class Client:
         self.socket.close()
 
 
+def without_rights() -> list[str]:
+    """What runs a command so that modes and privileges hold, for root too."""
+    if os.geteuid() != 0:
+        return []
+    return [need("setpriv", "util-linux"), "--bounding-set=-all", "--inh-caps=-all"]
+
+
 def relay_command(
-    *arguments: str, settings: Mapping[str, str] | None = None, cwd: Path = ROOT
+    *arguments: str,
+    settings: Mapping[str, str] | None = None,
+    cwd: Path = ROOT,
+    through: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
+    """`relay` to its end; `through` is a command that runs it."""
     return subprocess.run(
-        [sys.executable, "-m", "relay", *arguments],
+        [*through, sys.executable, "-m", "relay", *arguments],
         cwd=cwd,
         env=environment(settings or {}),
         stdin=subprocess.DEVNULL,
@@ -266,35 +280,82 @@ def test_a_client_that_reads_nothing_is_cut_off() -> None:
         assert _greeted(relay.port())
 
 
-def test_a_port_that_is_taken_is_exit_code_2() -> None:
+def test_a_port_that_stays_taken_is_exit_code_4_and_its_holder_is_named() -> None:
     with running_relay() as relay:
         port = relay.port()
         listeners = f'[{{"address": "127.0.0.1:{port}"}}]'
         second = relay_command(
             "serve", "--capture", settings={"RELAY_LISTENERS": listeners}
         )
-    assert second.returncode == 2
-    assert f"127.0.0.1:{port}: Address already in use" in second.stderr
+        pid = relay.process.pid
+    assert second.returncode == 4
+    last = second.stderr.splitlines()[-1]
+    assert f"127.0.0.1:{port}: Address already in use, by process {pid} (" in last
+    assert last.endswith("; stop that, or choose another address")
     assert "Traceback" not in second.stderr
 
 
+def test_a_port_that_is_taken_for_a_while_is_waited_for() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        listeners = json.dumps([{"name": "local", "address": f"127.0.0.1:{port}"}])
+        with running_relay(
+            settings={"RELAY_LISTENERS": listeners}, up_to="waiting"
+        ) as relay:
+            assert "Address already in use" in relay.event("waiting")["reason"]
+            taken.close()
+            relay.event("ready")
+            assert relay.port() == port
+            assert _greeted(port)
+
+
+def test_a_full_disk_at_the_start_is_exit_code_4(tmp_path: Path) -> None:
+    with tmpfs(tmp_path / "disk", size="1m") as disk:
+        fill(disk)
+        settings = {
+            "RELAY_TRANSPORT": "capture",
+            "RELAY_LISTENERS": '[{"address": "127.0.0.1:0"}]',
+            "RELAY_WEB__LISTEN": "",
+            "RELAY_QUEUE__PATH": str(disk / "spool.db"),
+        }
+        found = relay_command("serve", settings=settings, cwd=tmp_path)
+    assert found.returncode == 4
+    assert "make room on its disk" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
 @contextmanager
-def half_started(directory: Path) -> Iterator[tuple[RelayProcess, Path]]:
-    """A relay that listens, and waits for what a template's pipe will bring."""
-    pipe = directory / "content.html"
-    os.mkfifo(pipe)
-    template = {"usageType": "SignIn", "subject": "x", "contentFile": str(pipe)}
-    settings = {"RELAY_TEMPLATES": json.dumps([template])}
-    with running_relay(settings=settings, up_to="listening") as relay:
-        yield relay, pipe
+def half_started(
+    directory: Path,
+) -> Iterator[tuple[RelayProcess, sqlite3.Connection]]:
+    """A relay that listens, and waits for its spool, which another program holds."""
+    path = directory / "spool.db"
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    settings = {
+        "RELAY_TRANSPORT": "capture",
+        "RELAY_QUEUE__ENGINE": "sqlite",
+        "RELAY_QUEUE__PATH": str(path),
+    }
+    try:
+        with running_relay(
+            "-c", os.devnull, settings=settings, up_to="listening"
+        ) as relay:
+            yield relay, holder
+    finally:
+        holder.close()
 
 
 def test_a_client_greeted_before_a_mistake_is_found_hears_421(tmp_path: Path) -> None:
-    with half_started(tmp_path) as (relay, pipe):
+    with half_started(tmp_path) as (relay, holder):
         client = Client(relay.port())
         greeting = client.reply()
         client.say("EHLO t", "MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>")
-        pipe.write_bytes(b"\xff")
+        holder.execute("CREATE TABLE anothers (x)")
+        holder.execute("COMMIT")
         last = client.file.read().splitlines()[-1]
         client.close()
         code = relay.wait()
@@ -302,22 +363,112 @@ def test_a_client_greeted_before_a_mistake_is_found_hears_421(tmp_path: Path) ->
     assert last.startswith(b"421 ")
     assert code == 2
     said = "".join(relay.stderr)
-    assert "templates[0].contentFile" in said
+    assert "another program's database" in said
     assert "Traceback" not in said
 
 
 def test_a_stop_in_the_middle_of_the_start_answers_who_waits(tmp_path: Path) -> None:
-    with half_started(tmp_path) as (relay, pipe):
+    with half_started(tmp_path) as (relay, holder):
         client = Client(relay.port())
         client.submit()
         relay.process.send_signal(signal.SIGTERM)
         relay.event("stopping")
-        pipe.write_bytes(b"<p>hello</p>")
+        holder.execute("ROLLBACK")
         reply = client.reply()
         client.close()
         code = relay.wait()
-    assert reply.startswith("250 2.0.0 captured as ")
+    assert reply.startswith("250 2.0.0 ")
     assert code == 0
+
+
+def test_a_name_service_that_is_away_is_exit_code_4(tmp_path: Path) -> None:
+    settings = {"RELAY_LISTENERS": '[{"address": "relay.acme.example:1025"}]'}
+    # A network without anybody in it: no name service answers, as at boot.
+    alone = [need("unshare", "util-linux"), "--net", "--map-root-user"]
+    found = relay_command(
+        "serve", "--capture", settings=settings, cwd=tmp_path, through=alone
+    )
+    if "unshare" in found.stderr:
+        pytest.skip(f"no network of its own here: {found.stderr.strip()}")
+    assert found.returncode == 4
+    last = found.stderr.splitlines()[-1]
+    assert last.startswith("listener local: relay.acme.example:1025: ")
+    assert last.endswith(": no such host, or no name service yet")
+
+
+def test_a_port_without_the_privilege_for_it_says_the_cure(tmp_path: Path) -> None:
+    settings = {"RELAY_LISTENERS": '[{"address": "127.0.0.1:25"}]'}
+    found = relay_command(
+        "serve", "--capture", settings=settings, cwd=tmp_path, through=without_rights()
+    )
+    if found.returncode != 2:
+        pytest.skip("ports below 1024 need no privilege here")
+    assert found.stderr.splitlines()[-1] == (
+        "listener local: 127.0.0.1:25: Permission denied: ports below 1024 need a "
+        "privilege; give it (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE, which "
+        "CapabilityBoundingSet= must hold too; container: --sysctl "
+        "net.ipv4.ip_unprivileged_port_start=0), or choose a port from 1024 on"
+    )
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "render SignIn", "queue list"])
+def test_a_working_directory_that_may_not_be_read_is_said_and_exit_code_2(
+    tmp_path: Path, command: str
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    closed.chmod(0)
+    found = relay_command(*command.split(), cwd=closed, through=without_rights())
+    closed.chmod(0o700)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr == (
+        f"./config.toml: Permission denied: user {os.geteuid()} may not look into the "
+        "working directory; name the settings with -c FILE or RELAY_CONFIG, or start "
+        "in another directory\n"
+    )
+
+
+def test_settings_that_may_not_be_read_are_named_and_exit_code_2(
+    tmp_path: Path,
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    file = closed / "config.toml"
+    file.write_text('transport = "capture"\n')
+    for path in (file, closed):
+        path.chmod(0)
+        for command in ("serve", "check"):
+            found = relay_command(
+                command, "-c", str(file), cwd=tmp_path, through=without_rights()
+            )
+            assert (found.returncode, found.stdout) == (2, "")
+            assert found.stderr == (
+                f"{file}: Permission denied; must be a file that user "
+                f"{os.geteuid()} may read\n"
+            )
+        path.chmod(0o700)
+
+
+def test_settings_may_come_through_a_pipe_and_never_without_an_end(
+    tmp_path: Path,
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["sh", "-c", f'echo "regoin = 1" > "{pipe}"']):
+        found = relay_command("check", "-c", str(pipe))
+    assert found.stderr == f"{pipe}: regoin: unknown setting\n"
+    endless = relay_command("check", "-c", "/dev/zero")
+    assert (endless.returncode, endless.stderr) == (
+        2,
+        "/dev/zero: is larger than 16,000,000 bytes\n",
+    )
+
+
+def test_a_misspelt_command_is_guessed() -> None:
+    for words, guess in (("serv", "serve"), ("chekc", "check"), ("queue lst", "list")):
+        found = relay_command(*words.split())
+        assert found.returncode == 2
+        assert found.stderr.endswith(f"; did you mean {guess}?\n")
 
 
 def test_no_settings_at_all_name_the_capture_mode(tmp_path: Path) -> None:

@@ -117,19 +117,21 @@ def running_site(
         yield Site(relay)
 
 
-def refused_start(settings: Mapping[str, str]) -> str:
+def refused_start(settings: Mapping[str, str], *, code: int = 2) -> str:
     """What `relay serve --capture` says that does not start."""
     with TemporaryDirectory() as directory:
         found = subprocess.run(
             [sys.executable, "-m", "relay", "serve", "--capture"],
             cwd=directory,
-            env=environment(settings),
+            env=environment(
+                {"RELAY_LISTENERS": '[{"address": "127.0.0.1:0"}]', **settings}
+            ),
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
-    assert found.returncode == 2, found.stderr
+    assert found.returncode == code, found.stderr
     return found.stderr
 
 

@@ -220,7 +220,11 @@ def test_a_taken_port_stops_the_start() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         said = refused_start(
-            {"RELAY_WEB__LISTEN": listen, "RELAY_LISTENERS": '[{"address": "[::1]:0"}]'}
+            {
+                "RELAY_WEB__LISTEN": listen,
+                "RELAY_LISTENERS": '[{"address": "[::1]:0"}]',
+            },
+            code=4,
         )
     assert f"listener web: {listen}: Address already in use" in said
 
@@ -254,6 +258,7 @@ def test_a_taken_default_port_stops_a_relay_that_takes_mail_there() -> None:
                 "RELAY_INTAKE__TOKEN": "hush-hush-hush-hush",
                 "RELAY_SES__EMAIL_ADDRESS": "noreply@acme.example",
                 "RELAY_LISTENERS": '[{"address": "127.0.0.1:0"}]',
-            }
+            },
+            code=4,
         )
     assert "listener web: 127.0.0.1:8025: Address already in use" in said

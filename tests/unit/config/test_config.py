@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import config, password
-from relay.app import templates
-from relay.config.read import ConfigError
+from relay.app import ses_side, templates
+from relay.config.models import Config
+from relay.config.read import ConfigError, _leaves
+from relay.system.process import CannotStart
 
 OUTSIDE = '[[listeners]]\naddress = "0.0.0.0:25"\n'
 
@@ -129,6 +134,174 @@ def test_a_mistake_names_file_setting_value_and_cure(
     tmp_path: Path, toml: str, text: str
 ) -> None:
     assert _refusal(tmp_path, toml).startswith(f"config.toml: {text}"), "the first line"
+
+
+@pytest.mark.parametrize(
+    ("toml", "text"),
+    [
+        ("grace = '25'", 'grace = "25": must be a number of seconds, above 0'),
+        ("grace = '4 days'", 'or a time in quotes: "30s", "10m", "2h", "4d"'),
+        ("grace = '0s'", 'grace = "0s": must be a number of seconds, above 0'),
+        ("grace = 1000000001", "above 0 and at most 1000000000, or"),
+        (
+            "[queue]\nkeepSent = -1",
+            "queue.keepSent = -1: must be a number of seconds, from 0",
+        ),
+        ("[queue]\nretryDelays = ['5s', 'x']", 'queue.retryDelays[1] = "x": must be'),
+        (
+            "[[templates]]\nusageType='A'\nsubject='s'\nvalidFor = '10 m'",
+            'templates[0].validFor = "10 m": must be',
+        ),
+        (
+            "[pace]\nrate = 1000000000",
+            (
+                'rate = 1000000000: must be "auto", or a number of recipients per '
+                "second above 0 and below 1000000000"
+            ),
+        ),
+        (
+            "[pace]\nshare = 1.5",
+            "pace.share = 1.5: must be a number above 0 and at most 1",
+        ),
+        ("[pace]\nshare = nan", "pace.share = NaN: must be a number above 0"),
+        ("[limits]\nrecipients = 1000000", "must be a whole number from 1 to 999999"),
+        (
+            "[limits]\nlineLength = 10",
+            "must be a whole number from 1000 to 1000000000000000",
+        ),
+        ("[limits]\nmemory = 1.5", "= 1.5: must be a whole number from 1 to"),
+        (
+            "[limits]\nconnectionsPerClient = true",
+            "true: must be a whole number from 0 to",
+        ),
+        (
+            "[templates]\nusageType = 'A'",
+            "templates: must be a list: [[templates]], not [templates]",
+        ),
+        ("[[ses]]\nregion = 'a'", "ses: must be a table: [ses], not [[ses]]"),
+    ],
+)
+def test_what_a_value_may_be_is_said_with_its_bounds(
+    tmp_path: Path, toml: str, text: str
+) -> None:
+    said = _refusal(tmp_path, toml)
+    assert text in said
+    assert "\n" not in said
+
+
+def test_times_are_taken_as_people_write_them_beside_numbers(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(
+        """
+        grace = "1m"
+        [limits]
+        timeout = "1.5h"
+        [ses]
+        connectTimeout = "3s"
+        attemptTimeout = 30
+        [queue]
+        answerWithin = 2.5
+        retryDelays = ["5s", 10, "1m30s"]
+        giveUpAfter = "4d"
+        keepSent = "0s"
+        keepFailed = "2w"
+        [[templates]]
+        usageType = "SignIn"
+        subject = "x"
+        content = "x"
+        validFor = "10m"
+        """
+    )
+    environ = {
+        "RELAY_QUEUE__SLOW_DELAYS": '["30s", 120]',
+        "RELAY_SES__CONNECT_TIMEOUT": "4s",
+        "RELAY_QUEUE__UNSEEN_DELAYS": "[1]",
+    }
+    found = config.load(file, environ)
+    assert (found.grace, found.limits.timeout) == (60, 5400)
+    assert (found.ses.connect_timeout, found.ses.attempt_timeout) == (4, 30)
+    queue = found.queue
+    assert (queue.answer_within, queue.give_up_after) == (2.5, 345_600)
+    assert (queue.keep_sent, queue.keep_failed) == (0, 1_209_600)
+    assert (queue.retry_delays, queue.slow_delays) == ((5, 10, 90), (30, 120))
+    assert queue.unseen_delays == (1,)
+    assert found.templates[0].valid_for == 600
+
+
+def test_every_bounded_number_says_its_bounds() -> None:
+    """Whatever the setting, a number far outside is refused with a bound."""
+    for path, _ in _leaves(Config, ()):
+        kind: Any = Config
+        for name in path[:-1]:
+            kind = kind.kinds()[str(name)]
+        if kind.kinds()[str(path[-1])] not in (int, float, Literal["auto"] | float):
+            continue
+        variable = "RELAY_" + "__".join(map(str, path)).upper()
+        with pytest.raises(ConfigError) as caught:
+            config.load(None, {variable: str(-(10**20))})
+        assert re.search(r"(above 0|from [01]\d*)", str(caught.value)), variable
+        assert re.search(r"(to|at most|below) 1?\d+", str(caught.value)), variable
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://ann:hush@ses.example",
+        "ann:hush@ses.example",
+        "https://ann:hu sh@ses.example",
+        "https://ann:hush@[x",
+    ],
+)
+def test_no_password_of_a_url_is_in_an_error(tmp_path: Path, url: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f'[ses]\nregion = "eu-west-1"\nendpointUrl = "{url}"\n')
+    try:
+        settings = config.load(file, {})
+    except ConfigError as error:
+        said = str(error)
+    else:
+        with pytest.raises(CannotStart) as refused:
+            asyncio.run(ses_side.try_to_open(settings))
+        said = str(refused.value)
+    assert "ses.endpointUrl" in said
+    assert "hu" not in said
+    assert "sh@" not in said
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ses.accessKeyIdFile",
+        "ses.accessKeySecretFile",
+        "web.passwordHashFile",
+        "intake.tokenFile",
+        "users",
+    ],
+)
+def test_a_secrets_file_is_regular_and_bounded(tmp_path: Path, name: str) -> None:
+    table, _, key = name.partition(".")
+    long = tmp_path / "long"
+    long.write_text("x" * 64_001)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for file, why in (
+        ("/dev/zero", "is no regular file"),
+        (str(pipe), "is no regular file"),
+        (str(long), "is larger than 64,000 bytes"),
+    ):
+        toml = f"[{table}]\n{key} = {file!r}\n"
+        if table == "users":
+            toml = f"[[users]]\nname = 'a'\npasswordHashFile = {file!r}\n"
+        assert why in _refusal(tmp_path, toml)
+
+
+def test_a_templates_file_is_regular_and_bounded(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(
+        "[[templates]]\nusageType = 'A'\nsubject = 's'\ncontentFile = '/dev/zero'\n"
+    )
+    with pytest.raises(ConfigError, match=r"contentFile = '/dev/zero': is no regular"):
+        templates.templates(config.load(file, {}))
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,10 @@ async def test_mail_waits_for_the_pace_and_hears_of_throttling_when_it_cannot() 
     assert 0.2 < transport.at[1] - transport.at[0] < 0.4
     many = await asyncio.gather(*(intake.accept(submission()) for _ in range(4)))
     assert TOO_FAST in many
+    # SES was not asked, so it is not SES that throttles; clients know the beginning.
+    said = str(TOO_FAST)
+    assert said.startswith("454 4.4.5 Throttling failure: The relay's own pace")
+    assert "Maximum sending rate exceeded" not in said
 
 
 async def test_after_the_signal_no_attempt_starts_that_could_not_end() -> None:

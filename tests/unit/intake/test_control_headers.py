@@ -52,10 +52,39 @@ def test_the_usage_is_read_however_it_is_written(line: str, usage: str) -> None:
     assert read("From: a@b.example", line).usage == usage
 
 
-@pytest.mark.parametrize("given", ["{} {}", "{},", "{}x", '{"a": 1}}'])
-def test_json_with_more_after_it_is_refused(given: str) -> None:
+@pytest.mark.parametrize(
+    ("given", "at"),
+    [
+        ("{} {}", 4),
+        ("{},", 3),
+        ("{}x", 3),
+        ('{"a": 1}}', 9),
+        ('{"code": 123456', 16),
+        ('{"code": "123456', 10),
+        ("{code: 1}", 2),
+        ("=?utf-8?q?=7B=22a=22?= x", 6),
+    ],
+)
+def test_broken_json_is_refused_with_its_place_and_without_its_value(
+    given: str, at: int
+) -> None:
     text = refusal(f"X-Relay-Variables: {given}")
-    assert text == "550 5.6.0 X-Relay-Variables: not valid JSON"
+    assert text == f"550 5.6.0 X-Relay-Variables: not valid JSON at character {at}"
+
+
+@pytest.mark.parametrize("of", ["[]", "{}"])
+def test_json_is_nested_100_deep_at_most_with_every_python(of: str) -> None:
+    begin, end = (of[0], of[1]) if of == "[]" else ('{"a":', "}")
+    deep = '{"a": ' + begin * 99 + "1" + end * 99 + "}"
+    assert read(f"X-Relay-Variables: {deep}").variables["a"]
+    for depth in (100, 500, 20_000):
+        deep = '{"a": ' + begin * depth + "1" + end * depth + "}"
+        assert refusal(f"X-Relay-Variables: {deep}") == (
+            "550 5.6.0 X-Relay-Variables: JSON that is nested too deeply"
+        )
+    # What stands side by side is not deep.
+    wide = '{"a": [' + ",".join(["[{}]"] * 1000) + "]}"
+    assert len(read(f"X-Relay-Variables: {wide}").variables["a"]) == 1000
 
 
 @pytest.mark.parametrize("text", [" {} ", "\r\n{}\t\n", "{}"])
