@@ -106,15 +106,23 @@ def _has_more(location: Location, items: Sequence[Any]) -> bool:
 
 
 def read_text(path: Path) -> str:
-    """The file's text, its line ends as they are. Raises ValueError saying why not."""
+    """The file's text, its line ends as they are. Raises ValueError saying why not.
+
+    A byte order mark at its start, which editors on Windows write, is no text.
+    """
     try:
-        return path.read_bytes().decode("utf-8")
+        data = path.read_bytes()
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise ValueError("is UTF-16; save it as UTF-8")
+        return data.decode("utf-8").removeprefix("\ufeff")
     except OSError as error:
         raise ValueError(error.strerror or type(error).__name__) from error
     except UnicodeDecodeError as error:
         raise ValueError(f"is not UTF-8 (byte {error.start + 1})") from error
-    except ValueError as error:  # a NUL in the path
-        raise ValueError("is not a path") from error
+    except ValueError as error:
+        if "\0" in str(path):
+            raise ValueError("is not a path") from error
+        raise
 
 
 def _read(file: Path) -> dict[str, Any]:
