@@ -31,6 +31,7 @@ HEADER_TOO_LARGE = Reply(554, "6.0", f"Header larger than {MAX_HEADER_BYTES} byt
 TOO_MANY_PARTS = Reply(554, "6.0", f"More than {MAX_PARTS} MIME parts")
 TOO_DEEP = Reply(554, "6.0", f"MIME parts nested deeper than {MAX_DEPTH}")
 LOOP = Reply(554, "4.6", f"More than {MAX_RECEIVED} Received fields: a mail loop")
+ENCRYPTED = Reply(550, "6.0", "An encrypted mail cannot be wrapped")
 NO_FROM = Reply(550, "6.0", "No From header, and a null sender to make one of")
 
 
