@@ -134,9 +134,15 @@ def _has_more(location: Location, items: Sequence[Any]) -> bool:
 def read_text(
     path: Path, *, limit: int = files.TEXT_BYTES, streams: bool = False
 ) -> str:
-    """The file's text, its line ends as they are. Raises ValueError saying why not."""
+    """The file's text, its line ends as they are. Raises ValueError saying why not.
+
+    A byte order mark at its start, which editors on Windows write, is no text.
+    """
+    data = files.read(path, limit=limit, streams=streams)
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError("is UTF-16; save it as UTF-8")
     try:
-        return files.read(path, limit=limit, streams=streams).decode("utf-8")
+        return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise ValueError(f"is not UTF-8 (byte {error.start + 1})") from error
 

@@ -4,50 +4,56 @@ from __future__ import annotations
 
 import base64
 import binascii
-import codecs
 import re
+
+from relay.content.charset import header_text, text_of
 
 MAX_WORD = 75  # RFC 2047 section 2
 
-_ENCODED_WORD = re.compile(r"=\?([^?\s*]+)(?:\*[^?\s]*)?\?([BbQq])\?([^?]*)\?=")
-_ESCAPED = re.compile(rb"=([0-9A-Fa-f]{2})")
-# Python's own codecs, which are no charsets of mail.
-_NO_CHARSETS = frozenset(
-    {"unicode_escape", "raw-unicode-escape", "unicode-escape", "undefined", "idna"}
+# A question mark may stand in it, which some leave as it is, but no beginning of
+# another word: so nothing is looked at twice.
+_ENCODED_WORD = re.compile(
+    r"=\?([^?\s*]*+)(?:\*[^?\s]*+)?\?([BbQq])\?((?:[^?=]|=(?!\?[^=])|\?(?!=))*+)\?="
 )
+_ESCAPED = re.compile(rb"=([0-9A-Fa-f]{2})")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 # RFC 2047 section 5 (3): what may stand in a word of a phrase.
 _Q_PLAIN = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/"
 )
 
 
-def decoded(value: str) -> str:
-    """Decode the RFC 2047 words in `value`, leniently; what is no UTF-8 is replaced."""
+def decoded(value: str, charset: str = "") -> str:
+    """Decode the RFC 2047 words in `value`, leniently.
+
+    What is raw, and no UTF-8, is read as `charset`, that of the mail's body.
+    """
     if "=?" not in value:
-        return value if value.isascii() else _without_surrogates(value)
+        return value if value.isascii() else _text(value, charset)
     pieces: list[str] = []
-    data = b""
-    charset = ""
+    data: list[bytes] = []
+    label = ""
     position = 0
     for match in _ENCODED_WORD.finditer(value):
-        between = value[position : match.start()]
         word = _word_bytes(match[2], match[3])
         if word is None:
             continue
+        between = value[position : match.start()]
         # White space between two words is not text, and a character may begin in
         # one word and end in the next (RFC 2047 sections 6.2 and 5, often broken).
-        if between.strip() or not position or match[1].lower() != charset:
-            pieces.append(text_of(data, charset) if data else "")
-            data = b""
+        if between.strip() or not position or match[1].lower() != label:
+            if data:
+                pieces.append(text_of(b"".join(data), label))
+                data = []
             if between.strip() or not position:
-                pieces.append(between)
-        data += word
-        charset = match[1].lower()
+                pieces.append(_text(between, charset))
+        data.append(word)
+        label = match[1].lower()
         position = match.end()
     if data:
-        pieces.append(text_of(data, charset))
-    pieces.append(value[position:])
-    return _without_surrogates("".join(pieces))
+        pieces.append(text_of(b"".join(data), label))
+    pieces.append(_text(value[position:], charset))
+    return "".join(pieces)
 
 
 def _word_bytes(encoding: str, text: str) -> bytes | None:
@@ -62,30 +68,14 @@ def _word_bytes(encoding: str, text: str) -> bytes | None:
         return None
 
 
-def text_of(data: bytes, charset: str) -> str:
-    """Decode bytes, whatever the charset says; never fails."""
-    for name in (charset, "utf-8"):
-        try:
-            codec = codecs.lookup(name)
-            if codec.name not in _NO_CHARSETS:
-                return data.decode(codec.name)
-        except (LookupError, UnicodeError, ValueError):
-            continue
-    return data.decode("latin-1")
-
-
-def _without_surrogates(text: str) -> str:
+def _text(value: str, charset: str) -> str:
+    """Text that is no word; bytes that came in by surrogateescape are bytes again."""
+    if _SURROGATE.search(value) is None:
+        return value
     try:
-        text.encode()
+        return header_text(value.encode("utf-8", "surrogateescape"), charset)
     except UnicodeEncodeError:
-        data = text.encode("utf-8", "surrogatepass")
-        # Bytes that came in by surrogateescape are bytes again; the rest goes.
-        try:
-            data = text.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError:
-            pass
-        return data.decode("utf-8", "replace")
-    return text
+        return _SURROGATE.sub("\ufffd", value)
 
 
 def words(text: str, first: int = MAX_WORD) -> list[str]:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
-from email.message import Message as StdlibMessage
-from email.utils import collapse_rfc2231_value
 from functools import cached_property
 
 from relay.content.header import Field, Message, fields_of
+from relay.content.parameters import first_word, parameter, parameter_bytes
 from relay.model.replies import (
     MAX_DEPTH,
     MAX_HEADER_BYTES,
@@ -24,10 +23,12 @@ from relay.model.reply import Refused
 
 # A signature or a cipher covers what is in these.
 _SEALED = frozenset({"multipart/signed", "multipart/encrypted"})
-_KIND = re.compile(r"[^\s;/]+/[^\s;]+")
-_BOUNDARY = re.compile(r'(?i);\s*boundary\s*=\s*(?:"((?:\\.|[^"\\])*)"|([^\s;"]+))')
-_QUOTED_PAIR = re.compile(r"\\(.)")
-_COMMENT = re.compile(r"\([^()]*\)")
+_ALTERNATIVE = "multipart/alternative"
+# As nearly all are: nothing beside it, and nothing odd in it.
+_PLAIN_BOUNDARY = re.compile(
+    r'[A-Za-z/-]++;\s*+boundary=("?+)([A-Za-z0-9_=.:+/-]++)\1', re.ASCII
+)
+_KIND = re.compile(r"[^/]+/[^/]+")
 _DELIMITER = rb"\r\n--%b(--)?[ \t]*+(?=\r\n|\Z)"
 
 
@@ -37,7 +38,9 @@ class Part:
 
     `content` is the whole mail's; the part is what stands from `start` to `end`,
     its body begins at `body_start`. `sealed`: nothing in it may change. `leaf`: it
-    was not taken apart; a mail inside a mail never is.
+    was not taken apart; a mail inside a mail never is. `within` is the type of the
+    multipart around it, `place` its place in that, `alternative` where the outermost
+    multipart/alternative around it starts, -1 for none.
     """
 
     fields: tuple[Field, ...]
@@ -49,6 +52,9 @@ class Part:
     depth: int = 0
     sealed: bool = False
     leaf: bool = True
+    within: str = ""
+    place: int = 0
+    alternative: int = -1
 
     @property
     def body(self) -> bytes:
@@ -58,56 +64,62 @@ class Part:
     @cached_property
     def type(self) -> str:
         """In lower case; the default where none, or a broken one, is given."""
-        match = _KIND.match(self.value("content-type"))
-        return match[0].lower() if match else self.default
+        word = first_word(self.value("content-type"))
+        return word if _KIND.fullmatch(word) else self.default
 
     @cached_property
     def encoding(self) -> str:
         """The Content-Transfer-Encoding in lower case, "" where none is given."""
-        value = self.value("content-transfer-encoding")
-        return _COMMENT.sub("", value).strip().lower()
+        return first_word(self.value("content-transfer-encoding"))
 
-    @property
+    @cached_property
     def disposition(self) -> str:
         """`attachment`, `inline`, or ""."""
-        value = self.value("content-disposition")
-        return value.partition(";")[0].strip().lower()
+        return first_word(self.value("content-disposition"))
 
-    @property
+    @cached_property
     def content_id(self) -> str:
         """The Content-ID without its brackets."""
         return self.value("content-id").strip().strip("<>")
 
     def value(self, key: str) -> str:
         """The first field's value of this lower-case name, "" where there is none."""
-        return next((field.value for field in self.fields if field.key == key), "")
+        field = self._first.get(key)
+        return "" if field is None else field.value
+
+    @cached_property
+    def _first(self) -> dict[str, Field]:
+        return {field.name.lower(): field for field in reversed(self.fields)}
 
     def parameter(self, name: str, header: str = "content-type") -> str:
         """A parameter, quoted or as RFC 2231 has it; "" when it is not given."""
         value = self.value(header)
         if name not in value.lower():
             return ""
-        holder = StdlibMessage()
-        clean = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        try:
-            holder["Content-Type"] = clean
-            found = holder.get_param(name)
-        except (ValueError, IndexError, TypeError, LookupError):
-            return ""
-        if isinstance(found, tuple):
-            return collapse_rfc2231_value(found)
-        return found if isinstance(found, str) else ""
+        return parameter(value, name, self.charset if name != "charset" else "")
+
+    @cached_property
+    def charset(self) -> str:
+        """The label of its text, "" where none is given."""
+        return self.parameter("charset")
+
+    @cached_property
+    def is_named(self) -> bool:
+        """Whether it has a file's name."""
+        return bool(
+            self.parameter("filename", "content-disposition") or self.parameter("name")
+        )
 
     @property
     def boundary(self) -> bytes:
         """What separates the parts of a multipart; empty: it has none."""
         if not self.type.startswith("multipart/"):
             return b""
-        match = _BOUNDARY.search(self.value("content-type"))
-        if match is None:
-            return b""
-        text = match[2] if match[1] is None else _QUOTED_PAIR.sub(r"\1", match[1])
-        return text.rstrip().encode("utf-8", "surrogateescape")
+        value = self.value("content-type")
+        if match := _PLAIN_BOUNDARY.fullmatch(value):
+            return match[2].encode("ascii")
+        text, label = parameter_bytes(value, "boundary", one_word=True)
+        return text.rstrip() if label is None else text
 
 
 def structure(message: Message) -> list[Part]:
@@ -131,11 +143,27 @@ def structure(message: Message) -> list[Part]:
             raise Refused(TOO_MANY_PARTS)
         default = "message/rfc822" if part.type == "multipart/digest" else "text/plain"
         sealed = part.sealed or part.type in _SEALED
+        alternative = part.alternative
+        if alternative < 0 and part.type == _ALTERNATIVE:
+            alternative = part.start
         inner = []
-        for start, end in spans:
+        for place, (start, end) in enumerate(spans):
             fields, body = _part_header(rest, start, end)
-            depth = part.depth + 1
-            inner.append(Part(fields, rest, start, body, end, default, depth, sealed))
+            inner.append(
+                Part(
+                    fields,
+                    rest,
+                    start,
+                    body,
+                    end,
+                    default=default,
+                    depth=part.depth + 1,
+                    sealed=sealed,
+                    within=part.type,
+                    place=place,
+                    alternative=alternative,
+                )
+            )
         waiting += reversed(inner)
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from relay.content.address import Mailbox
-from relay.content.encoded_words import words
+from relay.content.encoded_words import MAX_WORD, words
 from relay.content.header import Field
 
 FIELD_LINE = 78
@@ -22,19 +22,22 @@ def one_line(text: str) -> str:
     return _CONTROL.sub(" ", text)
 
 
-def phrase(name: str) -> str:
-    """A display name as RFC 5322 wants it: bare, quoted, or RFC 2047 words."""
+def phrase(name: str, first: int = MAX_WORD) -> str:
+    """A display name as RFC 5322 wants it: bare, quoted, or RFC 2047 words.
+
+    The first word has the characters that its line has room for.
+    """
     if not name.isascii() or _LOOKS_ENCODED.search(name) or len(name) > 60:
-        return encoded(name)
+        return encoded(name, first)
     if _SPECIALS.search(name) or name != name.strip():
         escaped = name.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'
     return name
 
 
-def encoded(text: str) -> str:
+def encoded(text: str, first: int = MAX_WORD) -> str:
     """RFC 2047 words with spaces between, each of 75 characters at most."""
-    return " ".join(words(text))
+    return " ".join(words(text, first))
 
 
 def folded(name: str, value: str) -> Field:
@@ -54,7 +57,7 @@ def folded(name: str, value: str) -> Field:
 
 def address_field(name: str, mailbox: Mailbox) -> Field:
     """A field of one mailbox, its name quoted or encoded where it must be."""
-    shown = f"{phrase(mailbox.name)} <{mailbox.address}>"
+    shown = f"{phrase(mailbox.name, _beside(name))} <{mailbox.address}>"
     return folded(name, shown if mailbox.name else mailbox.address)
 
 
@@ -69,10 +72,16 @@ def unstructured(name: str, value: str) -> Field:
         for number, word in enumerate(words)
         if not word.isascii()
         or _LOOKS_ENCODED.search(word)
-        or len(word) > FIELD_LINE - 2
+        or len(word) > (FIELD_LINE - 2 if number else _beside(name))
     ]
     if hard:
         first, last = hard[0], hard[-1] + 1
-        middle = encoded(" ".join(words[first:last]))
+        room = MAX_WORD if first else _beside(name)
+        middle = encoded(" ".join(words[first:last]), room)
         value = " ".join([*words[:first], middle, *words[last:]])
     return folded(name, value)
+
+
+def _beside(name: str) -> int:
+    """The room beside a field's name: some take a first line without text for empty."""
+    return max(FIELD_LINE - len(name) - len(": "), 40)

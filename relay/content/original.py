@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
-from html import escape
-from urllib.parse import quote
+from html import escape, unescape
+from urllib.parse import unquote
 
+from relay.content import flowed
 from relay.content import html_to_text as plain
-from relay.content.encoded_words import decoded, text_of
-from relay.content.header import Message, ended
+from relay.content.charset import body_text, charset_of
+from relay.content.encoded_words import decoded
+from relay.content.header import Field, Message, ended
 from relay.content.mime_parts import Part, structure
 from relay.content.transfer_encoding import transfer_decoded
 from relay.model.submission import Envelope
@@ -19,6 +22,10 @@ _TEXT = tuple(
     b"content-type: text/" + rest
     for rest in (b"plain;", b"plain\r", b"html;", b"html\r")
 )
+_BODY = ("text/plain", "text/html")
+_CALENDAR = ("text/calendar", "application/ics")
+_AMP = "text/x-amp-html"
+_SMIME = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _SIGNATURES = frozenset(
     {
         "application/pgp-signature",
@@ -26,6 +33,12 @@ _SIGNATURES = frozenset(
         "application/x-pkcs7-signature",
     }
 )
+_CID = re.compile(r"cid:([^\s\"'<>)]++)", re.IGNORECASE)
+_META = re.compile(
+    rb"<meta\b[^>]{0,200}?\bcharset\s{0,9}=\s{0,9}[\"']?([a-z0-9_.:+-]{1,60})",
+    re.IGNORECASE,
+)
+_MOST_HEAD = 4096  # bytes that a META element is looked for in
 
 
 class Original:
@@ -43,7 +56,22 @@ class Original:
     def header(self, name: str) -> str:
         """The decoded header of this lower-case name, "" where there is none."""
         field = self.first.get(name)
-        return decoded(field.value) if field else ""
+        return self.read(field) if field else ""
+
+    def read(self, field: Field) -> str:
+        """A field's decoded value."""
+        value = field.value
+        try:
+            value.encode()
+        except UnicodeEncodeError:  # raw bytes, mostly in the charset of the body
+            return decoded(value, self.charset)
+        return decoded(value)
+
+    @cached_property
+    def charset(self) -> str:
+        """The label of the text that it is written in, "" for none that is known."""
+        labels = (part.charset for part in self._leaves if part.type in _BODY)
+        return next(filter(charset_of, labels), "")
 
     @property
     def sender(self) -> str:
@@ -58,51 +86,70 @@ class Original:
 
     @cached_property
     def text(self) -> str:
-        if parts := self._bodies["text/plain"]:
-            return "\n".join(map(_content, parts))
-        html = "\n".join(map(_content, self._bodies["text/html"]))
-        return plain.from_html(html)
+        return "\n".join(map(_text_of, self._bodies))
 
     @cached_property
     def html(self) -> str:
-        if parts := self._bodies["text/html"]:
-            return "\n".join(map(_content, parts))
-        return escape(self.text).replace("\n", "<br>\n")
+        if not self.has_html:
+            return _as_html(self.text)
+        return "\n".join(map(_html_of, self._bodies))
 
     @property
     def has_html(self) -> bool:
         """Whether its body has an HTML part."""
-        return bool(self._bodies["text/html"])
+        return any(part.type == "text/html" for body in self._bodies for part in body)
+
+    @cached_property
+    def is_encrypted(self) -> bool:
+        """Whether nobody but its recipient can read any of it."""
+        if self._one_text:
+            return False
+        whole = self._parts[0]
+        return (
+            whole.type == "multipart/encrypted"
+            or whole.type in _SMIME
+            or whole.parameter("name").lower().endswith(".p7m")
+        )
+
+    @cached_property
+    def _parts(self) -> Sequence[Part]:
+        return structure(self.message)
 
     @cached_property
     def _leaves(self) -> Sequence[Part]:
         """The parts without parts, in their order; a mail inside is one of them."""
-        return [part for part in structure(self.message) if part.leaf]
+        return [part for part in self._parts if part.leaf]
 
     @cached_property
-    def _bodies(self) -> dict[str, list[Part]]:
-        """Text and HTML; several where a client put something between them."""
-        bodies: dict[str, list[Part]] = {"text/plain": [], "text/html": []}
-        for part in self._leaves:
-            if part.type in bodies and not _is_file(part):
-                bodies[part.type].append(part)
+    def _bodies(self) -> Sequence[Sequence[Part]]:
+        """What a person reads, in its order: several where a file stands between.
+
+        Each is text, HTML, or alternatives of both.
+        """
+        texts = [
+            part for part in self._leaves if part.type in _BODY and not _attached(part)
+        ]
+        # One with a name is a body where there is no other.
+        found = [part for part in texts if not _is_file(part)] or texts[:1]
+        bodies: list[list[Part]] = []
+        for part in found:
+            last = bodies[-1][-1].alternative if bodies else -1
+            if part.alternative >= 0 and part.alternative == last:
+                bodies[-1].append(part)
+            else:
+                bodies.append([part])
         return bodies
 
     @cached_property
     def related(self) -> Sequence[Part]:
         """The parts that the HTML names by `cid:`."""
-        if not self._bodies["text/html"]:
+        named = [part for part in self._leaves if part.content_id]
+        if not named or not self.has_html:
             return ()
-        return [
-            part
-            for part in self._leaves
-            if part.content_id
-            # RFC 2392 section 2: the id is percent-encoded where a URL asks for it.
-            and any(
-                f"cid:{form}" in self.html
-                for form in (part.content_id, quote(part.content_id))
-            )
-        ]
+        # RFC 2392 section 2: the id is percent-encoded where a URL asks for it.
+        asked = {re.split("[\"']", unescape(cid))[0] for cid in _CID.findall(self.html)}
+        asked |= {unquote(cid) for cid in asked}
+        return [part for part in named if part.content_id in asked]
 
     @property
     def _one_text(self) -> bool:
@@ -122,26 +169,80 @@ class Original:
         """What was attached to the mail, rather than part of its body."""
         if self._one_text:
             return ()
-        body = ("text/plain", "text/html")
+        body = {part.start for parts in (*self._bodies, self.related) for part in parts}
         return [
             part
             for part in self._leaves
-            if (part.type not in body or _is_file(part))
+            if part.start not in body
             and not part.type.startswith("multipart/")
-            and part.type not in _SIGNATURES
-            and part not in self.related
+            and not _is_signature(part)
+            and not _is_other_body(part)
         ]
 
 
+def _attached(part: Part) -> bool:
+    return part.disposition == "attachment"
+
+
 def _is_file(part: Part) -> bool:
-    return bool(
-        part.disposition == "attachment"
-        or part.parameter("filename", "content-disposition")
-        or part.parameter("name")
-    )
+    if _attached(part):
+        return True
+    # What is an alternative, or related to its images, is no file for its name.
+    inside = part.within == "multipart/alternative"
+    inside |= part.within == "multipart/related" and part.place == 0
+    return not inside and part.is_named
+
+
+def _is_signature(part: Part) -> bool:
+    if part.within == "multipart/signed":
+        return part.place > 0
+    return part.type in _SIGNATURES
+
+
+def _is_other_body(part: Part) -> bool:
+    """Whether it is the old body once more, in a form that the relay does not read."""
+    if _attached(part) or part.type in _CALENDAR:
+        return False
+    if part.type == _AMP:
+        return True
+    inside = part.within == "multipart/alternative"
+    return inside and (part.type.startswith("text/") or not part.is_named)
+
+
+def _text_of(body: Sequence[Part]) -> str:
+    text = "\n".join(_content(part) for part in body if part.type == "text/plain")
+    if text.strip():
+        return text
+    html = "\n".join(_content(part) for part in body if part.type == "text/html")
+    return plain.from_html(html) if html else text
+
+
+def _html_of(body: Sequence[Part]) -> str:
+    html = [_content(part) for part in body if part.type == "text/html"]
+    return "\n".join(html) if html else _as_html(_text_of(body))
+
+
+def _as_html(text: str) -> str:
+    return escape(text).replace("\n", "<br>\n")
 
 
 def _content(part: Part) -> str:
     data = transfer_decoded(part)
-    text = text_of(data, part.parameter("charset") or "utf-8")
-    return text.replace("\r\n", "\n")
+    label = part.charset
+    if part.type == "text/html" and not charset_of(label):
+        label = _label_inside(data)
+    text = body_text(data, label).replace("\r\n", "\n")
+    if part.type == "text/plain" and part.parameter("format").lower() == "flowed":
+        delete_space = part.parameter("delsp").lower() == "yes"
+        return flowed.joined(text, delete_space=delete_space)
+    return text
+
+
+def _label_inside(data: bytes) -> str:
+    """What HTML says of itself; nothing where it is UTF-8, whatever it says."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        match = _META.search(data[:_MOST_HEAD])
+        return match[1].decode("ascii") if match else ""
+    return ""

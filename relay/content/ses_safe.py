@@ -6,7 +6,6 @@ long lines that it passes on. What is signed or encrypted is never touched.
 
 from __future__ import annotations
 
-import binascii
 import re
 from dataclasses import dataclass
 
@@ -17,13 +16,15 @@ from relay.content.new_field import folded
 from relay.content.transfer_encoding import (
     base64_lines,
     encoded_body,
-    quoted_printable,
+    quoted_again,
 )
 from relay.model.replies import MAX_DEPTH
 
 MAX_LINE = 998  # RFC 5322 section 2.1.1, without CRLF
 
-_BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/=]*+")
+# What no decoder of base64 reads (RFC 2045 section 6.8): blanks, and what is not ASCII.
+_IGNORED = b" \t\r\n" + bytes(range(128, 256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +116,10 @@ def _encoded(part: Part) -> tuple[tuple[Field, ...], bytes] | None:
         return None
     fields = part.fields
     if part.encoding == "base64":
-        plain = data.replace(b"\r\n", b"")
+        plain = data.translate(None, _IGNORED)
         return (fields, base64_lines(plain)) if _BASE64.fullmatch(plain) else None
     if part.encoding == "quoted-printable":
-        return fields, quoted_printable(binascii.a2b_qp(data))
+        return fields, quoted_again(data)
     if part.encoding.startswith("x-"):
         return None
     if not part.value("content-type") and part.type == "text/plain":
@@ -129,10 +130,14 @@ def _encoded(part: Part) -> tuple[tuple[Field, ...], bytes] | None:
     return _with(fields, "Content-Transfer-Encoding", encoding), body
 
 
-def safe_part(part: Part) -> Message:
-    """A part by itself, safe for SES; what may not be encoded is as it was."""
+def safe_part(part: Part, charset: str = "") -> Message:
+    """A part by itself, safe for SES; what may not be encoded is as it was.
+
+    `charset` is that of names which are no UTF-8.
+    """
     fields, body = _encoded(part) or (part.fields, part.body)
-    return Message(tuple(map(ascii_field, fields)), b"\r\n" + body)
+    safe = tuple([ascii_field(field, charset) for field in fields])
+    return Message(safe, b"\r\n" + body)
 
 
 def _charset(data: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import re
 
 from relay.content.mime_parts import Part
 
@@ -11,10 +12,12 @@ ENCODED_LINE = 76  # where an encoded line ends, RFC 2045 section 6.7
 _NOT_PLAIN_TEXT = bytes(
     byte for byte in range(256) if not (32 <= byte < 127 or byte in b"\t\r\n")
 )
+# Gateways pad lines with blanks (RFC 2045 section 6.7, rule 3).
+_PADDING = re.compile(rb"(?<![ \t])[ \t]++(?=\r\n|\Z)")
 _NOT_BASE64 = bytes(
     byte
     for byte in range(256)
-    if not (chr(byte).isalnum() and byte < 128) and byte not in b"+/"
+    if not (chr(byte).isalnum() and byte < 128) and byte not in b"+/="
 )
 
 
@@ -43,13 +46,46 @@ def transfer_decoded(part: Part) -> bytes:
     body = part.body
     match part.encoding:
         case "quoted-printable":
-            return binascii.a2b_qp(body)
+            return binascii.a2b_qp(without_padding(body))
         case "base64":
-            plain = body.translate(None, _NOT_BASE64)
-            # One character after a multiple of four holds no byte: it was cut off.
-            plain = plain[: len(plain) - (len(plain) % 4 == 1)]
-            return binascii.a2b_base64(plain + b"=" * (-len(plain) % 4))
+            plain = body.translate(None, _NOT_BASE64).rstrip(b"=")
+            if plain.find(b"=") < 0:
+                return _base64_decoded(plain)
+            # Several bodies one after the other, each with its own end.
+            return b"".join(map(_base64_decoded, re.split(b"=+", plain)))
     return body
+
+
+def _base64_decoded(plain: bytes) -> bytes:
+    # One character after a multiple of four holds no byte: it was cut off.
+    plain = plain[: len(plain) - (len(plain) % 4 == 1)]
+    return binascii.a2b_base64(plain + b"=" * (-len(plain) % 4))
+
+
+def without_padding(body: bytes) -> bytes:
+    """Quoted-printable without the blanks at the ends of its lines."""
+    return _PADDING.sub(b"", body) if _is_padded(body) else body
+
+
+def _is_padded(body: bytes) -> bool:
+    # By hand sooner than by the pattern, and most is not.
+    return (
+        body.find(b" \r\n") >= 0
+        or body.find(b"\t\r\n") >= 0
+        or body.endswith((b" ", b"\t"))
+    )
+
+
+def quoted_again(body: bytes) -> bytes:
+    """Quoted-printable with bytes or lines that may not be in it, made right.
+
+    Line by line, since a line end that is encoded must stay so.
+    """
+    lines = without_padding(body).replace(b"=\r\n", b"").split(b"\r\n")
+    return b"\r\n".join(
+        binascii.b2a_qp(binascii.a2b_qp(line), istext=False).replace(b"\n", b"\r\n")
+        for line in lines
+    )
 
 
 def quoted_printable(data: bytes) -> bytes:

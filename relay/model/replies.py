@@ -35,6 +35,7 @@ TOO_MANY_PARTS = Reply(554, "6.0", f"More than {MAX_PARTS} MIME parts")
 TOO_DEEP = Reply(554, "6.0", f"MIME parts nested deeper than {MAX_DEPTH}")
 LOOP = Reply(554, "4.6", f"More than {MAX_RECEIVED} Received fields: a mail loop")
 NOT_PREPARED = Reply(554, "6.0", "The relay cannot make sense of this mail")
+ENCRYPTED = Reply(550, "6.0", "An encrypted mail cannot be wrapped")
 NO_FROM = Reply(550, "6.0", "No From header, and a null sender to make one of")
 
 

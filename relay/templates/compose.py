@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from relay.content.ascii_field import ascii_field
 from relay.content.header import Field, ended
@@ -102,13 +102,13 @@ def compose(
     if sender is not None:
         pieces = [sender.raw]
     elif "from" in first:
-        pieces = [ascii_field(first["from"]).raw]
+        pieces = [_ascii(original, first["from"])]
     else:
         pieces = [folded("From", original.envelope.sender or "").raw]
     if reply_to is not None:
         pieces.append(reply_to.raw)
     elif "reply-to" in first:
-        pieces.append(ascii_field(first["reply-to"]).raw)
+        pieces.append(_ascii(original, first["reply-to"]))
     pieces += _recipients(original)
     pieces.append(unstructured("Subject", subject).raw)
     pieces += _kept(original, without_sender=sender is not None)
@@ -116,10 +116,10 @@ def compose(
     entity = text
     if html is not None:
         if related:
-            html = _multipart(b"related", [html, *map(_raw, related)])
+            html = _multipart(b"related", [html, *_files(original, related)])
         entity = _multipart(b"alternative", [text, html])
     if attachments:
-        entity = _multipart(b"mixed", [entity, *map(_raw, attachments)])
+        entity = _multipart(b"mixed", [entity, *_files(original, attachments)])
     pieces += entity
     return b"".join(pieces)
 
@@ -130,7 +130,7 @@ def _recipients(original: Original) -> list[bytes]:
         field = original.first.get(name)
         # An empty one says nothing, and SES refuses it.
         if field and field.raw.partition(b":")[2].strip(b" \t\r\n"):
-            pieces.append(ascii_field(field).raw)
+            pieces.append(_ascii(original, field))
     if pieces:
         return pieces
     recipients = original.envelope.recipients
@@ -148,13 +148,25 @@ def _kept(original: Original, *, without_sender: bool) -> list[bytes]:
             continue
         if key == "sender" and without_sender:
             continue
-        kept.append(field.raw if field.raw.isascii() else ascii_field(field).raw)
+        kept.append(field.raw if field.raw.isascii() else _ascii(original, field))
     return kept
 
 
-def _raw(part: Part) -> list[bytes]:
+def _ascii(original: Original, field: Field) -> bytes:
+    made = ascii_field(field)
+    if made.raw.isascii():
+        return made.raw
+    # What is no UTF-8 is mostly in the charset of the body.
+    return ascii_field(field, original.charset).raw
+
+
+def _files(original: Original, parts: Sequence[Part]) -> Iterator[list[bytes]]:
+    return (_raw(part, original.charset) for part in parts)
+
+
+def _raw(part: Part, charset: str) -> list[bytes]:
     """An attachment as it was, but for what SES would break."""
-    safe = safe_part(part)
+    safe = safe_part(part, charset)
     fields = safe.fields
     if part.depth == 0:  # the mail is the attachment; its header is not
         fields = tuple(field for field in fields if field.key.startswith("content-"))

@@ -14,7 +14,8 @@ from decimal import Decimal
 from typing import Any
 
 from relay.content.original import Original
-from relay.model.replies import not_a_text
+from relay.model.replies import ENCRYPTED, not_a_text
+from relay.model.reply import Refused
 
 BUILT_IN = ("from", "to", "subject", "text", "html")
 _MESSAGE = "message."
@@ -181,9 +182,10 @@ class Values:
                 return original.recipient
             case "subject":
                 return original.header("subject")
-            case "text":
-                return original.text
-        return original.html
+        # What is left is its body.
+        if original.is_encrypted:
+            raise Refused(ENCRYPTED)
+        return original.text if name == "text" else original.html
 
 
 def _member(value: Any, name: str) -> Any:  # noqa: ANN401 - JSON is anything

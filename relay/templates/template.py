@@ -6,7 +6,7 @@ Its syntax, which is Logto's, is `placeholder`'s business.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -20,6 +20,7 @@ from relay.content.address import (
     mailbox,
 )
 from relay.content.header import Field, Message
+from relay.content.mime_parts import Part
 from relay.content.new_field import address_field, one_line
 from relay.content.original import Original
 from relay.model.mail import Priority
@@ -200,7 +201,7 @@ class Template:
             reply_to=_reply_to(reply_to) if reply_to else None,
             text=text,
             html=html,
-            attachments=original.attachments if self._attachments else (),
+            attachments=_attachments(original) if self._attachments else (),
             related=original.related if self._wraps_html else (),
         )
 
@@ -223,6 +224,11 @@ class Template:
         if not is_in_ascii(address):
             raise no_address("sendFrom")
         return address_field("From", Mailbox(send_from, address))
+
+
+def _attachments(original: Original) -> Sequence[Part]:
+    # What is encrypted is the old body, whatever else is in it.
+    return () if original.is_encrypted else original.attachments
 
 
 def _reply_to(text: str) -> Field:

@@ -66,7 +66,7 @@ class Preview:
             message = parse(content)
             self._original: Original | None = Original(message, Envelope(None, ()))
             self.fields = [
-                (field.name, decoded(field.value))
+                (field.name, self._original.read(field))
                 for field in message.fields
                 if field.name
             ]

@@ -28,3 +28,13 @@ def need_nodemailer() -> dict[str, str]:
             "nodemailer is not installed: npm install --prefix .venv/node nodemailer"
         )
     return {**os.environ, "NODE_PATH": str(NODE_MODULES)}
+
+
+def need_mailparser() -> dict[str, str]:
+    """The environment in which node finds mailparser, or the test is skipped."""
+    need("node", "nodejs")
+    if not (NODE_MODULES / "mailparser").is_dir():
+        pytest.skip(
+            "mailparser is not installed: npm install --prefix .venv/node mailparser"
+        )
+    return {**os.environ, "NODE_PATH": str(NODE_MODULES)}

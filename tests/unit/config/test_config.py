@@ -518,3 +518,27 @@ def test_doors_that_nobody_can_open_are_a_warning(tmp_path: Path) -> None:
     file.write_text("[tls]\ncertFile = 'a'\nkeyFile = 'b'\n")
     (warning,) = config.warnings(config.load(file, {}))
     assert warning == "tls.certFile: no listener has tls, so it is not used"
+
+
+def test_a_byte_order_mark_in_a_file_is_no_text(tmp_path: Path) -> None:
+    """Of settings, of a template and of a secret: editors on Windows write it."""
+    mark = b"\xef\xbb\xbf"
+    (tmp_path / "template.html").write_bytes(mark + b"<p>Hi {{code}}</p>")
+    (tmp_path / "token").write_bytes(mark + b"sixteen-letters-1\r\n")
+    file = tmp_path / "config.toml"
+    file.write_bytes(
+        mark + b'[ses]\r\nregion = "eu-west-1"\r\n[intake]\r\ntokenFile = "token"\r\n'
+        b'[[templates]]\r\nusageType = "A"\r\nsubject = "s"\r\n'
+        b'contentFile = "template.html"\r\n'
+    )
+    settings = config.load(file, {})
+    assert config.revealed(settings.intake.token) == "sixteen-letters-1"
+    (source,) = templates.sources(settings)
+    assert source.content == "<p>Hi {{code}}</p>"
+
+
+def test_a_file_in_utf16_says_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_bytes('[ses]\nregion = "eu-west-1"\n'.encode("utf-16"))
+    with pytest.raises(ConfigError, match=r"config\.toml: is UTF-16; save it as UTF-8"):
+        config.load(file, {})

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import binascii
 import email
+import re
 from email.header import decode_header, make_header
 from email.message import EmailMessage, Message
 from email.policy import default
@@ -277,4 +279,91 @@ def test_header_bytes_that_are_no_utf8_stay() -> None:
 def test_a_name_or_comment_of_odd_spaces_is_encoded_like_any_other() -> None:
     assert header("(\u00a0) \u00a0 <a@b.example>", "From") == (
         b"From: (=?utf-8?b?wqA=?=) =?utf-8?b?wqA=?= <a@b.example>"
+    )
+
+
+def quoted(body: bytes) -> bytes:
+    head = (
+        b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+    )
+    made_again = made(head + body)
+    assert made_again.startswith(head)
+    assert made_again.isascii()
+    assert not re.search(rb"\r(?!\n)|(?<!\r)\n", made_again)
+    assert all(len(line) <= 77 for line in made_again.split(b"\r\n"))
+    return made_again.removeprefix(head)
+
+
+@pytest.mark.parametrize(
+    ("body", "again"),
+    [
+        (b"one=0Atwo \xc3\xbc\r\nx\r\n", b"one=0Atwo =C3=BC\r\nx\r\n"),
+        (b"one=0D=0Atwo \xc3\xbc\r\n", b"one=0D=0Atwo =C3=BC\r\n"),
+        (b"\xc3\xbc=0D\r\n=0A", b"=C3=BC=0D\r\n=0A"),
+        (b"a=3D=C3=BC \xc3\xbc=\r\n b\r\n", b"a=3D=C3=BC =C3=BC b\r\n"),
+        (b"goes= \r\n on, f\xc3\xbcr Ann\r\n", b"goes on, f=C3=BCr Ann\r\n"),
+        (b"\xc3\xbc=20\r\nx \t\r\n", b"=C3=BC=20\r\nx\r\n"),
+        (b"a=ZZ \xc3\xbc\r\n", b"a=3DZZ =C3=BC\r\n"),
+        (b"\xc3\xbc", b"=C3=BC"),
+    ],
+)
+def test_quoted_printable_with_raw_bytes_keeps_the_line_ends_that_it_has(
+    body: bytes, again: bytes
+) -> None:
+    """An encoded line end stays one; a bare LF never reaches SES."""
+    assert quoted(body) == again
+
+
+def test_a_long_line_of_quoted_printable_reads_the_same() -> None:
+    body = b"=C3=BC=0A" * 400 + b" x" * 400 + b"\r\nend\r\n"
+    assert binascii.a2b_qp(quoted(body)) == binascii.a2b_qp(body)
+
+
+@pytest.mark.parametrize(
+    "between", [b" \r\n", b"\t\r\n", b"\r\n ", b" ", b"\xef\xbb\xbf", b"\xa0\r\n"]
+)
+def test_base64_with_blanks_and_other_bytes_is_wrapped(between: bytes) -> None:
+    head = b"Content-Transfer-Encoding: base64\r\n\r\n"
+    safe = made(head + b"QUJD" * 500 + between + b"QUJD" * 500 + between)
+    assert max(map(len, safe.split(b"\r\n"))) == 76
+    assert safe.isascii()
+    assert read(safe).get_payload(decode=True) == b"ABC" * 1000
+
+
+def test_base64_of_several_ends_is_wrapped_as_it_is() -> None:
+    body = b"QQ==" + b"QUJD" * 500 + b"QUI="
+    safe = made(b"Content-Transfer-Encoding: base64\r\n\r\n" + body)
+    assert max(map(len, safe.split(b"\r\n"))) == 76
+    assert safe.partition(b"\r\n\r\n")[2].replace(b"\r\n", b"") == body
+
+
+def test_what_only_says_that_it_is_base64_stays() -> None:
+    content = b"Content-Transfer-Encoding: base64\r\n\r\n" + b"hello, you! " * 200
+    assert made(content) == content
+
+
+@pytest.mark.parametrize(
+    ("raw", "encoded"),
+    [
+        ('"Bö <b@b.example>', None),
+        ("(é <a@b.example>", None),
+        ("(a (é) c) <a@b.example>", "(=?utf-8?q?a_=28=C3=A9=29_c?=) <a@b.example>"),
+        ('é "\\"\\"" <a@b.example>', "=?utf-8?q?=C3=A9_=22=22?= <a@b.example>"),
+    ],
+)
+def test_quotes_and_comments_that_nest_or_never_close(
+    raw: str, encoded: str | None
+) -> None:
+    line = header(raw, "From").decode().replace("\r\n", "")
+    assert line.isascii()
+    assert line.endswith(("<a@b.example>", "<b@b.example>"))
+    if encoded is not None:
+        assert line == f"From: {encoded}"
+
+
+def test_raw_parameters_among_comments_and_semicolons() -> None:
+    content = header('a/b; (x;y) name="é;1"; size=3;', "Content-Type")
+    assert content.replace(b"\r\n", b"") == (
+        b"Content-Type: a/b; name*=utf-8''%C3%A9%3B1; size=3;"
     )

@@ -281,7 +281,7 @@ def test_a_mail_that_is_an_attachment_stays_one() -> None:
         ("iso-8859-1", b"\xe9t\xe9", "été"),
         ("windows-1252", b"\x80 5", "€ 5"),
         ("utf-8", "日本".encode(), "日本"),
-        ("utf-8", b"caf\xe9", "café"),
+        ("utf-8", b"caf\xe9", "caf\ufffd"),
         ("no-such-charset", "é".encode(), "é"),
         ("rot13", b"abc", "abc"),
     ],
@@ -364,3 +364,124 @@ def test_an_image_is_found_by_its_percent_encoded_id() -> None:
         "alternative(text/plain, related(text/html, image/png))"
     )
     assert shape(mail(original)) == "alternative(text/plain, text/html)"
+
+
+def parts(kind: str, *inner: tuple[str, str]) -> bytes:
+    body = "".join(f"\r\n--b\r\n{head}\r\n\r\n{text}" for head, text in inner)
+    head = f"From: a@x.example\r\nContent-Type: multipart/{kind}; boundary=b\r\n\r\n"
+    return f"{head}{body}\r\n--b--\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/x-amp-html", "text/watch-html", "text/enriched; name=x"]
+)
+def test_an_alternative_that_we_do_not_read_goes_with_the_old_body(kind: str) -> None:
+    old = parts(
+        "alternative",
+        ("Content-Type: text/plain", "999888"),
+        (f"Content-Type: {kind}", "999888"),
+        ("Content-Type: text/html", "<p>999888</p>"),
+    )
+    made = content(old)
+    assert shape(mail(old)) == "alternative(text/plain, text/html)"
+    assert b"999888" not in made
+
+
+def test_what_is_attached_among_alternatives_stays() -> None:
+    old = parts(
+        "alternative",
+        ("Content-Type: text/plain", "old"),
+        ("Content-Type: text/calendar; method=REQUEST", "BEGIN:VCALENDAR"),
+        ("Content-Type: application/pdf; name=a.pdf", "PDF"),
+        ("Content-Type: text/plain\r\nContent-Disposition: attachment", "log"),
+    )
+    assert shape(mail(old)) == (
+        "mixed(alternative(text/plain, text/html), "
+        "text/calendar, application/pdf, text/plain)"
+    )
+
+
+def test_a_named_body_is_the_body_where_there_is_no_other() -> None:
+    old = header(
+        "From: a@x.example", 'Content-Type: text/html; charset=utf-8; name="r.html"'
+    ).replace(b"old", b"<p>Your code is 111222</p>")
+    made = mail(old, WRAP)
+    assert shape(made) == "alternative(text/plain, text/html)"
+    assert body(made, "plain") == "Your code is 111222"
+    assert "<div><p>Your code is 111222</p>" in body(made, "html")
+    attached = old.replace(b"From:", b"Content-Disposition: attachment\r\nFrom:")
+    assert shape(mail(attached, WRAP)).startswith("mixed(")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        'multipart/encrypted; protocol="application/pgp-encrypted"; boundary=b',
+        "application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m",
+        "application/x-pkcs7-mime",
+        'application/octet-stream; name="smime.p7m"',
+    ],
+)
+def test_an_encrypted_mail_is_not_wrapped(kind: str) -> None:
+    """Neither as an empty mail nor with the old body as a file."""
+    old = header("From: a@x.example", f"Content-Type: {kind}").replace(
+        b"old", b"--b\r\nContent-Type: application/octet-stream\r\n\r\nold\r\n--b--"
+    )
+    for template in (WRAP, "<pre>{{message.text}}</pre>"):
+        with pytest.raises(Refused, match=r"^550 5\.6\.0 An encrypted mail cannot be"):
+            content(old, template)
+    made = content(old)
+    assert b"\r\nold" not in made
+    assert shape(mail(old)) == "alternative(text/plain, text/html)"
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/pgp-signature", "application/octet-stream; name=smime.p7s"]
+)
+def test_a_signature_goes_when_its_body_is_wrapped(kind: str) -> None:
+    old = parts(
+        "signed",
+        ("Content-Type: text/html", "<p>signed</p>"),
+        (f"Content-Type: {kind}", "MIIB"),
+    )
+    made = mail(old, WRAP)
+    assert shape(made) == "alternative(text/plain, text/html)"
+    assert body(made, "plain") == "signed"
+
+
+def test_raw_names_and_subjects_are_in_the_charset_of_the_body() -> None:
+    old = (
+        "From: Jörg <a@x.example>\r\nTo: Käthe <b@x.example>\r\n"
+        "Subject: Grüße – 5 €\r\n"
+        "X-Note: für\r\nContent-Type: text/plain; charset=iso-8859-1\r\n\r\nGrüße\r\n"
+    ).encode("cp1252")
+    raw = content(old, WRAP, "{{message.subject}}")
+    assert raw.isascii()
+    made = email.message_from_bytes(raw, policy=default)
+    assert [made[name] for name in ("From", "To", "Subject", "X-Note")] == [
+        "Jörg <a@x.example>",
+        "Käthe <b@x.example>",
+        "Grüße – 5 €",
+        "für",
+    ]
+
+
+def test_a_raw_name_of_a_file_is_in_the_charset_of_the_body() -> None:
+    old = (
+        parts("mixed", ("Content-Type: text/plain; charset=windows-1251", "Код"))
+        .decode()
+        .replace("--b--", '--b\r\nContent-Type: a/b; name="Код.pdf"\r\n\r\nx\r\n--b--')
+        .encode("cp1251")
+    )
+    (file,) = mail(old).iter_attachments()
+    assert file.get_filename() == "Код.pdf"
+
+
+def test_a_subject_begins_beside_its_name() -> None:
+    for subject in ("ü" * 100, "Grüße " * 20 + "x", "x" * 100, "x" * 72 + " plain"):
+        raw = content(header("From: a@x.example"), subject=subject)
+        line = next(line for line in raw.split(b"\r\n") if line.startswith(b"Subject"))
+        assert line.startswith(b"Subject: =?utf-8?")
+        assert len(line) <= 78
+        made = email.message_from_bytes(raw, policy=default)
+        assert made["Subject"] == subject
