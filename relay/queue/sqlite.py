@@ -19,7 +19,7 @@ from pathlib import Path
 from relay import log
 from relay.model.job import Job, Queued, Replaced, Sending, Superseded
 from relay.model.job import claim as begun
-from relay.queue import Claim, End, Figures, Unwritable, file, moves, rows
+from relay.queue import Claim, End, Figures, Unwritable, file, lock, moves, rows
 from relay.queue.housekeeping import ROWS_AT_ONCE, Housekeeping
 from relay.queue.store import Store
 
@@ -34,7 +34,7 @@ async def open_spool(
 
     Raises file.UnusableSpool before anything is changed.
     """
-    with file.owned(path):
+    with lock.owned(path):
         connection = await asyncio.to_thread(file.connect, path)
         try:
             try:

@@ -20,7 +20,7 @@ from relay.model.job import Failed, Job, Queued, Sending, Sent
 from relay.model.mail import Choice, Mail
 from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId
-from relay.queue import Claim, Queue, file, rows
+from relay.queue import Claim, Queue, file, lock, rows
 from relay.queue.sqlite import SqliteQueue, open_spool
 from tests.server.relay_process import running_relay
 from tests.server.test_life import relay_command
@@ -121,6 +121,21 @@ def test_trap_10_a_second_relay_is_refused_with_the_name_of_the_first(
         relay.event("ready")
 
 
+def test_a_link_where_the_lock_should_be_stops_the_start_and_its_target_stays(
+    tmp_path: Path,
+) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("not to be emptied\n")
+    path = tmp_path / "spool.db"
+    (tmp_path / "spool.db.lock").symlink_to(precious)
+    code, words = served(path)
+    assert (code, "Traceback" in words) == (2, False)
+    says = f"queue.path = {path}: spool.db.lock is a symbolic link; remove it"
+    assert says in words
+    assert precious.read_text() == "not to be emptied\n"
+    assert not path.exists()
+
+
 def _garbage(path: Path) -> None:
     path.write_bytes(b"this is no database, but it is long enough\n" * 1000)
 
@@ -192,7 +207,7 @@ def _nowhere(path: Path) -> None:
         (_cut_off, "database disk image is malformed; move the file aside"),
         (_overwritten, "database disk image is malformed; move the file aside"),
         (_hole, "database disk image is malformed; move the file aside"),
-        (_directory, "Is a directory"),
+        (_directory, "spool.db is a directory; name a file in it"),
         (_nowhere, "No such file or directory"),
     ],
 )
@@ -324,7 +339,7 @@ SELECT i, 'k' || i, 0, iif(i % 3 = 2, NULL, i), 1, 'a@b.example', '["c@d.example
 
 async def _steps(path: Path, *, waiting: int, due: float) -> dict[str, int]:
     """What a spool of `waiting` mails costs per move, in steps of SQLite's machine."""
-    with file.owned(path):
+    with lock.owned(path):
         connection = file.connect(path)
         try:
             queue = SqliteQueue(connection, path, keep_sent=KEEP, keep_failed=KEEP)
