@@ -125,9 +125,15 @@ class Housekeeping:
             )
             while await self._store.write(forget) == ROWS_AT_ONCE:
                 pass
-        while await self._store.outside(moves.give_back):
-            pass
-        await self._store.outside(moves.shorten)
+        try:
+            # A long log on a full disk has no room to go on, but what is in it has.
+            await self._store.outside(moves.shorten)
+            more = True
+            while more:
+                give_back = partial(moves.give_back, room=self._store.free())
+                more = await self._store.outside(give_back)
+        finally:
+            await self._store.outside(moves.shorten)
 
     async def close(self) -> None:
         """Write what is still to be written, and bring the log into the file."""

@@ -213,13 +213,18 @@ def data_version(connection: sqlite3.Connection) -> int:
     return version
 
 
-def give_back(connection: sqlite3.Connection) -> bool:
-    """Return some unused space to the file system; tell whether more is left."""
+def give_back(connection: sqlite3.Connection, *, room: float) -> bool:
+    """Return some unused space to the file system; tell whether more is left.
+
+    What is moved for that is written to the log first, which has `room` bytes.
+    """
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
     spare = free - KEEPS_FREE
     if spare <= 0:
         return False
-    pages = min(spare, GIVES_BACK)
+    # With each page that moves, two or three are written that name it.
+    pages = min(spare, GIVES_BACK, max(int(room / (4 * size)), 1))
     # Not execute(): it steps once where there are no columns, which is one page.
     connection.executescript(f"PRAGMA incremental_vacuum({pages})")
     return bool(spare > pages)

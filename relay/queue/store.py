@@ -46,6 +46,7 @@ class Store:
         self.clock = Clock(ahead=ahead, seen=max(seen, newest))
         self._writer = Writer(connection, look=moves.first_in_line, tell=tell)
         self._plenty_until, self._plenty = float("-inf"), 0.0
+        self._promised_in = self._promised = 0  # bytes to mail of one transaction
 
     @property
     def transaction(self) -> int:
@@ -75,13 +76,27 @@ class Store:
             "UPDATE clock SET ahead = ?, seen = ?", (self.clock.ahead, self.clock.now())
         )
 
+    def free(self) -> int:
+        """How many bytes are free where the file is. Raises Unwritable."""
+        try:
+            found = os.statvfs(self._path.parent)
+        except OSError as error:
+            raise Unwritable(f"{self._path}: {error}", error) from error
+        return found.f_bavail * found.f_frsize
+
     def leave_room(self, connection: sqlite3.Connection, size: int) -> None:
         """Raise OSError where `size` bytes of mail would take the reserve."""
+        if self._promised_in != self.transaction:
+            self._promised_in, self._promised = self.transaction, 0
         needs = 3 * size
         now = time.monotonic()
         if now < self._plenty_until and needs < self._plenty:
             self._plenty -= needs
             return
+        # Mail that shares the commit is not on the disk yet.
+        self._promised += size
+        size = self._promised
+        needs = 3 * size
         found = os.statvfs(self._path.parent)
         free = found.f_bavail * found.f_frsize
         if free > PLENTY + needs:
