@@ -6,7 +6,6 @@ nothing met a job that moved on meanwhile, which is an answer and no error.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 
 from relay.model.job import (
@@ -101,7 +100,7 @@ def supersede(connection: sqlite3.Connection, newer: Job, now: float) -> list[Re
                 MailId(row["id"]),
                 row["number"],
                 row["usage"],
-                tuple(json.loads(row["recipients"])),
+                rows.recipients(row),
                 Superseded(row["attempts"], now, bool(row["maybe_sent"])),
             )
         )

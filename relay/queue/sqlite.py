@@ -19,11 +19,20 @@ from pathlib import Path
 from relay import log
 from relay.model.job import Job, Queued, Replaced, Sending, Superseded
 from relay.model.job import claim as begun
-from relay.queue import Claim, End, Figures, Unwritable, file, lock, moves, rows
+from relay.queue import (
+    Claim,
+    End,
+    Figures,
+    Unwritable,
+    file,
+    leaving,
+    lock,
+    moves,
+    rows,
+)
 from relay.queue.housekeeping import ROWS_AT_ONCE, Housekeeping
+from relay.queue.leaving import Unsendable
 from relay.queue.store import Store
-
-EXPIRED_AT_ONCE = 10_000_000  # bytes of content, which the reports need the header of
 
 
 @asynccontextmanager
@@ -150,16 +159,18 @@ class SqliteQueue:
     async def claim(
         self, limit: int, *, size: int, hurry: float = 0.0
     ) -> Sequence[Claim]:
-        claims, self._promoted = await self._store.write(
-            partial(self._claim, limit=limit, size=size, hurry=hurry)
-        )
-        self._waiting -= len(claims)
-        self._sending += len(claims)
-        return claims
+        while True:
+            claims, left, self._promoted = await self._store.write(
+                partial(self._claim, limit=limit, size=size, hurry=hurry)
+            )
+            self._waiting -= len(claims) + leaving.tell(left)
+            self._sending += len(claims)
+            if claims or not left:
+                return claims
 
     def _claim(
         self, connection: sqlite3.Connection, *, limit: int, size: int, hurry: float
-    ) -> tuple[list[Claim], float]:
+    ) -> tuple[list[Claim], list[Unsendable], float]:
         now = self.now()
         promoted = self._promote(connection, now)
         hurried = connection.execute(
@@ -178,12 +189,15 @@ class SqliteQueue:
         for found in [*hurried, *line]:
             if len(chosen) == limit:
                 break
-            if chosen and sum(chosen.values()) + found["size"] > size:
+            if chosen and sum(chosen.values()) + rows.size(found) > size:
                 break
-            chosen[found["seq"]] = found["size"]
-        claims = []
+            chosen[found["seq"]] = rows.size(found)
+        claims, left = [], []
         for seq in chosen:
-            job = rows.job(_row(connection, seq))
+            job = leaving.to_send(connection, seq, now)
+            if isinstance(job, Unsendable):
+                left.append(job)
+                continue
             if not isinstance(job.state, Queued):  # never; the type says so too
                 raise TypeError(f"job {seq} is {job.state}")
             state = begun(job.state)
@@ -193,7 +207,7 @@ class SqliteQueue:
                 (state.attempts, seq),
             )
             claims.append(Claim(replace(job, state=state), seq))
-        return claims, promoted
+        return claims, left, promoted
 
     def _promote(self, connection: sqlite3.Connection, now: float) -> float:
         """Give mail that became due the place of its age in the line; until when."""
@@ -215,23 +229,13 @@ class SqliteQueue:
         if self._next_end is None or self._next_end > self.now():
             return []
 
-        def read(connection: sqlite3.Connection) -> list[Claim]:
-            over = connection.execute(
-                "SELECT seq FROM job INDEXED BY job_end WHERE state = 'queued'"
-                " AND expires_at <= ? ORDER BY expires_at LIMIT ?",
-                (self.now(), limit),
-            ).fetchall()
-            claims: list[Claim] = []
-            size = 0
-            for (seq,) in over:
-                row = _row(connection, seq)
-                size += row["size"]
-                if claims and size > EXPIRED_AT_ONCE:
-                    break
-                claims.append(Claim(rows.job(row), seq))
-            return claims
-
-        claims = await self._store.write(read)
+        while True:
+            claims, left = await self._store.write(
+                partial(leaving.at_end, now=self.now(), limit=limit)
+            )
+            self._waiting -= leaving.tell(left)
+            if claims or not left:
+                break
         kept = {claim.token for claim, _, _ in self._ends}
         return [claim for claim in claims if claim.token not in kept]
 
@@ -337,10 +341,3 @@ class SqliteQueue:
             places.append(seq)
         self._last = seq
         return places
-
-
-def _row(connection: sqlite3.Connection, seq: int) -> sqlite3.Row:
-    row: sqlite3.Row = connection.execute(
-        f"{rows.SELECT} WHERE seq = ?", (seq,)
-    ).fetchone()
-    return row

@@ -323,7 +323,7 @@ async def test_the_file_itself_refuses(tmp_path: Path, wrong: str) -> None:
 
 FILL = """
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
-INSERT INTO content SELECT i, 'x' FROM n;
+INSERT INTO content SELECT i, x'78' FROM n;
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
 INSERT INTO job (seq, id, number, content, size, sender, recipients, options, usage,
   choice, voids, valid_for, report, accepted_at, expires_at, state, attempts,
