@@ -106,7 +106,11 @@ def _spool(chosen: config.Config) -> list[Finding]:
     """Whether the queue's file can be written, and lies where mail is safe."""
     if chosen.queue.engine != "sqlite":
         return []
-    path = config.spool_path(chosen).absolute()
+    path = config.spool_path(chosen)
+    try:
+        path = path.absolute()
+    except OSError as error:  # there is no working directory
+        return [Finding("problem", file.trouble(path, error))]
     here = f"queue.path = {path}"
     directory = path.parent
     if not os.access(directory, os.F_OK):

@@ -303,4 +303,9 @@ def _cure(path: Path, error: Exception) -> str:
             "move the file aside (with its -wal and -shm); what sqlite3's .recover "
             "finds in it can be sent again by hand"
         )
+    if not path.is_absolute():
+        return (
+            "the working directory must exist and be writable for the relay: start it "
+            "in another one, or set queue.path to an absolute path"
+        )
     return "its directory must exist and be writable for the relay"

