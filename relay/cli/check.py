@@ -112,9 +112,8 @@ def _spool(chosen: config.Config) -> list[Finding]:
     path = config.spool_path(chosen)
     try:
         path = path.absolute()
-    except OSError:  # the working directory is gone
-        text = f"queue.path = {path}: there is no working directory; give a whole path"
-        return [Finding("problem", text)]
+    except OSError as error:  # there is no working directory
+        return [Finding("problem", file.trouble(path, error))]
     here = f"queue.path = {path}"
     directory = path.parent
     if not os.access(directory, os.F_OK):

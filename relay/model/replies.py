@@ -21,6 +21,7 @@ INTERNAL = Reply(451, "3.0", "Internal error, try again later")
 SHUTTING_DOWN = Reply(421, "3.2", "Shutting down, try again later")
 NO_ROOM = Reply(452, "3.1", "Too much mail in hand, try again later")
 NOT_KEPT = Reply(451, "3.0", "The mail cannot be kept now, try again later")
+NO_CONTENT = Reply(554, "3.0", "The spool has no whole content of this mail")
 TOO_MANY_CALLS = Reply(451, "3.2", "Too many calls")
 # The relay's own pace ([pace]), of which SES knows nothing: its throttling has another
 # text. Clients look for "Throttling failure" right after the codes.
@@ -91,3 +92,8 @@ def expired(last: Reply | None) -> Reply:
     """The time of the mail is over (RFC 3463: X.4.7)."""
     text = "Delivery time expired"
     return Reply(554, "4.7", f"{text}; last: {last.text}" if last else text)
+
+
+def unreadable(column: str) -> Reply:
+    """What the queue keeps of a mail cannot be read, so that it never leaves."""
+    return Reply(554, "3.0", f"This release cannot read the spool's {column}")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from relay.model.mail import Mail
 from relay.model.outcome import Accepted
 from relay.model.submission import MailId
+from relay.observe import kept
 from relay.observe.events import (
     Answered,
     Attempted,
@@ -22,9 +23,7 @@ from relay.observe.events import (
     Overtaken,
     Settled,
 )
-from relay.observe.story import Call, Entry, taken_at_once
-
-ENTRY_BYTES = 2000  # what an entry is taken to need, without recipients
+from relay.observe.story import MAX_SUBJECT, Call, Entry
 
 
 class Journal:
@@ -72,6 +71,7 @@ class Journal:
         entry = self._entries.get(mail_id)
         if entry is not None:
             entry.stand(number, call)
+            self._count(entry)
             self._tell(mail_id)
 
     def clear(self) -> None:
@@ -106,13 +106,12 @@ class Journal:
         del self._early[mail_id]
         self._last += 1
         subject = self._subject(event.mails[0])
-        entry = taken_at_once(self._last, self._taken, event, *early, subject)
+        entry = _taken_at_once(self._last, self._taken, event, *early, subject)
         self._keep(entry)
 
     def _write(self, event: Event) -> None:
-        """Write what happened into the mail's entry, whose recipients may change."""
+        """Write what happened into the mail's entry."""
         entry = self._entry(event.id)
-        before = entry.recipients
         match event:
             case Attempted():
                 entry.attempted(event, self._now(), self._subject)
@@ -124,8 +123,7 @@ class Journal:
                 entry.settled(event, self._now(), self._subject)
             case Overtaken():
                 entry.overtaken(event)
-        if entry.recipients is not before:
-            self._bytes += _bytes_of(entry.recipients) - _bytes_of(before)
+        self._count(entry)
 
     def _entry(self, mail_id: MailId) -> Entry:
         """The entry to write to; a new one where there is none."""
@@ -141,13 +139,57 @@ class Journal:
 
     def _keep(self, entry: Entry) -> None:
         self._entries[entry.id] = entry
-        self._bytes += ENTRY_BYTES + _bytes_of(entry.recipients)
+        self._count(entry)
+
+    def _count(self, entry: Entry) -> None:
+        """Count anew what an entry takes, and have the oldest make room for it."""
+        size = entry.bytes()
+        self._bytes += size - entry.counted
+        entry.counted = size
         while (
             len(self._entries) > self._max_count or self._bytes > self._max_bytes
         ) and len(self._entries) > 1:
             _, oldest = self._entries.popitem(last=False)
-            self._bytes -= ENTRY_BYTES + _bytes_of(oldest.recipients)
+            self._bytes -= oldest.counted
 
 
-def _bytes_of(recipients: tuple[str, ...]) -> int:
-    return sum(map(len, recipients))
+def _taken_at_once(
+    seq: int,
+    taken_as: str,
+    event: Answered,
+    first: Attempted,
+    ended: float,
+    subject: str,
+) -> Entry:
+    """The entry of a mail that is one call, which SES took at its first attempt."""
+    submission, mail, outcome = event.submission, event.mails[0], first.outcome
+    envelope = submission.envelope
+    return Entry(
+        seq,
+        event.id,
+        submission.received_at or ended,
+        taken_as,
+        None,
+        (),
+        (),
+        0,
+        envelope.sender,
+        envelope.recipients,
+        len(submission.content),
+        submission.peer,
+        submission.listener,
+        submission.user[: kept.MAX_TEXT],
+        kept.choice(mail.choice),
+        subject[:MAX_SUBJECT],
+        event.reply,
+        event.seconds,
+        kept.cut(event.warnings[: kept.MAX_WARNINGS]),
+        False,
+        "",
+        (),
+        mail.envelope.bare(),
+        kept.options(mail.options),
+        ended - first.seconds,
+        first.seconds,
+        outcome.message_id if isinstance(outcome, Accepted) else "",
+    )

@@ -15,6 +15,7 @@ from relay.model.mail import Choice, Mail, SendOptions
 from relay.model.outcome import Accepted, Deferred
 from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId, Submission
+from relay.observe import kept
 from relay.observe.events import (
     Answered,
     Attempted,
@@ -27,6 +28,7 @@ from relay.observe.stats import answer_class
 MAX_ATTEMPTS = 50  # of one mail that are remembered
 MAX_RECIPIENTS = 1000
 MAX_REPORTS = 10
+MAX_SUBJECT = 1000
 MAX_DETAIL = 2000  # characters of SES' own words
 
 _NOBODY = Envelope(None, ())
@@ -98,6 +100,34 @@ class Entry:
     _attempted_at: float = 0.0
     _attempt_seconds: float = 0.0
     _message_id: str = ""
+    _mails_bytes: int = 0
+    counted: int = 0  # of `bytes`, by who keeps it
+
+    def bytes(self) -> int:
+        """How much memory it takes, rather too much than too little."""
+        chosen = self.choice
+        size = kept.ENTRY_BYTES + kept.texts(
+            self.sender or "",
+            self.subject,
+            self.user,
+            self.peer,
+            "" if self.answer is None else self.answer.text,
+            self._message_id,
+            *(chosen.usage, chosen.template, chosen.locale),
+            *chosen.variables,
+            *self.recipients,
+            *self.warnings,
+            *self.reports,
+        )
+        if self._calls is None:
+            if self._sent.recipients is not self.recipients:
+                size += kept.texts(*self._sent.recipients)
+            return size + kept.bytes_of_options(self._options)
+        for attempt in self._attempts:
+            size += kept.ATTEMPT_BYTES + kept.texts(attempt.reply, attempt.detail)
+        for call in self._calls.values():
+            size += kept.CALL_BYTES + kept.texts(call.reply, call.message_id)
+        return size + self._mails_bytes
 
     # What is shown of it.
 
@@ -207,7 +237,7 @@ class Entry:
         for number, mail in enumerate(event.mails):
             self._made(number, mail, subject_of)
         self._received(event.submission, event.reply, event.seconds)
-        self.warnings = event.warnings
+        self.warnings = kept.cut(event.warnings[: kept.MAX_WARNINGS])
         if event.reply.code != 250:  # the client knows, and nothing is kept
             self.refused = True
             return
@@ -244,8 +274,8 @@ class Entry:
         """Newer mail superseded it."""
         replaced = event.replaced
         if not self.recipients:
-            self.recipients = replaced.recipients
-            self.choice = replace(self.choice, usage=replaced.usage)
+            self.recipients = replaced.recipients[:MAX_RECIPIENTS]
+            self.choice = kept.choice(replace(self.choice, usage=replaced.usage))
         maybe_sent = replaced.state.maybe_sent
         self.stand(replaced.number, Call("superseded", maybe_sent=maybe_sent))
         self.overtaken_by = event.by
@@ -254,6 +284,7 @@ class Entry:
         """Its calls, written out from here on."""
         if self._calls is None:
             self._mails, self._attempts = self.mails, self.attempts
+            self._mails_bytes = sum(map(kept.bytes_of_mail, self._mails))
             self._calls = dict(self.calls)
         return self._calls
 
@@ -263,64 +294,24 @@ class Entry:
         self.recipients = submission.envelope.recipients[:MAX_RECIPIENTS]
         self.size = len(submission.content)
         self.peer, self.listener = submission.peer, submission.listener
-        self.user = submission.user
+        self.user = submission.user[: kept.MAX_TEXT]
         self.answer, self.seconds = reply, seconds
 
     def _made(self, number: int, mail: Mail, subject_of: SubjectOf) -> None:
         """What the mail became, once for each of its calls."""
         if number < len(self._mails):
             return
-        bare = Mail(mail.envelope.bare(), b"", mail.options, mail.choice)
+        options, choice = kept.options(mail.options), kept.choice(mail.choice)
+        bare = Mail(mail.envelope.bare(), b"", options, choice)
         self._mails = (*self._mails, bare)
+        self._mails_bytes += kept.bytes_of_mail(bare)
         if number == 0:
-            self.choice = mail.choice
-            self.subject = subject_of(mail)
+            self.choice = choice
+            self.subject = subject_of(mail)[:MAX_SUBJECT]
         if not self.recipients:  # mail of an earlier start, or a report
             self.sender = mail.envelope.sender
-            self.recipients = mail.envelope.recipients
+            self.recipients = mail.envelope.recipients[:MAX_RECIPIENTS]
             self.size = len(mail.content)
-
-
-def taken_at_once(
-    seq: int,
-    taken_as: str,
-    event: Answered,
-    first: Attempted,
-    ended: float,
-    subject: str,
-) -> Entry:
-    """The entry of a mail that is one call, which SES took at its first attempt."""
-    submission, mail, outcome = event.submission, event.mails[0], first.outcome
-    envelope = submission.envelope
-    return Entry(
-        seq,
-        event.id,
-        submission.received_at or ended,
-        taken_as,
-        None,
-        (),
-        (),
-        0,
-        envelope.sender,
-        envelope.recipients,
-        len(submission.content),
-        submission.peer,
-        submission.listener,
-        submission.user,
-        mail.choice,
-        subject,
-        event.reply,
-        event.seconds,
-        event.warnings,
-        False,
-        "",
-        (),
-        mail.envelope.bare(),
-        mail.options,
-        ended - first.seconds,
-        first.seconds,
-        outcome.message_id if isinstance(outcome, Accepted) else "",
-    )
 
 
 def _text(reply: Reply | None) -> str:

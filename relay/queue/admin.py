@@ -29,18 +29,18 @@ from relay.model.job import (
     revive,
 )
 from relay.queue import Claim, file, moves, rows
-from relay.queue.clock import Clock
+from relay.queue.clock import clock_of
 
 ROWS_A_PAGE = 200  # rows of one read, and of one transaction at most
 PAGE_BYTES = 8_000_000  # of the contents that one transaction may delete
 
-_TO_ADDRESS = (
-    "EXISTS (SELECT 1 FROM json_each(job.recipients) WHERE lower(value) = :recipient)"
+# What is no JSON would end the whole list.
+_TO = (
+    "EXISTS (SELECT 1 FROM json_each(iif(json_valid(job.recipients), job.recipients,"
+    " '[]')) WHERE {})"
 )
-_TO_DOMAIN = (
-    "EXISTS (SELECT 1 FROM json_each(job.recipients)"
-    " WHERE substr(lower(value), -length(:recipient)) = :recipient)"
-)
+_TO_ADDRESS = _TO.format("lower(value) = :recipient")
+_TO_DOMAIN = _TO.format("substr(lower(value), -length(:recipient)) = :recipient")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +107,13 @@ class Ledger:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        ahead, seen, newest, self._upto = connection.execute(
-            "SELECT ahead, seen, coalesce(accepted_at, 0), coalesce(seq, 0) FROM clock"
-            " LEFT JOIN job ON seq = (SELECT max(seq) FROM job)"
+        # What is no UTF-8 is shown as it can be.
+        connection.text_factory = _text
+        (self._upto,) = connection.execute(
+            "SELECT coalesce(max(seq), 0) FROM job"
         ).fetchone()
         # A running relay notes each step of the system's clock at once.
-        self._clock = Clock(ahead=ahead, seen=max(seen, newest))
+        self._clock = clock_of(connection)
         self._began = self._clock.now()
 
     def now(self) -> float:
@@ -258,9 +259,14 @@ class Ledger:
 
 
 def _entry(row: sqlite3.Row) -> ListedJob:
-    return ListedJob(
-        row["seq"], rows.job(row), row["size"], row["reply"], bool(row["maybe_sent"])
-    )
+    """What can be read of a row: who looks for what is wrong must see it."""
+    said = row["reply"] if isinstance(row["reply"], str) else None
+    job, size = rows.listed(row), rows.size(row)
+    return ListedJob(row["seq"], job, size, said, bool(row["maybe_sent"]))
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode("utf-8", "backslashreplace")
 
 
 def _groups(page: Sequence[ListedJob]) -> Iterator[Sequence[ListedJob]]:

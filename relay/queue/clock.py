@@ -6,6 +6,7 @@ moves only the distance between the two, so no mail waits longer or ends sooner.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
 
@@ -47,3 +48,15 @@ class Clock:
             return 0.0
         self.ahead += step
         return step
+
+
+def clock_of(connection: sqlite3.Connection) -> Clock:
+    """The clock of a spool; it has seen what was noted, and its newest mail come."""
+    # What is no number counts as none: mail is worth more than its place in time.
+    ahead, seen, newest = connection.execute(
+        "SELECT CAST(coalesce((SELECT ahead FROM clock), 0) AS REAL),"
+        " CAST(coalesce((SELECT seen FROM clock), 0) AS REAL),"
+        " CAST(coalesce((SELECT accepted_at FROM job"
+        " WHERE seq = (SELECT max(seq) FROM job)), 0) AS REAL)"
+    ).fetchone()
+    return Clock(ahead=ahead, seen=max(seen, newest))

@@ -1,23 +1,44 @@
-"""The spool's file: its one owner, its mode, its version, and how it is opened."""
+"""The spool's files: whose they are, their version, and how they are opened."""
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import stat
 from pathlib import Path
 
 APPLICATION = 0x52656C79  # "Rely": what file(1) and we know the spool by
 # Large mail is written faster than with SQLite's own 4 kB (docs/performance.md).
 PAGE_SIZE = 16_384
+NO_LINK = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # nor wait for a FIFO
 SHM = 32_768  # bytes of the file beside the spool that even reading needs
 
 LOG_PAGES = 1000
 LOG_PART = 0.02  # of a small file system, which a long log would fill
+
+# All that a SQLite may be built with another default of, and that matters here.
+_SETTINGS = (
+    "busy_timeout = 10000",  # ms
+    "locking_mode = NORMAL",  # the command line works beside the relay
+    # NORMAL may lose commits in a power cut, and with them mail that has its 250.
+    "synchronous = FULL",
+    # macOS alone: there, fsync leaves it to the disk when it writes.
+    "fullfsync = ON",
+    "checkpoint_fullfsync = ON",
+    # ON, as Debian has it, writes each body a second time when it is deleted, and a
+    # full disk has no room for that: nothing could end. docs/queue.md: what stays.
+    "secure_delete = FAST",
+    "cache_size = -8000",  # kB
+    "temp_store = MEMORY",  # nothing of a mail in /tmp, and no need of one
+    "mmap_size = 0",  # with it, a bad disk is a SIGBUS and no error
+    "cell_size_check = ON",  # a damaged page is found when it is read
+    "trusted_schema = OFF",
+    "foreign_keys = OFF",  # there are none, and no triggers
+    "recursive_triggers = OFF",
+)
+_OLDEST_SQLITE = (3, 35)  # RETURNING
 
 _MIGRATION = re.compile(r"(\d{4})-.*\.sql")
 
@@ -26,60 +47,20 @@ class UnusableSpool(Exception):  # noqa: N818 - a statement, meant for the opera
     """The spool cannot be opened; the text names the file and the cure."""
 
 
-class Taken(UnusableSpool):
-    """Another relay has the spool."""
-
-
-@contextmanager
-def owned(path: Path) -> Iterator[None]:
-    """Hold the spool's lock. Raises Taken with the name of who has it.
-
-    A lock of its own, on `<path>.lock`: SQLite's are given back between writes,
-    and the command line writes too. The file stays; a lock that is removed can be
-    held twice.
-    """
-    lock = path.with_name(path.name + ".lock")
-    try:
-        line = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise UnusableSpool(trouble(path, error)) from error
-    try:
-        try:
-            fcntl.flock(line, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise UnusableSpool(trouble(path, error)) from error
-            owner = os.pread(line, 200, 0).decode("ascii", "replace").strip()
-            raise Taken(
-                f"queue.path = {path}: in use by {owner or 'another relay'}; stop it, "
-                "or give this one a spool of its own"
-            ) from error
-        try:
-            os.ftruncate(line, 0)
-            name = f"relay process {os.getpid()} on {os.uname().nodename}\n"
-            os.pwrite(line, name.encode("ascii", "replace"), 0)
-        except OSError:
-            pass  # a full disk: the lock holds, only its holder's name is missing
-        yield
-    finally:
-        os.close(line)
-
-
 def connect(path: Path) -> sqlite3.Connection:
     """Open the spool to write, make it when it is missing, and bring it up to date.
 
     Raises UnusableSpool.
     """
     try:
-        # SQLite gives its other files the mode of this one.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        connection = sqlite3.connect(
-            path, timeout=10, isolation_level=None, check_same_thread=False
-        )
+        make_private(path)
+        if not path.exists():
+            # SQLite gives its other files the mode of this one.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o600))
+        connection = _connected(path, "rw", check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise UnusableSpool(trouble(path, error)) from error
     try:
-        connection.row_factory = sqlite3.Row
         _prepare(connection, path)
     except (OSError, sqlite3.Error) as error:
         connection.close()
@@ -94,36 +75,120 @@ def opened(path: Path, *, write: bool) -> sqlite3.Connection:
     """A connection beside the owner's, for the command line. Raises UnusableSpool."""
     try:
         path.stat()
+        check_private(path, beside=True)
+        connection = _connected(path, "rw" if write else "ro", still=not write)
     except FileNotFoundError:
         raise UnusableSpool(
             f"queue.path = {path}: no such file; no relay has run with it. One whose "
             "RELAY_QUEUE__PATH says otherwise has another: set that here too"
         ) from None
-    except OSError as error:
-        raise UnusableSpool(trouble(path, error)) from error
-    uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
-    if not write and _is_still(path):
-        uri += "&immutable=1"
-    try:
-        connection = sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None)
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         raise UnusableSpool(trouble(path, error)) from error
     try:
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA synchronous = FULL")
+        _set(connection)
         _check(connection, path)
+        if write:
+            _limit_log(connection, path)
         if (version := _version(connection)) != NEWEST:
             raise UnusableSpool(
                 f"queue.path = {path}: version {version}, and this relay reads "
                 f"{NEWEST}; start the relay once with this release"
             )
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         connection.close()
         raise UnusableSpool(trouble(path, error)) from error
     except UnusableSpool:
         connection.close()
         raise
     return connection
+
+
+def _connected(
+    path: Path, mode: str, *, still: bool = False, check_same_thread: bool = True
+) -> sqlite3.Connection:
+    """Open the file, which is there."""
+    if sqlite3.threadsafety == 0 or sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise UnusableSpool(
+            f"queue.path = {path}: this Python's SQLite {sqlite3.sqlite_version} is "
+            "older than 3.35 or made without threads; use another Python, or "
+            'queue.engine = "none"'
+        )
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    if still and _is_still(path):
+        uri += "&immutable=1"
+    connection = sqlite3.connect(
+        uri,
+        uri=True,
+        timeout=10,
+        isolation_level=None,
+        check_same_thread=check_same_thread,
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def check_private(path: Path, *, beside: bool = False) -> None:
+    """Refuse files of the spool that another user may have written.
+
+    Without opening them: to close one would give SQLite's locks back that this process
+    has on it. `beside` a relay, root may look at any. Raises UnusableSpool and OSError.
+    """
+    _look(path, "set queue.path to where it leads", beside=beside)
+    for name in _beside(path):
+        _look(name, "remove it", beside=beside, spool=path)
+
+
+def make_private(path: Path) -> None:
+    """Check the same, and take from others what they may do to the spool's files.
+
+    Some volumes give all to a group. Raises UnusableSpool and OSError.
+    """
+    check_private(path)
+    for name in (path, *_beside(path)):
+        try:
+            if name.stat().st_mode & 0o077:
+                name.chmod(0o600)
+        except FileNotFoundError:
+            pass
+
+
+def _beside(path: Path) -> list[Path]:
+    return [path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal")]
+
+
+def _look(name: Path, link: str, *, beside: bool, spool: Path | None = None) -> None:
+    try:
+        check_owner(spool or name, name, name.lstat(), link=link, beside=beside)
+    except FileNotFoundError:
+        pass
+
+
+def check_owner(
+    path: Path, name: Path, found: os.stat_result, *, link: str, beside: bool = False
+) -> None:
+    """Refuse `name`, a file of the spool at `path`, as others may have made it.
+
+    `link`: the cure where it is a symbolic link. Raises UnusableSpool and OSError.
+    """
+    here = f"queue.path = {path}: {name.name}"
+    if stat.S_ISLNK(found.st_mode):
+        raise UnusableSpool(f"{here} is a symbolic link; {link}")
+    if stat.S_ISDIR(found.st_mode):
+        raise UnusableSpool(f"{here} is a directory; name a file in it")
+    if not stat.S_ISREG(found.st_mode):
+        raise UnusableSpool(f"{here} is no ordinary file; use another path")
+    user = os.geteuid()
+    owners = {user} if user else {user, path.parent.stat().st_uid}
+    if found.st_uid not in owners and not (beside and user == 0):
+        raise UnusableSpool(
+            f"{here} belongs to user {found.st_uid}, and this runs as {user}; run this "
+            "as its owner, or, where you know what is in it, give it to this user"
+        )
+    if found.st_mode & stat.S_IWOTH:
+        raise UnusableSpool(
+            f"{here} may be written by everybody (mode {found.st_mode & 0o777:04o}); "
+            "chmod 600 it where you know what is in it, else move it aside"
+        )
 
 
 def _is_still(path: Path) -> bool:
@@ -139,17 +204,13 @@ def _is_still(path: Path) -> bool:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    _set(connection)
     _check(connection, path)
     if _version(connection) == 0:
         connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before any table
     connection.execute("PRAGMA journal_mode = WAL")
-    # NORMAL may lose commits in a power cut, and with them mail that has its 250.
-    connection.execute("PRAGMA synchronous = FULL")
-    pages = _pages_of_log(path)
-    connection.execute(f"PRAGMA wal_autocheckpoint = {pages}")
-    connection.execute(f"PRAGMA journal_size_limit = {pages * PAGE_SIZE}")
-    connection.execute("PRAGMA cache_size = -8000")  # kB
+    _limit_log(connection, path)
     for number, script in _migrations():
         if number > _version(connection):
             connection.executescript(
@@ -157,6 +218,22 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
                 f"PRAGMA application_id = {APPLICATION};\n"
                 f"PRAGMA user_version = {number};\nCOMMIT;"
             )
+
+
+def _set(connection: sqlite3.Connection) -> None:
+    """Have SQLite behave alike, however it was built."""
+    # A database that was made to do harm cannot change what is not in its tables.
+    defensive = getattr(sqlite3, "SQLITE_DBCONFIG_DEFENSIVE", None)
+    if defensive is not None:  # Python 3.12
+        connection.setconfig(defensive, True)  # type: ignore[attr-defined,unused-ignore]
+    for setting in _SETTINGS:
+        connection.execute(f"PRAGMA {setting}").fetchall()
+
+
+def _limit_log(connection: sqlite3.Connection, path: Path) -> None:
+    pages = _pages_of_log(path)
+    connection.execute(f"PRAGMA wal_autocheckpoint = {pages}")
+    connection.execute(f"PRAGMA journal_size_limit = {pages * PAGE_SIZE}")
 
 
 def _pages_of_log(path: Path) -> int:
@@ -241,5 +318,10 @@ def _cure(path: Path, error: Exception) -> str:
         return (
             "move the file aside (with its -wal and -shm); what sqlite3's .recover "
             "finds in it can be sent again by hand"
+        )
+    if not path.is_absolute():
+        return (
+            "the working directory must exist and be writable for the relay: start it "
+            "in another one, or set queue.path to an absolute path"
         )
     return "its directory must exist and be writable for the relay"

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from relay import log
-from relay.queue import Unwritable, moves
+from relay.queue import Unwritable, leaving, moves
 from relay.queue.store import Store
 
 LOOKS_EVERY = 0.5  # seconds: at what the command line changed, at the system's clock
@@ -52,7 +52,16 @@ class Housekeeping:
         taken = await self._store.write(self._take_back)
         if taken:
             log.line(logging.WARNING, "taken back", mails=taken, maybeSent=True)
+        await self._set_aside()
         await self._recount()
+
+    async def _set_aside(self) -> int:
+        """Set mail aside that would never be due; give how much."""
+        count = 0
+        find = partial(leaving.without_time, now=self._store.clock.now())
+        while found := await self._store.write(find):
+            count += leaving.tell(found)
+        return count
 
     def _take_back(self, connection: sqlite3.Connection) -> int:
         self._store.write_clock(connection)
@@ -113,6 +122,8 @@ class Housekeeping:
 
     async def _sweep(self) -> None:
         """Forget what was kept long enough, and give its space back."""
+        if await self._set_aside():
+            await self._recount()
         await self._note_age()
         for state, kept in (
             ("sent", self._keep_sent),
@@ -125,9 +136,15 @@ class Housekeeping:
             )
             while await self._store.write(forget) == ROWS_AT_ONCE:
                 pass
-        while await self._store.outside(moves.give_back):
-            pass
-        await self._store.outside(moves.shorten)
+        try:
+            # A long log on a full disk has no room to go on, but what is in it has.
+            await self._store.outside(moves.shorten)
+            more = True
+            while more:
+                give_back = partial(moves.give_back, room=self._store.free())
+                more = await self._store.outside(give_back)
+        finally:
+            await self._store.outside(moves.shorten)
 
     async def close(self) -> None:
         """Write what is still to be written, and bring the log into the file."""

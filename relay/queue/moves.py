@@ -6,7 +6,6 @@ nothing met a job that moved on meanwhile, which is an answer and no error.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from typing import NamedTuple
 
@@ -104,7 +103,7 @@ def supersede(connection: sqlite3.Connection, newer: Job, now: float) -> list[Re
                 MailId(row["id"]),
                 row["number"],
                 row["usage"],
-                tuple(json.loads(row["recipients"])),
+                rows.recipients(row),
                 Superseded(row["attempts"], now, bool(row["maybe_sent"])),
             )
         )
@@ -219,13 +218,18 @@ def data_version(connection: sqlite3.Connection) -> int:
     return version
 
 
-def give_back(connection: sqlite3.Connection) -> bool:
-    """Return some unused space to the file system; tell whether more is left."""
+def give_back(connection: sqlite3.Connection, *, room: float) -> bool:
+    """Return some unused space to the file system; tell whether more is left.
+
+    What is moved for that is written to the log first, which has `room` bytes.
+    """
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
     spare = free - KEEPS_FREE
     if spare <= 0:
         return False
-    pages = min(spare, GIVES_BACK)
+    # With each page that moves, two or three are written that name it.
+    pages = min(spare, GIVES_BACK, max(int(room / (4 * size)), 1))
     # Not execute(): it steps once where there are no columns, which is one page.
     connection.executescript(f"PRAGMA incremental_vacuum({pages})")
     return bool(spare > pages)

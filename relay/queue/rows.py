@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from dataclasses import fields
-from typing import Any
+from collections.abc import Callable
+from dataclasses import fields, replace
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from relay.model.dsn import NOTHING_ASKED, Dsn
 from relay.model.job import (
@@ -19,8 +21,11 @@ from relay.model.job import (
     Superseded,
 )
 from relay.model.mail import Choice, ListManagement, Mail, Priority, SendOptions, voids
+from relay.model.replies import unreadable
 from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId
+
+T = TypeVar("T")
 
 INSERT = (
     "INSERT INTO job (seq, id, number, content, size, sender, recipients, options,"
@@ -47,6 +52,19 @@ _How = tuple[str, int, bool, float | None, float | None, str | None]
 _REPLY = re.compile(r"(\d{3}) \d\.(\d+\.\d+) (.*)")
 _NO_OPTIONS = SendOptions()
 _NO_CHOICE = Choice()
+_LATEST = 1e11  # seconds: no mail waits until the year 5000
+# What values that are not as they were written make of their parsers.
+_WRONG = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+
+UNKNOWN = "(unreadable)"  # where an address should be
+
+
+class Unreadable(Exception):  # noqa: N818 - a statement about a row
+    """A column of a row is not as this release writes it; the text is its name."""
+
+
+class _Read(Protocol):
+    def __call__(self, column: str, parse: Callable[[Any], T], default: T) -> T: ...
 
 
 def columns(job: Job, seq: int, content: int | None) -> tuple[Any, ...]:
@@ -86,47 +104,87 @@ def columns(job: Job, seq: int, content: int | None) -> tuple[Any, ...]:
 
 
 def job(row: sqlite3.Row) -> Job:
-    """The job of a row of SELECT; its content is empty where none is kept."""
-    choice = json.loads(row["choice"])
-    choice["priority"] = Priority(row["priority"])
-    if "variables" in choice:
-        choice["variables"] = tuple(choice["variables"])
-    options = json.loads(row["options"])
-    dsn = _dsn_of(options.pop("dsn", None))
+    """The job of a row of SELECT; its content is empty where none is kept.
+
+    Raises Unreadable, say where a later release wrote what this one does not know.
+    """
+    return _job(row, partial(_strictly, row))
+
+
+def listed(row: sqlite3.Row) -> Job:
+    """As much of a row's job as can be read, for lists."""
+    return _job(row, partial(_kindly, row))
+
+
+def size(row: sqlite3.Row) -> int:
+    """How large the content was when it came; 0 where that cannot be read."""
+    return _kindly(row, "size", _whole, 0)
+
+
+def recipients(row: sqlite3.Row) -> tuple[str, ...]:
+    """The recipients of a row, for lists."""
+    return _kindly(row, "recipients", _addresses, (UNKNOWN,))
+
+
+def _strictly(row: sqlite3.Row, column: str, parse: Callable[[Any], T], _: T) -> T:
+    try:
+        return parse(row[column])
+    except _WRONG as error:
+        raise Unreadable(column) from error
+
+
+def _kindly(row: sqlite3.Row, column: str, parse: Callable[[Any], T], or_: T) -> T:
+    try:
+        return parse(row[column])
+    except _WRONG:
+        return or_
+
+
+def _job(row: sqlite3.Row, read: _Read) -> Job:
+    came = read("accepted_at", _moment, 0.0)
     mail = Mail(
-        Envelope(row["sender"], tuple(json.loads(row["recipients"])), dsn),
-        row["bytes"] or b"",
-        _options_of(options),
-        Choice(**choice),
+        Envelope(
+            None if row["sender"] is None else read("sender", _text, UNKNOWN),
+            read("recipients", _addresses, (UNKNOWN,)),
+            read("options", _dsn_of, NOTHING_ASKED),
+        ),
+        row["bytes"] if isinstance(row["bytes"], bytes) else b"",
+        read("options", _options_of, _NO_OPTIONS),
+        replace(
+            read("choice", _choice_of, Choice(usage=str(row["usage"]))),
+            priority=read("priority", Priority, Priority.NORMAL),
+        ),
     )
     return Job(
-        MailId(row["id"]),
-        row["number"],
+        MailId(read("id", _text, UNKNOWN)),
+        read("number", _whole, 0),
         mail,
-        row["accepted_at"],
-        row["expires_at"],
-        state(row),
+        came,
+        read("expires_at", _moment, came),
+        _state(row, read, came),
         bool(row["report"]),
     )
 
 
-def state(row: sqlite3.Row) -> State:
+def _state(row: sqlite3.Row, read: _Read, came: float) -> State:
     """Where the job of a row stands."""
-    attempts, maybe_sent = row["attempts"], bool(row["maybe_sent"])
-    last = reply(row["reply"])
+    attempts, maybe_sent = read("attempts", _whole, 0), bool(row["maybe_sent"])
     match row["state"]:
         case "queued":
-            return Queued(attempts, row["due"], last, maybe_sent)
+            due = read("due", _moment, came)
+            return Queued(attempts, due, reply(row["reply"]), maybe_sent)
         case "sending":
-            return Sending(attempts, maybe_sent, last)
+            return Sending(attempts, maybe_sent, reply(row["reply"]))
         case "sent":
-            return Sent(attempts, row["ended_at"], row["message_id"])
-        case "failed" if last is not None:
-            return Failed(attempts, row["ended_at"], last, maybe_sent)
+            ended = read("ended_at", _moment, came)
+            return Sent(attempts, ended, read("message_id", _text, ""))
         case "superseded":
-            return Superseded(attempts, row["ended_at"], maybe_sent)
-        case other:
-            raise ValueError(f"job {row['seq']}: no such state: {other}")
+            return Superseded(attempts, read("ended_at", _moment, came), maybe_sent)
+        case _:
+            read("state", ("failed",).index, 0)
+            ended = read("ended_at", _moment, came)
+            why = read("reply", _reply, unreadable("reply"))
+            return Failed(attempts, ended, why, maybe_sent)
 
 
 def text(said: Reply | None) -> str | None:
@@ -134,10 +192,45 @@ def text(said: Reply | None) -> str | None:
     return None if said is None else str(said)
 
 
-def reply(said: str | None) -> Reply | None:
+def reply(said: object) -> Reply | None:
     """The reply of a column; None: there is none."""
-    found = _REPLY.fullmatch(said) if said else None
-    return Reply(int(found[1]), found[2], found[3]) if found else None
+    try:
+        return _reply(said)
+    except _WRONG:
+        return None
+
+
+# What a column holds; each raises what is in _WRONG for another thing.
+
+
+def _reply(said: Any) -> Reply:  # noqa: ANN401 - whatever SQLite gives
+    code, detail, text = _REPLY.fullmatch(said).groups()  # type: ignore[union-attr]
+    return Reply(int(code), detail, text)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError("no whole number")
+    return value
+
+
+def _moment(value: object) -> float:
+    if not isinstance(value, int | float) or not abs(value) < _LATEST:
+        raise TypeError("no time")
+    return value
+
+
+def _addresses(value: str) -> tuple[str, ...]:
+    found = json.loads(value)
+    if not found or not isinstance(found, list):
+        raise TypeError("no addresses")
+    return tuple(map(_text, found))
 
 
 def _set(value: Any, default: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
@@ -171,19 +264,47 @@ def _options(mail: Mail) -> str:
     return json.dumps(some)
 
 
-def _dsn_of(some: dict[str, Any] | None) -> Dsn:
-    if not some:
+def _dsn_of(value: str) -> Dsn:
+    """What the client asked of reports, which stands beside the options."""
+    if '"dsn"' not in value or not (some := json.loads(value).get("dsn")):
         return NOTHING_ASKED
-    for name in ("unreported", "originals"):
-        some[name] = tuple(some.get(name, ()))
-    some["originals"] = tuple((one, meant) for one, meant in some["originals"])
-    return Dsn(**some)
+    if "unreported" in some:
+        some["unreported"] = tuple(map(_text, some["unreported"]))
+    if "originals" in some:
+        pairs = some["originals"]
+        some["originals"] = tuple((_text(one), _text(meant)) for one, meant in pairs)
+    return Dsn(**_alike(some, NOTHING_ASKED))
 
 
-def _options_of(some: dict[str, Any]) -> SendOptions:
-    if not some:
+def _options_of(value: str) -> SendOptions:
+    if value == "{}":
         return _NO_OPTIONS
-    if chosen := some.get("list_management"):
-        some["list_management"] = ListManagement(*chosen)
-    some["tags"] = tuple((name, value) for name, value in some.get("tags", ()))
-    return SendOptions(**some)
+    some = json.loads(value)
+    some.pop("dsn", None)
+    if "list_management" in some:
+        chosen = some["list_management"]
+        some["list_management"] = ListManagement(*map(_text, chosen))
+    if "tags" in some:
+        tags = some["tags"]
+        some["tags"] = tuple((_text(name), _text(said)) for name, said in tags)
+    return SendOptions(**_alike(some, _NO_OPTIONS))
+
+
+def _choice_of(value: str) -> Choice:
+    if value == "{}":
+        return _NO_CHOICE
+    some = json.loads(value)
+    if "variables" in some:
+        some["variables"] = tuple(map(_text, some["variables"]))
+    return Choice(**_alike(some, _NO_CHOICE))
+
+
+def _alike(some: dict[str, Any], default: object) -> dict[str, Any]:
+    """Fields of a dataclass, if each is of its default's type."""
+    for name, value in some.items():
+        usual = getattr(default, name)
+        if name == "valid_for":
+            _moment(value)
+        elif usual is not None and type(value) is not type(usual):
+            raise TypeError(name)
+    return some

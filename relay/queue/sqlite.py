@@ -12,21 +12,29 @@ import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from relay import log
 from relay.model.job import Job, Queued, Replaced, Sending, Superseded
-from relay.model.job import claim as begun
 from relay.model.job import supersede as superseded
 from relay.model.mail import Priority
-from relay.queue import Claim, End, Figures, Unwritable, file, moves, rows
+from relay.queue import (
+    Claim,
+    End,
+    Figures,
+    Unwritable,
+    file,
+    leaving,
+    line,
+    lock,
+    moves,
+    rows,
+)
 from relay.queue.housekeeping import ROWS_AT_ONCE, Housekeeping
+from relay.queue.leaving import Unsendable
 from relay.queue.store import Store
 from relay.queue.turns import Turns
-
-EXPIRED_AT_ONCE = 10_000_000  # bytes of content, which the reports need the header of
 
 
 @asynccontextmanager
@@ -37,7 +45,7 @@ async def open_spool(
 
     Raises file.UnusableSpool before anything is changed.
     """
-    with file.owned(path):
+    with lock.owned(path):
         connection = await asyncio.to_thread(file.connect, path)
         try:
             try:
@@ -171,96 +179,34 @@ class SqliteQueue:
         return replaced
 
     async def claim(self, limit: int, *, size: int) -> Sequence[Claim]:
-        claims, self._promoted = await self._store.write(
-            partial(self._claim, limit=limit, size=size)
-        )
-        self._waiting -= len(claims)
-        self._sending += len(claims)
-        return claims
+        while True:
+            claims, left, self._promoted = await self._store.write(
+                partial(self._claim, limit=limit, size=size)
+            )
+            self._waiting -= len(claims) + leaving.tell(left)
+            self._sending += len(claims)
+            if claims or not left:
+                return claims
 
     def _claim(
         self, connection: sqlite3.Connection, *, limit: int, size: int
-    ) -> tuple[list[Claim], float]:
+    ) -> tuple[list[Claim], list[Unsendable], float]:
         now = self.now()
-        promoted = self._promote(connection, now)
-        lines = {
-            priority: deque(found)
-            for priority in Priority
-            if (
-                found := connection.execute(
-                    "SELECT seq, size FROM job INDEXED BY job_due"
-                    " WHERE state = 'queued' AND priority = ? AND due <= ?"
-                    " AND expires_at > ? ORDER BY due, seq LIMIT ?",
-                    (priority, now, now, limit),
-                ).fetchall()
-            )
-        }
-        claims: list[Claim] = []
-        taken = 0
-        while lines and len(claims) < limit:
-            priority = self._turns.take(tuple(lines))
-            seq, more = lines[priority].popleft()
-            if claims and taken + more > size:
-                break
-            taken += more
-            claims.append(self._begun(connection, seq))
-            if not lines[priority]:
-                del lines[priority]
-        return claims, promoted
-
-    def _begun(self, connection: sqlite3.Connection, seq: int) -> Claim:
-        job = rows.job(_row(connection, seq))
-        if not isinstance(job.state, Queued):  # never; the type says so too
-            raise TypeError(f"job {seq} is {job.state}")
-        state = begun(job.state)
-        connection.execute(
-            "UPDATE job SET state = 'sending', due = NULL, attempts = ?"
-            " WHERE seq = ? AND state = 'queued'",
-            (state.attempts, seq),
-        )
-        return Claim(replace(job, state=state), seq)
-
-    def _promote(self, connection: sqlite3.Connection, now: float) -> float:
-        """Give mail that became due the place of its age in the line; until when."""
-        until = now
-        for priority in Priority:
-            # Of much that became due, as in a long pause, only the next part at once.
-            found = connection.execute(
-                "SELECT due FROM job INDEXED BY job_due WHERE state = 'queued'"
-                " AND priority = ? AND due > ? AND due <= ?"
-                " ORDER BY due LIMIT 1 OFFSET ?",
-                (priority, self._promoted, until, ROWS_AT_ONCE),
-            ).fetchone()
-            until = found["due"] if found else until
-        connection.executemany(
-            "UPDATE job INDEXED BY job_due SET due = accepted_at"
-            " WHERE state = 'queued' AND priority = ? AND due > ? AND due <= ?"
-            " AND due > accepted_at",
-            [(priority, self._promoted, until) for priority in Priority],
-        )
-        return until
+        promoted = line.promoted(connection, self._promoted, now, at_once=ROWS_AT_ONCE)
+        found = line.claimed(connection, self._turns, now, limit=limit, size=size)
+        return *found, promoted
 
     async def expired(self, limit: int) -> Sequence[Claim]:
         if self._first.end is None or self._first.end > self.now():
             return []
 
-        def read(connection: sqlite3.Connection) -> list[Claim]:
-            over = connection.execute(
-                "SELECT seq FROM job INDEXED BY job_end WHERE state = 'queued'"
-                " AND expires_at <= ? ORDER BY expires_at LIMIT ?",
-                (self.now(), limit),
-            ).fetchall()
-            claims: list[Claim] = []
-            size = 0
-            for (seq,) in over:
-                row = _row(connection, seq)
-                size += row["size"]
-                if claims and size > EXPIRED_AT_ONCE:
-                    break
-                claims.append(Claim(rows.job(row), seq))
-            return claims
-
-        claims = await self._store.write(read)
+        while True:
+            claims, left = await self._store.write(
+                partial(leaving.at_end, now=self.now(), limit=limit)
+            )
+            self._waiting -= leaving.tell(left)
+            if claims or not left:
+                break
         kept = {claim.token for claim, _, _ in self._ends}
         return [claim for claim in claims if claim.token not in kept]
 
@@ -330,20 +276,11 @@ class SqliteQueue:
 
     async def due_now(self) -> None:
         for priority in Priority:
-            some = partial(self._some_due_now, priority=priority)
+            some = partial(
+                line.due_now, priority=priority, now=self.now(), at_once=ROWS_AT_ONCE
+            )
             while await self._store.write(some) == ROWS_AT_ONCE:
                 pass
-
-    def _some_due_now(
-        self, connection: sqlite3.Connection, *, priority: Priority
-    ) -> int:
-        changed = connection.execute(
-            "UPDATE job SET due = accepted_at WHERE seq IN (SELECT seq FROM job"
-            " INDEXED BY job_due WHERE state = 'queued' AND priority = ? AND due > ?"
-            " LIMIT ?)",
-            (priority, self.now(), ROWS_AT_ONCE),
-        )
-        return changed.rowcount
 
     def _insert(self, connection: sqlite3.Connection, jobs: Sequence[Job]) -> list[int]:
         """Enter jobs; those of one submission share its content."""
@@ -371,10 +308,3 @@ class SqliteQueue:
             places.append(seq)
         self._last = seq
         return places
-
-
-def _row(connection: sqlite3.Connection, seq: int) -> sqlite3.Row:
-    row: sqlite3.Row = connection.execute(
-        f"{rows.SELECT} WHERE seq = ?", (seq,)
-    ).fetchone()
-    return row

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from relay.queue import Unwritable, moves
-from relay.queue.clock import Clock
+from relay.queue.clock import clock_of
 from relay.queue.shared_commit import Operation, T, Writer
 
 # Free space that mail may not take: what is accepted must still be able to end.
@@ -36,13 +36,10 @@ class Store:
         (self.last,) = connection.execute(
             "SELECT coalesce(max(seq), 0) FROM job"
         ).fetchone()
-        (newest,) = connection.execute(
-            "SELECT coalesce(max(accepted_at), 0) FROM job WHERE seq = ?", (self.last,)
-        ).fetchone()
-        ahead, seen = connection.execute("SELECT ahead, seen FROM clock").fetchone()
-        self.clock = Clock(ahead=ahead, seen=max(seen, newest))
+        self.clock = clock_of(connection)
         self._writer = Writer(connection, look=moves.first_in_line, tell=tell)
         self._plenty_until, self._plenty = float("-inf"), 0.0
+        self._promised_in = self._promised = 0  # bytes to mail of one transaction
 
     @property
     def transaction(self) -> int:
@@ -69,16 +66,32 @@ class Store:
     def write_clock(self, connection: sqlite3.Connection) -> None:
         """Have the file remember that this time has passed."""
         connection.execute(
-            "UPDATE clock SET ahead = ?, seen = ?", (self.clock.ahead, self.clock.now())
+            "INSERT INTO clock VALUES (1, ?, ?) ON CONFLICT (only)"
+            " DO UPDATE SET ahead = excluded.ahead, seen = excluded.seen",
+            (self.clock.ahead, self.clock.now()),
         )
+
+    def free(self) -> int:
+        """How many bytes are free where the file is. Raises Unwritable."""
+        try:
+            found = os.statvfs(self._path.parent)
+        except OSError as error:
+            raise Unwritable(f"{self._path}: {error}", error) from error
+        return found.f_bavail * found.f_frsize
 
     def leave_room(self, connection: sqlite3.Connection, size: int) -> None:
         """Raise OSError where `size` bytes of mail would take the reserve."""
+        if self._promised_in != self.transaction:
+            self._promised_in, self._promised = self.transaction, 0
         needs = 3 * size
         now = time.monotonic()
         if now < self._plenty_until and needs < self._plenty:
             self._plenty -= needs
             return
+        # Mail that shares the commit is not on the disk yet.
+        self._promised += size
+        size = self._promised
+        needs = 3 * size
         found = os.statvfs(self._path.parent)
         free = found.f_bavail * found.f_frsize
         if free > PLENTY + needs:

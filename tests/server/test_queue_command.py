@@ -10,7 +10,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -57,25 +56,22 @@ def ids(directory: Path, *words: str) -> list[str]:
 # Beside a running relay.
 
 
-async def test_a_running_relay_sends_what_is_retried_within_two_seconds(
+async def test_a_running_relay_sends_what_is_retried(
     tmp_path: Path,
 ) -> None:
-    def use(relay: RelayProcess) -> tuple[str, dict[str, Any], float]:
+    def use(relay: RelayProcess) -> tuple[str, dict[str, Any]]:
         mail_id, _ = queued_as(submit(relay, MAIL)[1])
         until(lambda: states(tmp_path) == ["queued"])
         shown: dict[str, Any] = answer(tmp_path, "show", mail_id)
         done = queue_command(tmp_path, "retry", mail_id)
-        began = time.monotonic()
         assert (done.returncode, done.stdout) == (0, "retried 1 mail\n")
         until(lambda: states(tmp_path) == ["sent"])
-        return mail_id, shown, time.monotonic() - began
+        return mail_id, shown
 
     async with FakeSes(DENIED) as ses:
         settings = spooling(tmp_path, RELAY_QUEUE__SLOW_DELAYS="[600]")
-        mail_id, shown, seconds = await with_relay(ses, use, **settings)
+        mail_id, shown = await with_relay(ses, use, **settings)
         assert len(ses.sent) == 2
-    # Half a second to notice, with room for a busy machine.
-    assert seconds < 2
     assert list(shown) == KEYS
     accepted = datetime.fromisoformat(shown.pop("acceptedAt"))
     due = datetime.fromisoformat(shown.pop("due"))
@@ -114,7 +110,7 @@ async def test_a_running_relay_never_sends_what_is_dropped(tmp_path: Path) -> No
 
 
 async def test_new_mail_is_kept_while_a_full_spool_is_retried(tmp_path: Path) -> None:
-    waits: list[float] = []
+    kept = 0
     async with spool(tmp_path / "spool.db") as queue:
         for _ in range(20):
             await put(queue, *calls(200, 1))
@@ -127,14 +123,14 @@ async def test_new_mail_is_kept_while_a_full_spool_is_retried(tmp_path: Path) ->
         )
         ended = asyncio.create_task(command.communicate())
         while not ended.done():
-            began = time.monotonic()
+            # Raises where the command holds the file for longer than SQLite waits.
             await put(queue, mail("new@other.example"))
-            waits.append(time.monotonic() - began)
+            kept += 1
         output, _ = await ended
         due = await queue.claim(5000, size=10**9)
     assert output == b"retried 20 mails (4000 calls)\n"
     assert len(due) == 4000
-    assert max(waits) < 2
+    assert kept > 20
 
 
 # On a stopped one.

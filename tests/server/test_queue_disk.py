@@ -8,13 +8,15 @@ import resource
 import smtplib
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from relay.queue import file
-from tests.fake_ses import Answer, FakeSes
+from tests.fake_ses import Answer, FakeSes, error
 from tests.server.relay_process import RelayProcess, running_relay, until
 from tests.server.test_life import relay_command, through
 
@@ -207,6 +209,63 @@ async def test_a_spool_that_fills_its_disk_is_emptied_and_takes_mail_again(
                 until, lambda: submit(relay.port(), "after", 200_000)[0] == 250
             )
         assert relay.stop() == 0
+
+
+@pytest.mark.parametrize("refused", [0, 2], ids=["all is taken", "half is refused"])
+async def test_a_disk_filled_by_mail_of_all_sizes_drains_and_takes_mail_again(
+    small: Path, refused: int
+) -> None:
+    """Four clients, 2 MB down to 5 kB each, until the disk takes nothing any more."""
+    if not is_small(small):
+        pytest.skip("needs a small file system, which only root may mount")
+    async with FakeSes() as ses:
+        url = ses.url
+    # Nobody listens there now: an outage.
+    more = {"RELAY_QUEUE__ANSWER_WITHIN": "0.2", "RELAY_QUEUE__RETRY_DELAYS": "[1]"}
+    settings = spooled(ses, small, **more)
+    with running_relay("-c", os.devnull, settings=settings) as relay:
+        with ThreadPoolExecutor(4) as pool:
+            clients = [
+                pool.submit(_fill_with_mail, relay.port(), f"c{number}")
+                for number in range(4)
+            ]
+            kept = [name for client in clients for name in client.result()]
+        assert len(kept) > 8
+        port = int(url.rpartition(":")[2])
+        async with FakeSes(port=port) as again:
+            # What SES refuses stays, with its content.
+            for number in range(len(kept) * bool(refused)):
+                taken = number % refused == 0
+                again.answers.append(Answer() if taken else error("MessageRejected"))
+            waiting = {"queued", "sending"}
+            await asyncio.to_thread(until, lambda: not waiting & set(states(small)))
+            if not refused:
+                assert names(again) == sorted(kept)
+            assert len(states(small)) == len(kept)
+            again.answers.clear()
+            # Some may have failed large, and the space of the others is given back.
+            for size in (2_000_000, 5000, 2_000_000):
+                await asyncio.to_thread(until, partial(_is_taken, relay.port(), size))
+        assert relay.stop() == 0
+        assert "spool not closed well" not in "".join(relay.stderr)
+
+
+def _is_taken(port: int, size: int) -> bool:
+    return submit(port, "after", size)[0] == 250
+
+
+def _fill_with_mail(port: int, client: str) -> list[str]:
+    """Submit mails of each size until it is refused, large ones first: those kept."""
+    kept: list[str] = []
+    for size in (2_000_000, 700_000, 150_000, 30_000, 5000):
+        code = 250
+        while code == 250:
+            name = f"{client}-{len(kept)}"
+            code, text = submit(port, name, size)
+            if code == 250:
+                kept.append(name)
+        assert (code, text) == NOT_KEPT
+    return kept
 
 
 def test_a_spool_on_a_read_only_disk_stops_the_start(small: Path) -> None:

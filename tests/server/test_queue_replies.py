@@ -163,15 +163,15 @@ async def test_trap_15_on_a_silent_ses_only_the_first_client_waits(
             use,
             **spooling(
                 tmp_path,
-                RELAY_QUEUE__ANSWER_WITHIN="1.5",
-                RELAY_SES__ATTEMPT_TIMEOUT="2.5",
+                RELAY_QUEUE__ANSWER_WITHIN="5",
+                RELAY_SES__ATTEMPT_TIMEOUT="6",
                 RELAY_SES__CONNECT_TIMEOUT="1",
-                RELAY_GRACE="4",
+                RELAY_GRACE="8",
             ),
         )
     first, *others = answered
-    assert first[0] >= 1.5
-    assert all(seconds < 1 for seconds, _ in others)
+    assert first[0] >= 5
+    assert all(seconds < 5 for seconds, _ in others)
     assert {queued_as(reply)[1] for _, reply in answered} <= {
         "",
         "no answer from SES; the mail may have been sent",
@@ -386,22 +386,19 @@ async def test_the_accounts_rate_paces_what_leaves(tmp_path: Path) -> None:
         ses.resources["/v2/email/account"] = Answer(
             body=json.dumps({"SendQuota": {"MaxSendRate": 10}}).encode()
         )
-        at: list[float] = []
+        took: list[float] = []
 
         def use(relay: RelayProcess) -> None:
             until(lambda: any(one.path.endswith("account") for one in ses.requests))
+            began = time.monotonic()
             with smtplib.SMTP("127.0.0.1", relay.port(), timeout=30) as client:
                 for _ in range(30):
                     client.sendmail("a@b.example", ["c@d.example"], MAIL)
-            seen = 0
-            while seen < 30:
-                if len(ses.sent) > seen:
-                    at.extend([time.monotonic()] * (len(ses.sent) - seen))
-                    seen = len(ses.sent)
-                time.sleep(0.005)
+            until(lambda: len(ses.sent) == 30)
+            took.append(time.monotonic() - began)
 
         await with_relay(ses, use, **spooling(tmp_path))
-    assert at[-1] - at[0] >= 2.0  # 30 at 9 a second, the first few of them earlier
+    assert took[0] >= 2.0  # 30 at 9 a second, the first few of them earlier
     # What found a token free went from memory.
     assert set(states(tmp_path)) == {"sent"}
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
+
+import pytest
 
 from relay.model.job import (
     Failed,
@@ -13,13 +18,14 @@ from relay.model.job import (
     Sent,
     Superseded,
 )
-from relay.model.mail import Choice, Mail
+from relay.model.mail import Choice, ListManagement, Mail, SendOptions
 from relay.model.outcome import Accepted, Deferred, Outcome, When
 from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId, Submission
 from relay.observe.events import (
     Answered,
     Attempted,
+    Event,
     NotTaken,
     Overtaken,
     Settled,
@@ -204,3 +210,132 @@ def test_what_happens_after_ses_took_a_mail_at_once_is_added() -> None:
     assert [attempt.call for attempt in entry.attempts] == [1, 2]
     assert entry.mails == (replace(MAIL, content=b""),) * 2
     assert (entry.seq, entry.at, entry.state) == (1, 42.0, "dropped")
+
+
+# What it takes in memory.
+
+
+def _often_refused(name: str) -> list[Event]:
+    """A mail that waits, after 50 attempts that SES refused in many words."""
+    mail = Mail(Envelope("app@acme.example", (f"{name}@example.com",)), b"")
+    events: list[Event] = [
+        Answered(submission(name), (mail,), Reply(250, "0.0", "queued"), None, 0, 0.1)
+    ]
+    for attempt in range(1, 51):
+        said = f"403 AccessDenied: {name} is not authorized, attempt {attempt} " * 3
+        denied = replace(DENIED, detail=said)
+        events.append(Attempted(MailId(name), 0, mail, attempt, denied, 0.2 * attempt))
+    return events
+
+
+def _taken(name: str, mail: Mail, subject: Submission | None = None) -> list[Event]:
+    accepted = Accepted(f"m-{name}")
+    return [
+        Attempted(MailId(name), 0, mail, 1, accepted, 0.2),
+        Answered(subject or submission(name), (mail,), OK, accepted, 1, 0.3),
+    ]
+
+
+def _many_tags(name: str) -> list[Event]:
+    tags = tuple((f"t{name}{number}", f"v{name}{number}") for number in range(19_000))
+    return _taken(name, replace(MAIL, options=SendOptions(tags=tags)))
+
+
+def _long_usage(name: str) -> list[Event]:
+    long = Choice(name * 50_000, "é" * 200_000, variables=(name * 90_000, "\U0001f600"))
+    return _taken(name, replace(MAIL, choice=long))
+
+
+def _many_variables(name: str) -> list[Event]:
+    some = tuple(f"variable {name} {number}" for number in range(20_000))
+    return _taken(name, replace(MAIL, choice=Choice("SignIn", variables=some)))
+
+
+def _long_options(name: str) -> list[Event]:
+    listed = ListManagement(name * 20_000, name * 20_000)
+    arn, tenant = f"arn{name}" * 20_000, f"tenant{name}" * 20_000
+    long = SendOptions(name * 20_000, arn, arn, tenant, listed)
+    return _taken(name, replace(MAIL, options=long))
+
+
+def _many_calls(name: str) -> list[Event]:
+    to = [
+        tuple(f"{name}-{call}-{n}@example.com" for n in range(50)) for call in range(20)
+    ]
+    mails = tuple(Mail(Envelope(None, some), b"") for some in to)
+    everyone = submission(name, *(one for some in to for one in some))
+    events: list[Event] = [Answered(everyone, mails, QUEUED, None, 0, 0.1)]
+    for number, mail in enumerate(mails):
+        taken = Accepted(f"m-{name}-{number}")
+        events.append(Attempted(MailId(name), number, mail, 1, taken, 0.2))
+    return events
+
+
+def _emoji(name: str) -> list[Event]:
+    return _taken(name, replace(MAIL, choice=Choice(f"{name}\U0001f600" + "x" * 250)))
+
+
+def _ordinary(name: str) -> list[Event]:
+    to = (f"{name}@example.com",)
+    mail = Mail(Envelope(f"{name}@acme.example", to), b"", choice=CHOICE)
+    return _taken(name, mail, submission(name, *to))
+
+
+LARGE: dict[Callable[[str], list[Event]], int] = {
+    _often_refused: 500,
+    _many_tags: 60,
+    _long_usage: 2500,
+    _many_variables: 60,
+    _long_options: 1500,
+    _many_calls: 100,
+    _emoji: 2500,
+    _ordinary: 4000,
+}
+
+
+@pytest.mark.parametrize("events", LARGE)
+def test_all_of_an_entry_counts_towards_the_bytes(
+    events: Callable[[str], list[Event]],
+) -> None:
+    bound = 1_000_000
+    gc.collect()
+    tracemalloc.start()
+    try:
+        kept = journal(max_count=10_000, max_bytes=bound)
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(LARGE[events]):
+            for event in events(f"n{number:0>6}"):
+                kept(event)
+        del event
+        gc.collect()
+        used = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert used < bound
+    # Nor does it count so much that little is kept.
+    assert used > bound / 4 or len(kept) == LARGE[events]
+    newest = next(kept.newest_first())
+    assert newest.id == f"n{LARGE[events] - 1:0>6}"
+    assert kept._bytes == sum(entry.bytes() for entry in kept.newest_first())
+
+
+def test_ten_thousand_ordinary_mails_are_kept() -> None:
+    kept = Journal(subject=lambda mail: "Your code is {{code}}", now=lambda: 50.0)
+    for number in range(10_001):
+        for event in _ordinary(f"n{number:0>6}"):
+            kept(event)
+    assert len(kept) == 10_000
+
+
+def test_what_is_too_long_to_show_is_cut() -> None:
+    kept = journal()
+    tags = tuple((f"name{number}", "v" * 400) for number in range(60))
+    choice = Choice("u" * 1000, variables=tuple(map(str, range(200))))
+    mail = replace(MAIL, options=SendOptions(tags=tags), choice=choice)
+    for event in _taken(ID, mail):
+        kept(event)
+    kept.moved(ID, 0, Call("sent", "m-1"))
+    entry = only(kept)
+    assert (len(entry.usage), len(entry.variables)) == (300, 100)
+    [shown] = entry.mails
+    assert shown.options.tags == tuple((f"name{n}", "v" * 300) for n in range(50))

@@ -1,0 +1,106 @@
+"""The line in which due mail waits: by priority, then by age; who is next."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from dataclasses import replace
+
+from relay.model.job import Queued, claim
+from relay.model.mail import Priority
+from relay.queue import Claim, leaving, rows
+from relay.queue.leaving import Unsendable
+from relay.queue.turns import Turns
+
+
+def claimed(
+    connection: sqlite3.Connection, turns: Turns, now: float, *, limit: int, size: int
+) -> tuple[list[Claim], list[Unsendable]]:
+    """Begin attempts on the first in line; and what was there and cannot be sent.
+
+    At most `limit`, whose contents have `size` bytes at most, but for the first.
+    """
+    lines = _lines(connection, now, limit)
+    claims: list[Claim] = []
+    left: list[Unsendable] = []
+    taken = 0
+    while lines and len(claims) < limit:
+        priority = turns.take(tuple(lines))
+        row = lines[priority].popleft()
+        if claims and taken + rows.size(row) > size:
+            break
+        job = leaving.to_send(connection, row["seq"], now)
+        if isinstance(job, Unsendable):
+            left.append(job)
+        else:
+            taken += rows.size(row)
+            claims.append(_begun(connection, Claim(job, row["seq"])))
+        if not lines[priority]:
+            del lines[priority]
+    return claims, left
+
+
+def _lines(
+    connection: sqlite3.Connection, now: float, limit: int
+) -> dict[Priority, deque[sqlite3.Row]]:
+    """The first of each priority that has due mail."""
+    lines = {}
+    for priority in Priority:
+        found = connection.execute(
+            "SELECT seq, size FROM job INDEXED BY job_due"
+            " WHERE state = 'queued' AND priority = ? AND due <= ?"
+            " AND expires_at > ? ORDER BY due, seq LIMIT ?",
+            (priority, now, now, limit),
+        ).fetchall()
+        if found:
+            lines[priority] = deque(found)
+    return lines
+
+
+def _begun(connection: sqlite3.Connection, waiting: Claim) -> Claim:
+    if not isinstance(waiting.job.state, Queued):  # never; the type says so too
+        raise TypeError(f"job {waiting.token} is {waiting.job.state}")
+    state = claim(waiting.job.state)
+    connection.execute(
+        "UPDATE job SET state = 'sending', due = NULL, attempts = ?"
+        " WHERE seq = ? AND state = 'queued'",
+        (state.attempts, waiting.token),
+    )
+    return Claim(replace(waiting.job, state=state), waiting.token)
+
+
+def promoted(
+    connection: sqlite3.Connection, since: float, now: float, *, at_once: int
+) -> float:
+    """Give mail that became due after `since` the place of its age; until when."""
+    until = now
+    for priority in Priority:
+        # Of much that became due, as in a long pause, only the next part at once.
+        found = connection.execute(
+            "SELECT due FROM job INDEXED BY job_due WHERE state = 'queued'"
+            " AND priority = ? AND due > ? AND due <= ?"
+            " ORDER BY due LIMIT 1 OFFSET ?",
+            (priority, since, until, at_once),
+        ).fetchone()
+        until = found["due"] if found else until
+    for priority in Priority:
+        connection.execute(
+            "UPDATE job INDEXED BY job_due SET due = accepted_at"
+            " WHERE state = 'queued' AND priority = ? AND due > ? AND due <= ?"
+            " AND due > accepted_at",
+            (priority, since, until),
+        )
+    return until
+
+
+def due_now(
+    connection: sqlite3.Connection, priority: Priority, now: float, *, at_once: int
+) -> int:
+    """Make some of the waiting mail due; give how many, at most `at_once`."""
+    changed = connection.execute(
+        "UPDATE job SET due = accepted_at WHERE seq IN (SELECT seq FROM job"
+        " INDEXED BY job_due WHERE state = 'queued' AND priority = ? AND due > ?"
+        " LIMIT ?)",
+        (priority, now, at_once),
+    )
+    return changed.rowcount
