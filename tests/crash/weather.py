@@ -107,13 +107,17 @@ class Call:
 
 
 class FaultySes(FakeSes):
-    """A fake SES in some `weather`: how often it fails in which way."""
+    """A fake SES in some `weather`: how often it fails in which way.
+
+    `first` is what the first call on each mail meets, whatever the weather.
+    """
 
     def __init__(self, random: Random, weather: Mapping[str, float] = CALM) -> None:
         super().__init__()
         self.weather = weather
         self.calls: list[Call] = []
         self.life = 0
+        self.first = ""
         self.on_read: Callable[[], None] = lambda: None
         self.on_answer: Callable[[], None] = lambda: None
         self._random = random
@@ -129,6 +133,8 @@ class FaultySes(FakeSes):
             name = "none"  # about a report that is refused there is no report
         found = _NUMBER.search(mail)
         assert found, "a mail that nobody sent"
+        if self.first and all(call.mail != int(found[1]) for call in self.calls):
+            name = self.first
         self.calls.append(
             Call(
                 int(found[1]),
