@@ -23,6 +23,11 @@ def main() -> int:
         action="store_true",
         help="instead: before each single step of one mail (needs strace)",
     )
+    parser.add_argument(
+        "--lost-writes",
+        action="store_true",
+        help="a kill loses what was not synced, as a power cut does",
+    )
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument(
         "--outage",
@@ -33,7 +38,13 @@ def main() -> int:
     options = parser.parse_args()
     chosen = seed() if options.seed is None else options.seed
     print(f"seed {chosen}", flush=True)
-    plan = Plan(chosen, options.rounds, options.minutes * 60, options.clients)
+    plan = Plan(
+        chosen,
+        options.rounds,
+        options.minutes * 60,
+        options.clients,
+        options.lost_writes,
+    )
     with tempfile.TemporaryDirectory() as directory:
         if options.outage:
             work = outage.run(options.outage, Path(directory), options.clients)

@@ -16,6 +16,7 @@ from random import Random
 
 from relay.queue import file
 from tests.crash.clients import Client
+from tests.crash.lost_writes import ForgetfulDisk
 from tests.crash.verdict import Verdict, judge
 from tests.crash.weather import CALM, MILD, STORM, FaultySes
 from tests.server.relay_process import RelayProcess, environment
@@ -70,17 +71,25 @@ class Plan:
     rounds: int = 0
     seconds: float = 0.0
     clients: int = 6
+    lost_writes: bool = False  # a kill loses what was not synced, too
 
 
 class Relay:
     """One life of the relay after the other, on one spool."""
 
-    def __init__(self, directory: Path, url: str, rate: str = "3000") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        url: str,
+        rate: str = "3000",
+        disk: ForgetfulDisk | None = None,
+    ) -> None:
         # As a rule so high that one throttled call does not make an hour of a minute.
         self.spool = directory / "spool.db"
         self.port: int | None = None
         self.bugs: list[str] = []
         self._directory = directory
+        self._disk = disk
         self._process: RelayProcess | None = None
         (directory / "config.toml").write_text(CONFIG.format(url=url, rate=rate))
 
@@ -90,7 +99,7 @@ class Relay:
         process = subprocess.Popen(
             [sys.executable, *relay],
             cwd=self._directory,
-            env=environment({}),
+            env=environment(self._disk.environment if self._disk else {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -131,6 +140,11 @@ class Relay:
         for stream in (process.process.stdout, process.process.stderr):
             assert stream is not None
             stream.close()
+        if self._disk is not None:
+            if code < 0:
+                self._disk.forget()
+            else:
+                self._disk.flush()
         for entry in process.log:
             if entry["event"] in BUGS:
                 self.bugs.append(f"the log says: {entry}")
@@ -166,7 +180,8 @@ async def run(
     wrong: list[str] = []
     numbers = itertools.count(1)
     async with FaultySes(random, STORM) as ses:
-        relay = Relay(directory, ses.url)
+        disk = ForgetfulDisk(directory) if plan.lost_writes else None
+        relay = Relay(directory, ses.url, disk=disk)
         clients = [
             Client(numbers, lambda: relay.port, Random(f"{plan.seed} {n}"))
             for n in range(plan.clients)
