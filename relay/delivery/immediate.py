@@ -10,6 +10,7 @@ from typing import assert_never
 
 from relay import log
 from relay.delivery import attempt
+from relay.delivery.line import Line
 from relay.delivery.pace import Pace
 from relay.delivery.transport import Transport
 from relay.model.mail import Mail, Prepared
@@ -21,7 +22,7 @@ from relay.model.outcome import (
     Rejected,
     When,
 )
-from relay.model.replies import SHUTTING_DOWN, TOO_FAST, TOO_MANY_CALLS, ok
+from relay.model.replies import SHUTTING_DOWN, ok
 from relay.model.reply import Reply
 from relay.model.submission import Submission
 from relay.observe.events import Answered, Attempted, Events
@@ -51,7 +52,7 @@ class ImmediateDelivery:
         self._events = events
         self._pace = pace
         self._answer_within = answer_within
-        self._calls = asyncio.Semaphore(concurrency)
+        self._line = Line(pace, concurrency)
         self._attempt_seconds = attempt_seconds
         self._accepted_as = accepted_as
         self._stop_at: float | None = None
@@ -100,17 +101,18 @@ class ImmediateDelivery:
         while True:
             if not self._may_begin(mail):
                 return Deferred(SHUTTING_DOWN, When.SOON), count
-            if not await self._call(deadline):
-                return Deferred(TOO_MANY_CALLS, When.SOON), count
+            no_turn = await self._line.wait(
+                mail.choice.priority, len(mail.envelope.recipients), before=deadline
+            )
+            if no_turn is not None:
+                return Deferred(no_turn, When.SOON), count
             try:
-                if not await self._turn(mail, deadline):
-                    return Deferred(TOO_FAST, When.SOON), count
                 if not self._may_begin(mail):
                     return Deferred(SHUTTING_DOWN, When.SOON), count
                 count += 1
                 outcome = await self._attempt(mail, submission, count)
             finally:
-                self._calls.release()
+                self._line.leave()
             pause = PAUSES[min(count, len(PAUSES)) - 1]
             if (
                 not (isinstance(outcome, Deferred) and outcome.again)
@@ -119,25 +121,6 @@ class ImmediateDelivery:
                 return outcome, count
             log.line(logging.DEBUG, "again", id=submission.id, reply=str(outcome.reply))
             await asyncio.sleep(pause)
-
-    async def _call(self, deadline: float) -> bool:
-        """Wait for a call to be free; False: none was before `deadline`."""
-        if not self._calls.locked():
-            return await self._calls.acquire()  # at once, without a timer
-        try:
-            async with asyncio.timeout(max(deadline - time.monotonic(), 0)):
-                return await self._calls.acquire()
-        except TimeoutError:
-            return False
-
-    async def _turn(self, mail: Mail, deadline: float) -> bool:
-        """Wait until the pace lets the mail leave; False: not before `deadline`."""
-        while wait := self._pace.ready_in(time.monotonic()):
-            if time.monotonic() + wait > deadline:
-                return False
-            await asyncio.sleep(wait)
-        self._pace.take(len(mail.envelope.recipients), time.monotonic())
-        return True
 
     async def _attempt(
         self, mail: Mail, submission: Submission, number: int

@@ -300,7 +300,7 @@ def _with(job: Job, state: Queued) -> Job:
 
 TestDelivering = Delivering.TestCase
 TestDelivering.settings = settings(
-    max_examples=100,
+    max_examples=40,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
