@@ -102,7 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     finally:
         gc.enable()
-    return code
+    # Not imported for it: commands without threads need not know of them.
+    threads = sys.modules.get("relay.system.threads")
+    return code if threads is None else int(threads.end_process(code))
 
 
 def _module(command: str) -> str:

@@ -7,6 +7,8 @@ ends, ends with it. Work that has to be whole, the spool's, has a thread of its 
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +19,29 @@ from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class _Daemon(threading.Thread):
+    """A thread that nobody waits for."""
+
+    def __init__(self, name: str, run: Callable[[], None]) -> None:
+        super().__init__(target=run, name=name, daemon=True)
+
+
+def end_process(code: int) -> int:
+    """End the process with `code` where threads of ours are left; else give it back.
+
+    Such a thread may be in the middle of an import or of a C library when the
+    interpreter takes itself apart under it, which ends in SIGSEGV.
+    """
+    if any(isinstance(thread, _Daemon) for thread in threading.enumerate()):
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                pass  # nobody reads it any more
+        os._exit(code)
+    return code
 
 
 class Threads(ThreadPoolExecutor):
@@ -48,7 +73,7 @@ class Threads(ThreadPoolExecutor):
             if self._idle < len(self._work) and self._made < self._most:
                 self._made += 1
                 name = f"{self._name}-{self._made}"
-                threading.Thread(target=self._run, name=name, daemon=True).start()
+                _Daemon(name, self._run).start()
             self._changed.notify()
         return future
 

@@ -56,7 +56,8 @@ def test_settings_that_cannot_be_used_are_exit_code_2(tmp_path: Path) -> None:
 
 def test_what_stops_a_start_is_found(tmp_path: Path) -> None:
     text = (
-        SETTINGS.format(domain="acme.example") + '\n[intake]\ntoken = "t0ken-t0ken"\n'
+        SETTINGS.format(domain="acme.example")
+        + '\n[intake]\ntoken = "t0ken-t0ken-t0ken"\n'
     )
     no_sender = text.replace('emailAddress = "Acme <noreply@acme.example>"\n', "")
     (tmp_path / "config.toml").write_text(no_sender.replace("<desk@acme.example>", ""))

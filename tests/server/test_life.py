@@ -535,3 +535,18 @@ def test_trap_9_no_code_reaches_a_log_line_or_a_reply() -> None:
         assert [code for code, _ in replies] == [250, 550, 550, 550]
         assert secret not in "".join(relay.stderr) + repr(replies)
         assert len(relay.stderr) > 5
+
+
+def test_a_stop_in_the_middle_of_the_imports_is_a_clean_end() -> None:
+    # The threads that import are in C when the interpreter would be taken apart.
+    codes = []
+    for _ in range(8):
+        with running_relay(
+            settings={
+                "RELAY_SES__REGION": "eu-west-1",
+                "RELAY_QUEUE__ENGINE": "none",
+                "RELAY_WEB__LISTEN": "",
+            }
+        ) as relay:
+            codes.append(relay.stop())
+    assert codes == [0] * 8
