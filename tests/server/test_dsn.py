@@ -49,9 +49,8 @@ async def test_each_call_of_a_large_mail_is_reported_as_its_recipients_asked(
 
         def use(relay: RelayProcess) -> str:
             reply = submit(relay, ["RET=FULL", "ENVID=QQ+3D1"], asked)
-            until(
-                lambda: sorted(states(tmp_path)) == ["failed", "sent", "sent", "sent"]
-            )
+            # Two calls were taken from memory; the report went by the queue.
+            until(lambda: sorted(states(tmp_path)) == ["failed", "sent"])
             return reply
 
         queued_as(await with_relay(ses, use, **spooling(tmp_path, **from_bounces())))

@@ -541,12 +541,17 @@ def test_a_stop_in_the_middle_of_the_imports_is_a_clean_end() -> None:
     # The threads that import are in C when the interpreter would be taken apart.
     codes = []
     for _ in range(8):
+        settings = {
+            "RELAY_SES__REGION": "eu-west-1",
+            "RELAY_SES__ENDPOINT_URL": "http://127.0.0.1:1",
+            "RELAY_SES__ACCESS_KEY_ID": "AKIAFAKE",
+            "RELAY_SES__ACCESS_KEY_SECRET": "fake-secret",
+            "RELAY_QUEUE__ENGINE": "none",
+        }
         with running_relay(
-            settings={
-                "RELAY_SES__REGION": "eu-west-1",
-                "RELAY_QUEUE__ENGINE": "none",
-                "RELAY_WEB__LISTEN": "",
-            }
+            "-c", os.devnull, settings=settings, up_to="listening"
         ) as relay:
+            with socket.create_connection(("127.0.0.1", relay.port())) as client:
+                assert client.recv(99).startswith(b"220 ")
             codes.append(relay.stop())
     assert codes == [0] * 8
