@@ -17,6 +17,7 @@ from relay.model.replies import TOO_FAST
 from relay.model.reply import Reply, printable
 
 MAX_TEXT = 400  # characters of SES' own text in a reply
+MAX_READ = 4000  # characters of it that are looked through for what to take out
 
 THROTTLED = Deferred(
     TOO_FAST,
@@ -135,10 +136,10 @@ _ABOUT_ADDRESS = re.compile(
     r"|illegal (address|whitespace in address|semicolon)",
     re.IGNORECASE,
 )
-_ARN = re.compile(r"\barn:[a-z][a-z-]*:[^\s'\"`,;<>()\[\]]*", re.IGNORECASE)
+_ARN = re.compile(r"\barn:[a-z][a-z-]*+:[^\s'\"`,;<>()\[\]]*+", re.IGNORECASE)
 _ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
 _ACTION = re.compile(r"\bses:[A-Za-z]+\b")
-_RESOURCE = re.compile(r"\bresource\b[^a-z]*(arn:[^\s'\"`,;<>()]+)", re.IGNORECASE)
+_RESOURCE = re.compile(r"\bresource\b[^a-z]*+(arn:[^\s'\"`,;<>()]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,8 @@ def outcome_for(
 
 def for_client(text: str) -> str:
     """Cut SES' text down to what a client may read: no ARNs, no account numbers."""
-    redacted = _ACCOUNT.sub("[account]", _ARN.sub("[ARN]", text.strip()))
+    read = text.strip()[:MAX_READ]
+    redacted = _ACCOUNT.sub("[account]", _ARN.sub("[ARN]", read))
     return printable(redacted)[:MAX_TEXT]
 
 

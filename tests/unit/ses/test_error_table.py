@@ -11,6 +11,7 @@ from relay.model.mail import ListManagement, SendOptions
 from relay.model.outcome import Deferred, Effect, Rejected, When
 from relay.ses import error_table
 from relay.ses.error_table import Named, for_client, outcome_for
+from tests.worst_input import is_linear, repeated
 
 # code, status, SES' text, reply, when (None: rejected)
 ROWS = [
@@ -277,3 +278,32 @@ def test_any_answer_makes_an_outcome_with_a_legal_reply(
         outcome = outcome_for(known, status, text)
         assert outcome.reply.code // 100 in (4, 5)
         assert len(outcome.reply.text) < 450
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a",
+        "arn:",
+        "arn:a-",
+        "resource ",
+        "resource",
+        "1",
+        "ses:",
+        "domain ",
+        "illegal ",
+    ],
+)
+def test_twice_of_ses_text_takes_twice_the_time(piece: str) -> None:
+    def read(text: str) -> None:
+        for code in ("MessageRejected", "BadRequestException", "AccessDeniedException"):
+            outcome_for(code, 400, text)
+
+    assert is_linear(read, repeated(piece))
+
+
+def test_a_long_text_of_ses_is_cut_and_says_no_account() -> None:
+    text = f"{'x ' * 150}arn:aws:ses:eu-west-1:123456789012:identity/{'y' * 9000}"
+    shown = for_client(text)
+    assert shown == "x " * 150 + "[ARN]"
+    assert len(for_client("z" * 250_000)) == 400
