@@ -77,8 +77,10 @@ def tokens(html: str) -> Iterator[str | Tag]:
     while True:
         opening = html.find("<", position)
         if opening < 0 or opening > last:
-            if position < len(html):
-                yield html[position:]
+            comment = html.find("<!--", position)
+            rest = html[position:] if comment < 0 else html[position:comment]
+            if rest:
+                yield rest
             return
         end = _end_of_comment(html, opening)
         tag = None if end else tag_at(html, opening)

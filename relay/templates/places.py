@@ -15,6 +15,7 @@ from relay.model.replies import not_a_link
 from relay.templates.placeholder import Text, Values, Variable
 
 MOST_DANGERS = 50
+MOST_PLACES = 200  # of one template, several in a line, whose line is looked for
 
 # What a link may lead to, and what may be shown; all else needs three braces.
 _LINKS = ("http:", "https:", "mailto:")
@@ -102,6 +103,7 @@ class Places:
         self._marked = marked = Marked(html)
         self.links: list[Link] = []
         self.dangers: list[Danger] = []
+        self._places_left = MOST_PLACES
         source = _CONDITION.sub(lambda match: " " * len(match[0]), marked.text)
         before: str | Tag = ""
         for token in tokens(source):
@@ -173,7 +175,8 @@ class Places:
 
     def _script_link(self, tag: Tag, attribute: Attribute) -> None:
         why = "in a javascript: link: a value could write a script"
-        if not self._found(attribute.value, why):
+        self._places_left -= 1
+        if not self._found(attribute.value, why) and self._places_left > 0:
             text = "a javascript: link: mail programs do not follow it"
             self._danger(Danger(text, self._line(tag.start)))
 
@@ -183,6 +186,9 @@ class Places:
         if mark not in text:
             return False
         for number in text.split(mark)[1::2]:
+            self._places_left -= 1
+            if self._places_left < 0:
+                break
             if number.isdecimal() and int(number) < len(self._marked.variables):
                 variable = self._marked.variables[int(number)]
                 place = self._marked.text.find(f"{mark}{number}{mark}")
@@ -194,8 +200,6 @@ class Places:
             self.dangers.append(danger)
 
     def _line(self, position: int) -> int:
-        if len(self.dangers) >= MOST_DANGERS:
-            return 0
         before = self._marked.text[:position]
         ends = sum(
             piece.whole.count("\n")

@@ -380,3 +380,22 @@ def test_trap_9_no_code_reaches_a_log_line_or_a_reply() -> None:
         assert [code for code, _ in replies] == [250, 550, 550, 550]
         assert secret not in "".join(relay.stderr) + repr(replies)
         assert len(relay.stderr) > 5
+
+
+def test_a_captured_mail_does_not_steer_the_terminal() -> None:
+    hostile = "\x1b]0;x\x07 \x9b2J \u202eb\u2066 \x7f"
+    with running_relay() as relay:
+        with smtplib.SMTP("127.0.0.1", relay.port()) as client:
+            client.sendmail(
+                "a@b.example",
+                ["c@d.example"],
+                f"From: a@b.example\r\nSubject: {hostile}\r\n"
+                f"X-Relay-Usage: Generic\r\nX-Relay-Variable-code: {hostile}\r\n\r\n"
+                f"\thello {hostile}\r\n".encode(),
+            )
+            text = b"Subject: x\r\n\r\n\t\x1b]0;x\x07 \x7f\r\n"  # as it is: 7-bit
+            client.sendmail("a@b.example", ["c@d.example"], text)
+        templated, passed = relay.next_captured(), relay.next_captured()
+        shown = f"{templated}{passed}" + (templated.content + passed.content).decode()
+        assert all(c.isprintable() or c in "\t\r\n" for c in shown)
+        assert "\\u001b]0;x" in shown
