@@ -13,9 +13,16 @@ from functools import lru_cache
 from json import encoder
 from typing import Any, Protocol, TextIO
 
-_ADDRESS = re.compile(r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-])[^\s@<>\"]*(@[A-Za-z0-9.-]+)")
+# A local part in quotes, or a word; whether an @ is behind it is seen afterwards, so
+# that each word is looked at once.
+_WORD = re.compile(r'"(?P<quoted>[^"\n]{1,66}+)"@|(?P<word>[^\s@<>"]++)(?P<at>@?)')
+_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]")
 _PLAIN = re.compile(r"[!#-<>-~]+")  # needs no quotes in a text line
 _URL = re.compile(r"(?<=://)\S+")
+# What steers a terminal, turns the direction of writing, or is half a character.
+_STEERS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 logger = logging.getLogger("relay")
 
@@ -46,7 +53,33 @@ def broken(event: str, error: BaseException, /, **fields: object) -> None:
 
 def masked(text: str) -> str:
     """Hide all but the first character of each local part in `text`."""
-    return _ADDRESS.sub(r"\1***\2", text)
+    return _WORD.sub(_mask, text) if "@" in text else text
+
+
+def _mask(match: re.Match[str]) -> str:
+    local = match["word"]
+    if local is None:
+        return f'"{match["quoted"][0]}***"@'
+    if not match["at"]:
+        return local
+    # What stands before it may belong to the sentence, such as a bracket.
+    first = _LOCAL.search(local)
+    start = first.start() if first else 0
+    return f"{local[: start + 1]}***@"
+
+
+def escaped(text: str, *, keep: str = "") -> str:
+    """Write what a terminal would obey as `\\u009b`, but for what is in `keep`."""
+    if text.isprintable():  # as most is, and quicker than the pattern
+        return text
+    return _STEERS.sub(lambda match: _escape(match[0], keep), text)
+
+
+def _escape(character: str, keep: str) -> str:
+    if character in keep:
+        return character
+    # As JSON has it, so that it means the same inside a quoted text.
+    return json.dumps(character)[1:-1]
 
 
 def without_logins(text: str) -> str:
@@ -117,7 +150,8 @@ def json_shape() -> Shape:
 
     def shape(at: float, level: str, event: str, fields: Mapping[str, object]) -> str:
         entry = {"time": _time(at), "level": level, "event": event, **fields}
-        return "".join((*encode(entry, 0), "\n"))
+        text = "".join(encode(entry, 0))
+        return f"{text if text.isascii() else escaped(text)}\n"
 
     return shape
 
@@ -138,11 +172,11 @@ def _encoder() -> Any:  # noqa: ANN401 - a function that the library has no type
 
 def text_shape(at: float, level: str, event: str, fields: Mapping[str, object]) -> str:
     """`time level event key=value …`; values with spaces are in quotes."""
-    words = [_time(at), level, event]
+    words = [_time(at), level, escaped(event)]
     for key, value in fields.items():
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         if not _PLAIN.fullmatch(text):
-            text = json.dumps(text, ensure_ascii=False)
+            text = escaped(json.dumps(text, ensure_ascii=False))
         words.append(f"{key}={text}")
     return f"{' '.join(words)}\n"
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from relay.content.html_tags import Tag, tokens
+from relay.templates.placeholder import BLANKS, Problems, compile_text
 
 CONNECTOR_ID = "aws-ses-mail"
 USAGES = (
@@ -37,6 +40,11 @@ _SETTINGS = (
     "configurationSetName",
 )
 _TEMPLATE = ("usageType", "subject", "content")
+# A template without content is refused; this one makes a mail without.
+EMPTY = "<!-- empty in Logto -->"
+# A variable of Logto's: there `{{message.text}}` is one that nobody gives.
+_LOGTOS = re.compile(rf"\{{\{{{BLANKS}(?!message\.|\.)[A-Za-z0-9_.]++{BLANKS}\}}\}}")
+_TWO = re.compile(r"\{(?=\{)")
 _PLACEHOLDER = re.compile(r"\s*<[^<>]*>\s*")
 _NOT_TOML = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
@@ -160,8 +168,10 @@ def _templates(paper: _Paper, templates: Any) -> None:  # noqa: ANN401 - any JSO
         place = f"{place} ({_shown(usage)})"
         paper.lines.append("")
         lacking = next(
-            (key for key in ("usageType", "content") if key not in given), ""
+            (key for key in ("usageType", "content") if _absent(given.get(key))), ""
         )
+        if lacking == "content" and template.get("content") == "":
+            given["content"], lacking = "", ""
         if lacking or usage in seen:
             why = f"has no {lacking}" if lacking else "is the second of its usage"
             paper.comment("template", given, f"{place}: {why}; a comment now")
@@ -174,8 +184,21 @@ def _template(paper: _Paper, usage: str, given: Mapping[str, Any], place: str) -
     subject = given.get("subject", "")
     paper.lines.append("[[templates]]")
     paper.setting("usageType", usage)
-    paper.setting("subject", subject)
-    paper.setting("content", given["content"])
+    content = given["content"]
+    if not content:
+        paper.notes.append(f"warning: {place}: its content is empty, as is its mail")
+        content = EMPTY
+    for key, text, as_text in (
+        ("subject", subject, _plain_braces),
+        ("content", content, _html_braces),
+    ):
+        kept = as_text(text)
+        if kept != text:
+            paper.notes.append(
+                f"warning: {place}: {key} has braces that are no variable in Logto "
+                "and would be read or refused here; written so that they stay"
+            )
+        paper.setting(key, kept)
     if usage in WITH_CODE:
         paper.lines.append("validFor = 600 # Logto's default expiry of a code")
         paper.lines.append("supersedes = true # a new code voids the older")
@@ -185,6 +208,57 @@ def _template(paper: _Paper, usage: str, given: Mapping[str, Any], place: str) -
         if key not in _TEMPLATE:
             note = f"{place}: {_shown(key)} has no effect in Logto; a comment now"
             paper.comment(key, value, note)
+
+
+def _html_braces(text: str) -> str:
+    """An HTML in which braces stay that Logto takes for no variable."""
+    styles = list(_styles(text))
+
+    def brace(place: int) -> str:
+        # In a style no reference is read; and there a space changes nothing.
+        in_style = any(start <= place < end for start, end in styles)
+        return "{ " if in_style else "&#123;"
+
+    return _kept_braces(text, brace)
+
+
+def _plain_braces(text: str) -> str:
+    """The same of a text that is no HTML, by a character that nobody sees."""
+    return _kept_braces(text, lambda _: "{\u2060")
+
+
+def _kept_braces(text: str, brace: Callable[[int], str]) -> str:
+    """Write braces anew that would be refused, or be a variable here and not there."""
+    pieces: list[str] = []
+    end = 0
+    for match in (*_LOGTOS.finditer(text), None):
+        start = len(text) if match is None else match.start()
+        before = text[end:start]
+        problems = Problems("")
+        if compile_text(before, "", problems).places or problems.errors:
+            places = [end + each.start() for each in _TWO.finditer(before)]
+            for place in reversed(places):
+                at = place - end
+                before = f"{before[:at]}{brace(place)}{before[at + 1 :]}"
+        if match is not None:
+            if before.endswith("{") and text.startswith("}", match.end()):
+                before = before[:-1] + brace(start - 1)
+            end = match.end()
+            before += match[0]
+        pieces.append(before)
+    return "".join(pieces)
+
+
+def _styles(html: str) -> Iterator[tuple[int, int]]:
+    """Where the styles of an HTML begin and end."""
+    start = -1
+    for token in tokens(html):
+        if isinstance(token, Tag) and token.name == "style":
+            if not token.closing:
+                start = token.end
+            elif start >= 0:
+                yield start, token.start
+                start = -1
 
 
 def _absent(value: object) -> bool:

@@ -77,17 +77,20 @@ def _tell(captured: Captured) -> None:
     choice = captured.mail.choice
     print(
         f"captured {captured.id}",
-        f"usage={choice.usage or '-'}",
-        f"template={choice.template or '-'}",
+        log.escaped(f"usage={choice.usage or '-'}"),
+        log.escaped(f"template={choice.template or '-'}"),
         f"to={','.join(captured.mail.envelope.recipients)}",
         f"size={len(captured.mail.content)}",
-        f"subject={json.dumps(captured.subject, ensure_ascii=False)}",
+        log.escaped(f"subject={json.dumps(captured.subject, ensure_ascii=False)}"),
         flush=True,
     )
 
 
 def _show(captured: Captured) -> None:
     _tell(captured)
-    print(json.dumps(captured.parameters, indent=2, ensure_ascii=False))
-    print(captured.mail.content.decode("utf-8", "replace").replace("\r\n", "\n"))
+    parameters = json.dumps(captured.parameters, indent=2, ensure_ascii=False)
+    content = captured.mail.content.decode("utf-8", "replace").replace("\r\n", "\n")
+    # A mail must not steer the terminal that it is shown on.
+    print(log.escaped(parameters, keep="\n"))
+    print(log.escaped(content, keep="\t\n"))
     print(flush=True)

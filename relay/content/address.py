@@ -32,9 +32,13 @@ _IN_ASCII = re.compile(
         (?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*""",
     re.VERBOSE,
 )
-# What hides commas and brackets from a search for the first address of a list.
-_NO_ADDRESS = re.compile(r'"(?:[^"\\]|\\.)*"(?!@)|\([^()]*\)')
-_IN_ANGLES = re.compile(r"<\s*([^<>\s]+)\s*>")
+# What hides commas and brackets from a search for the first address of a list: a
+# quoted string, which has no end unless it is closed, and a comment's beginning.
+_HIDING = re.compile(r'(?P<quoted>"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))|\(', re.DOTALL)
+_IN_COMMENT = re.compile(r"\\.|[()]", re.DOTALL)
+_IN_ANGLES = re.compile(r"<\s*+([^<>\s]++)\s*+>")
+# RFC 5321 section 4.5.3.1: 64 octets before the @, 255 behind it.
+MAX_ADDRESS = 320
 
 
 @cache
@@ -57,6 +61,8 @@ def check(address: str) -> str:
     plain = len(address) < 200 and _PLAIN.fullmatch(address) and "--" not in address
     if plain and address.index("@") <= 64:
         return address
+    if len(address) > MAX_ADDRESS:  # before the library looks: it takes its time
+        raise ValueError(f"longer than {MAX_ADDRESS} characters")
     address = with_ascii_domain(address)
     email_validator = _library()
     try:
@@ -76,6 +82,8 @@ def with_ascii_domain(address: str) -> str:
     """Make A-labels of an IDN domain; all else stays as it is written."""
     if address.isascii():
         return address
+    if len(address) > MAX_ADDRESS:
+        raise ValueError(f"longer than {MAX_ADDRESS} characters")
     local, at, domain = address.rpartition("@")
     if not local.isascii() or not at:
         raise NonAsciiLocalPart("the local part has characters outside ASCII")
@@ -116,23 +124,48 @@ def is_sender(address: str) -> bool:
 
     Any domain will do, because legacy apps say whatever their host is called.
     """
-    return len(address) <= 320 and _SENDER.fullmatch(address) is not None
+    return len(address) <= MAX_ADDRESS and _SENDER.fullmatch(address) is not None
 
 
 def is_in_ascii(address: str) -> bool:
     """Tell whether `address` is one that a header field can hold as it is."""
-    return _IN_ASCII.fullmatch(address) is not None
+    return len(address) <= MAX_ADDRESS and _IN_ASCII.fullmatch(address) is not None
 
 
 def first_address(value: str) -> str:
     """The first address of a decoded list of mailboxes, "" where there is none."""
-    bare = _NO_ADDRESS.sub(" ", value)
+    pieces = []
+    position = 0
+    while (match := _HIDING.search(value, position)) is not None:
+        pieces.append(value[position : match.start()])
+        position = match.end()
+        if match["quoted"] is None:
+            position = _end_of_comment(value, match.start())
+            pieces.append(" ")
+        else:  # a local part may be in quotes, too
+            pieces.append(match[0] if value.startswith("@", position) else " ")
+    bare = "".join((*pieces, value[position:]))
     found = _IN_ANGLES.search(bare)
     return found[1] if found else bare.partition(",")[0].strip()
 
 
+def _end_of_comment(value: str, start: int) -> int:
+    """Where the comment ends that begins at `start`; they nest (RFC 5322)."""
+    depth = 0
+    for match in _IN_COMMENT.finditer(value, start):
+        if match[0] == "(":
+            depth += 1
+        elif match[0] == ")":
+            depth -= 1
+            if not depth:
+                return match.end()
+    return len(value)
+
+
 def ascii_mailbox(found: Mailbox) -> Mailbox:
     """Make A-labels of an IDN domain; what has none stays, and is refused later."""
+    if len(found.address) > MAX_ADDRESS:
+        return found
     local, _, domain = found.address.rpartition("@")
     # IDNA 2003, which the codec does, maps these to other names than 2008 does.
     if domain.isascii() or not local.isascii() or re.search("[ßς\u200c\u200d]", domain):

@@ -1,13 +1,10 @@
-"""HTML to plain text: what a reader without HTML is to see; linear in its input.
-
-A scanner of its own, because html.parser raises on some declarations and takes
-quadratic time on others.
-"""
+"""HTML to plain text: what a reader without HTML is to see; linear in its input."""
 
 from __future__ import annotations
 
 import re
-from html import unescape
+
+from relay.content.html_tags import Tag, attributes, referenced, tokens
 
 _SKIPPED = frozenset({"script", "style", "head", "title", "template"})
 _VOID = frozenset(
@@ -78,68 +75,25 @@ _PARAGRAPH = frozenset(
     }
 )
 
-_TAG = re.compile(r"</?([A-Za-z][^\s/>]*)((?:[^\"'>]|\"[^\"]*\"|'[^']*')*)>")
-_ATTRIBUTE = re.compile(
-    r"([A-Za-z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.ASCII
-)
-_HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+_HIDDEN = re.compile(r"display\s*+:\s*+none", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _LINE_END = re.compile(r"\r\n?")
 
 
 def from_html(html: str) -> str:
-    """Make readable text of `html`; lines end in LF, and it never fails."""
+    """Make readable text of `html`; lines end in LF, and it never fails.
+
+    As in a browser, what has no end reaches to the end: a comment, a quote, a tag.
+    """
     writer = _Writer()
-    position = 0
-    last = html.rfind(">")  # after it nothing is a tag, and looking costs time
-    while True:
-        opening = html.find("<", position)
-        if opening < 0 or opening > last:
-            writer.text(html[position:])
-            return writer.result()
-        writer.text(html[position:opening])
-        position = _markup(html, opening, writer)
-
-
-def _markup(html: str, start: int, writer: _Writer) -> int:
-    """Take in what begins with `<` at `start`; where it ends."""
-    if html.startswith("<!--", start):
-        end = html.find("-->", start + 4)
-        return len(html) if end < 0 else end + 3
-    following = html[start + 1 : start + 2]
-    if following and following in "!?":
-        end = html.find(">", start)
-        return len(html) if end < 0 else end + 1
-    match = _TAG.match(html, start)
-    if match:
-        name, attributes, end = match[1], match[2], match.end()
-    else:
-        # Not a tag, or one whose quote never closes: then its first > ends it.
-        letter = html[start + 1 : start + 3].lstrip("/")[:1]
-        end = html.find(">", start) + 1
-        if not (letter.isascii() and letter.isalpha()) or not end:
-            writer.text("<")
-            return start + 1
-        name = re.split(r"[\s/>]", html[start:end].lstrip("</"), maxsplit=1)[0]
-        attributes = ""
-    name = name.lower()
-    if html.startswith("</", start):
-        writer.close(name)
-        return end
-    writer.open(name, attributes)
-    if name in ("script", "style") and not attributes.rstrip().endswith("/"):
-        # Their content is no markup: `if (a<b)` opens no tag.
-        closing = re.compile(f"</{name}", re.IGNORECASE).search(html, end)
-        return closing.start() if closing else len(html)
-    return end
-
-
-def _attributes(source: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for match in _ATTRIBUTE.finditer(source):
-        value = match[2] or match[3] or match[4] or ""
-        found.setdefault(match[1].lower(), unescape(value))
-    return found
+    for token in tokens(html):
+        if isinstance(token, str):
+            writer.text(token)
+        elif token.closing:
+            writer.close(token.name)
+        elif token.whole:
+            writer.open(token)
+    return writer.result()
 
 
 class _Writer:
@@ -157,7 +111,7 @@ class _Writer:
     def text(self, source: str) -> None:
         if not source or self._skipped:
             return
-        source = unescape(source)
+        source = referenced(source)
         if self._pre:
             self._write(_LINE_END.sub("\n", source))
             return
@@ -169,13 +123,16 @@ class _Writer:
             self._write(stripped)
             self._space = words.endswith(" ")
 
-    def open(self, name: str, source: str) -> None:
+    def open(self, tag: Tag) -> None:
+        name = tag.name
         if self._skipped:
-            if name == self._skipped and not source.rstrip().endswith("/"):
+            if name == self._skipped and not tag.closes_itself:
                 self._depth += 1
             return
-        attributes = _attributes(source) if "=" in source else {}
-        hidden = _HIDDEN.search(attributes.get("style", ""))
+        given: dict[str, str] = {}
+        for each in attributes(tag.source) if "=" in tag.source else ():
+            given.setdefault(each.name.lower(), referenced(each.value))
+        hidden = _HIDDEN.search(given.get("style", ""))
         if (name in _SKIPPED or hidden) and name not in _VOID:
             self._skipped, self._depth = name, 1
             return
@@ -192,13 +149,13 @@ class _Writer:
             case "li":
                 self._write("- ")
             case "img" if not hidden:
-                self.text(attributes.get("alt", "").replace("&", "&amp;"))
+                self.text(given.get("alt", "").replace("&", "&amp;"))
             case "td" | "th":
                 self._space = True
             case "pre":
                 self._pre += 1
             case "a":
-                self._links = [(attributes.get("href", ""), len(self._out))]
+                self._links = [(given.get("href", ""), len(self._out))]
 
     def close(self, name: str) -> None:
         if self._skipped:

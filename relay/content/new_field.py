@@ -11,7 +11,6 @@ from relay.content.header import Field
 FIELD_LINE = 78
 
 _SPECIALS = re.compile(r"[^A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]")
-_LOOKS_ENCODED = re.compile(r"=\?.*\?=")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -22,12 +21,18 @@ def one_line(text: str) -> str:
     return _CONTROL.sub(" ", text)
 
 
+def _looks_encoded(text: str) -> bool:
+    """Tell whether a reader could take some of it for an RFC 2047 word."""
+    start = text.find("=?")
+    return start >= 0 and text.find("?=", start + 2) >= 0
+
+
 def phrase(name: str, first: int = MAX_WORD) -> str:
     """A display name as RFC 5322 wants it: bare, quoted, or RFC 2047 words.
 
     The first word has the characters that its line has room for.
     """
-    if not name.isascii() or _LOOKS_ENCODED.search(name) or len(name) > 60:
+    if not name.isascii() or _looks_encoded(name) or len(name) > 60:
         return encoded(name, first)
     if _SPECIALS.search(name) or name != name.strip():
         escaped = name.replace("\\", "\\\\").replace('"', '\\"')
@@ -71,7 +76,7 @@ def unstructured(name: str, value: str) -> Field:
         number
         for number, word in enumerate(words)
         if not word.isascii()
-        or _LOOKS_ENCODED.search(word)
+        or _looks_encoded(word)
         or len(word) > (FIELD_LINE - 2 if number else _beside(name))
     ]
     if hard:

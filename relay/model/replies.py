@@ -67,6 +67,12 @@ def not_a_text(variable: str, kind: str) -> Refused:
     return Refused(Reply(550, "6.0", f"Variable {variable} is {kind}, not a text"))
 
 
+def not_a_link(variable: str, allowed: Iterable[str]) -> Refused:
+    """A variable gives the template's link a scheme that is none of `allowed`."""
+    text = f"Variable {variable} leads to something other than {', '.join(allowed)}"
+    return Refused(Reply(550, "6.0", text[:400]))
+
+
 def no_address(setting: str) -> Refused:
     """`sendFrom` or `replyTo` of the template, filled, is no mailbox."""
     text = f"The template's {setting} makes no usable address"

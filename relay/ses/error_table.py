@@ -157,10 +157,10 @@ _PACE = re.compile(
     r"(?:message rejected: ?)?(?:your |the )?maximum send(?:ing)? rate", re.IGNORECASE
 )
 _PAUSES = ("paused", "disabled")
-_ARN = re.compile(r"\barn:[a-z][a-z-]*:[^\s'\"`,;<>()\[\]]*", re.IGNORECASE)
+_ARN = re.compile(r"\barn:[a-z][a-z-]*+:[^\s'\"`,;<>()\[\]]*+", re.IGNORECASE)
 _ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
 _ACTION = re.compile(r"\bses:[A-Za-z]+\b")
-_RESOURCE = re.compile(r"\bresource\b[^a-z]*(arn:[^\s'\"`,;<>()]+)", re.IGNORECASE)
+_RESOURCE = re.compile(r"\bresource\b[^a-z]*+(arn:[^\s'\"`,;<>()]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

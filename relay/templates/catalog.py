@@ -8,6 +8,27 @@ from relay.model.replies import no_template
 from relay.templates.template import Source, Template
 
 STANDARD = ("Register", "SignIn", "ForgotPassword", "Generic")
+# What Logto never passes with a usage: an invitation has no code, a code no link.
+_NEVER_GIVEN = {
+    "OrganizationInvitation": frozenset({"code"}),
+    **dict.fromkeys(
+        (
+            "SignIn",
+            "Register",
+            "ForgotPassword",
+            "UserPermissionValidation",
+            "BindNewIdentifier",
+            "MfaVerification",
+            "BindMfa",
+        ),
+        frozenset({"link"}),
+    ),
+}
+_WITHOUT = {
+    "reject": "its mail is refused",
+    "keep": "its mail shows the placeholder",
+    "empty": "its mail has a gap there",
+}
 
 
 class TemplateError(Exception):
@@ -31,6 +52,10 @@ class Templates:
             template = Template(source, email_address=email_address, missing=missing)
             errors += template.errors
             warnings += template.warnings
+            warnings += (
+                f"{source.place}.content:{danger.line}: {danger.text}"
+                for danger in template.dangers
+            )
             locales = self._by_usage.setdefault(source.usage_type, {})
             key = _tag(source.locale)
             if key in locales:
@@ -51,8 +76,27 @@ class Templates:
         absent = [usage for usage in STANDARD if usage not in self._by_usage]
         if absent:
             warnings.append(f"no template for {', '.join(absent)}")
+        warnings += self._falling_short(missing)
         self.warnings = tuple(warnings)
         self.usages = tuple(self._by_usage)
+
+    def _falling_short(self, missing: str) -> list[str]:
+        """Usages whose mail falls back to Generic, and lacks what Generic shows."""
+        shown = {
+            name.partition(".")[0]
+            for template in self._by_usage.get("Generic", {}).values()
+            for name in template.variables
+        }
+        found = []
+        for usage, never in _NEVER_GIVEN.items():
+            lacking = sorted(never & shown)
+            if lacking and usage not in self._by_usage:
+                names = ", ".join(f"{{{{{name}}}}}" for name in lacking)
+                found.append(
+                    f"no template for {usage}: Generic, which it falls back to, shows "
+                    f"{names}, which Logto never passes with it; {_WITHOUT[missing]}"
+                )
+        return found
 
     @property
     def all(self) -> tuple[Template, ...]:

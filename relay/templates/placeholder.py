@@ -20,9 +20,12 @@ from relay.model.reply import Refused
 BUILT_IN = ("from", "to", "subject", "text", "html")
 _MESSAGE = "message."
 
-_VARIABLE = re.compile(
-    r"\{\{\{\s*([A-Za-z0-9_.]+)\s*\}\}\}|\{\{\s*([A-Za-z0-9_.]+)\s*\}\}", re.ASCII
-)
+# JavaScript's \s, which Logto looks for: no-break and typographic spaces too.
+BLANKS = r"[\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*+"
+_NAME = rf"{BLANKS}([A-Za-z0-9_.]++){BLANKS}"
+_VARIABLE = re.compile(rf"\{{\{{\{{{_NAME}\}}\}}\}}|\{{\{{{_NAME}\}}\}}")
+# Of one template that many problems are said.
+_MOST_PROBLEMS = 50
 # Plain decimals, and few enough of them that no list could have more.
 _POSITION = re.compile(r"0|[1-9][0-9]{0,8}")
 
@@ -90,9 +93,10 @@ def compile_text(text: str, name: str, problems: Problems) -> Text:
             continue  # `{{.code}}` stays as it is
         _look_at(text, end, match.start(), name, problems)
         pieces.append(text[end : match.start()])
-        if variable.built_in and variable.name[len(_MESSAGE) :] not in BUILT_IN:
+        unknown = variable.built_in and variable.name[len(_MESSAGE) :] not in BUILT_IN
+        if unknown and len(problems.errors) < _MOST_PROBLEMS:
             problems.errors.append(
-                f"{problems.place}.{name}:{_spot(text, match.start())}: "
+                f"{problems.place}.{name}:{spot(text, match.start())}: "
                 f"{match[0]}: unknown; there are "
                 + ", ".join(f"message.{known}" for known in BUILT_IN)
             )
@@ -110,18 +114,20 @@ def _look_at(text: str, start: int, end: int, name: str, problems: Problems) -> 
     while (opened := text.find("{{", position, end)) >= 0:
         closed = text.find("}}", opened, end)
         if closed < 0:
-            problems.errors.append(f"{here}:{_spot(text, opened)}: {{{{ is not closed")
+            problems.errors.append(f"{here}:{spot(text, opened)}: {{{{ is not closed")
             return
-        shown = text[opened : closed + 2]
+        position = closed + 2
+        if len(problems.warnings) >= _MOST_PROBLEMS:
+            continue
+        shown = text[opened:position]
         if len(shown) > 80:
             shown = f"{shown[:76]}…}}}}"
         problems.warnings.append(
-            f"{here}:{_spot(text, opened)}: {shown} is no variable and stays as it is"
+            f"{here}:{spot(text, opened)}: {shown} is no variable and stays as it is"
         )
-        position = closed + 2
 
 
-def _spot(text: str, position: int) -> str:
+def spot(text: str, position: int) -> str:
     """Line and column, from 1."""
     line = text.count("\n", 0, position) + 1
     return f"{line}:{position - (text.rfind(chr(10), 0, position) + 1) + 1}"

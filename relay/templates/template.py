@@ -35,6 +35,7 @@ from relay.templates.placeholder import (
     Variable,
     compile_text,
 )
+from relay.templates.places import Marked, Places
 from relay.templates.prepared_part import PreparedPart
 
 
@@ -77,25 +78,14 @@ def _text_of(html: Text) -> Text:
     They go through the conversion as marks, so that braces written as entities do
     not become variables. What wraps the mail's HTML wraps its text.
     """
-    # A noncharacter that the template does not hold: it stands for nothing else.
-    spare = (chr(code) for code in range(0xFDD0, 0xFDF0))
-    mark = next((letter for letter in spare if letter not in html.fixed), "\ufdd0")
-    variables = [variable for _, variable, _ in html.places]
-    numbers = iter(range(len(variables)))
-    marked = "".join(
-        piece if isinstance(piece, str) else f"{mark}{next(numbers)}{mark}"
-        for piece in html.pieces
-    )
+    marked = Marked(html)
     pieces: list[str | Variable] = []
-    for index, part in enumerate(plain.from_html(marked).split(mark)):
-        if index % 2 and part.isdecimal() and int(part) < len(variables):
-            variable = variables[int(part)]
-            if variable.name == "message.html":
-                variable = Variable("message.text", variable.raw, variable.whole)
-            pieces.append(variable)
+    for piece in marked.pieces(plain.from_html(marked.text)):
+        if isinstance(piece, Variable) and piece.name == "message.html":
+            pieces.append(Variable("message.text", piece.raw, piece.whole))
         else:
-            pieces.append(part)
-    return Text(tuple(piece for piece in pieces if piece != ""))
+            pieces.append(piece)
+    return Text(tuple(pieces))
 
 
 def _same(text: str) -> str:
@@ -152,6 +142,9 @@ class Template:
         self._html_part = (
             None if self._html is None else PreparedPart(self._html, "html")
         )
+        places = None if self._html is None else Places(self._html)
+        self._links = () if places is None else tuple(places.links)
+        self.dangers = () if places is None else tuple(places.dangers)
         self._wraps_html = self._html is not None and self._html.uses("message.html")
         self.errors, self.warnings = problems.errors, problems.warnings
 
@@ -191,6 +184,8 @@ class Template:
             html = self._html_part.fill(values, _escaped, raw=_same)
         if values.not_given:
             raise not_given(values.not_given)
+        for link in self._links:
+            link.check(values)
         sender = self._sender(send_from, original)
         if sender is None and "from" not in original.first and not envelope.sender:
             raise Refused(NO_FROM)

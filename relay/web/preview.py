@@ -1,7 +1,6 @@
 """A mail as a person would see it: HTML, text, fields, attachments, links, the code.
 
-Nothing is made safe here: the HTML is for a frame without scripts, whose policy lets
-nothing remote in.
+The HTML is for a frame without scripts, whose policy lets nothing remote in.
 """
 
 from __future__ import annotations
@@ -11,40 +10,30 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html import unescape
 from urllib.parse import quote
 
 from relay.content.encoded_words import decoded
 from relay.content.header import parse
+from relay.content.html_tags import Tag, attributes, referenced, tokens
 from relay.content.mime_parts import Part
 from relay.content.original import Original
 from relay.content.transfer_encoding import transfer_decoded
 from relay.model.reply import Refused
 from relay.model.submission import Envelope
+from relay.web.safe_html import Shown, safe
 
 # What links and codes are looked for in: characters of the text and of the HTML.
 MAX_SEARCHED = 1_000_000
-MAX_INLINE = 20_000_000  # bytes of images that go into the HTML itself
+# Characters of images that go into the HTML itself, each time that it shows one.
+MAX_INLINE = 20_000_000
 
-# What would be fetched, if the frame's policy let it.
-_REMOTE = re.compile(
-    r"""(?:\b(?:src|srcset|background|poster|data)\s*=\s*["']?\s*|url\(\s*["']?\s*)
-        (?:https?:)?//""",
-    re.IGNORECASE | re.VERBOSE,
-)
-# A link element may warm up connections without asking the policy, a refresh or a
-# base leads elsewhere; no mail needs them.
-_TAGS = re.compile(r"<(?:link|base|meta)\b[^>]*>?", re.IGNORECASE)
-_HREF = re.compile(
-    r"""<a\b[^<>]{0,1000}?\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""",
-    re.IGNORECASE,
-)
 _URL = re.compile(r"https?://[^\s<>\"')\]]+")
 _CODE = re.compile(
     r"""(?:(?<![\w.,/#-])|(?<=\b[A-Z]-))  # a letter and a dash, as in G-123456
-        (\d{4,8}|\d{3}[ -]\d{3}|(?=[A-Z]*\d)[A-Z0-9]{6,8})(?![\w/#-])""",
+        (\d{4,8}|\d{3}[ -]\d{3}|(?=[A-Z]{0,7}\d)[A-Z0-9]{6,8})(?![\w/#-])""",
     re.VERBOSE,
 )
+_IMAGE = re.compile(r"image/[a-z0-9.+-]{1,50}")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
@@ -87,27 +76,26 @@ class Preview:
         return self._original.text
 
     @cached_property
-    def html(self) -> str | None:
-        """Its HTML, with the images that belong to it inside; None: it has none."""
+    def source(self) -> str | None:
+        """Its HTML as it is; None: it has none."""
         original = self._original
-        if original is None or not original.has_html:
-            return None
-        html = _TAGS.sub("", original.html)
-        left = MAX_INLINE
-        for part in original.related:
-            data = transfer_decoded(part)
-            if len(data) > left or not part.type.startswith("image/"):
-                continue
-            left -= len(data)
-            url = f"data:{part.type};base64,{b64encode(data).decode()}"
-            for form in {part.content_id, quote(part.content_id)}:
-                html = html.replace(f"cid:{form}", url)
-        return html
+        return original.html if original is not None and original.has_html else None
+
+    @cached_property
+    def html(self) -> str | None:
+        """The harmless part of its HTML, with the images that belong to it inside."""
+        return self._shown.html if self._shown is not None else None
 
     @property
     def remote(self) -> int:
         """How many places of the HTML would fetch something from elsewhere."""
-        return len(_REMOTE.findall(self.html or ""))
+        return self._shown.remote if self._shown is not None else 0
+
+    @cached_property
+    def _shown(self) -> Shown | None:
+        if self._original is None or self.source is None:
+            return None
+        return safe(self.source, _Images(self._original.related).url)
 
     @property
     def attachments(self) -> Sequence[Attachment]:
@@ -122,8 +110,11 @@ class Preview:
     def links(self) -> list[str]:
         """Where its links lead, each once; HTTP and mail alone."""
         found = [
-            unescape(a or b or c).strip()
-            for a, b, c in _HREF.findall((self.html or "")[:MAX_SEARCHED])
+            referenced(attribute.value).strip()
+            for tag in tokens((self.source or "")[:MAX_SEARCHED])
+            if isinstance(tag, Tag) and tag.name in ("a", "area") and not tag.closing
+            for attribute in attributes(tag.source)
+            if attribute.name.lower() == "href"
         ]
         found += _URL.findall(self.text[:MAX_SEARCHED])
         wanted = ("http://", "https://", "mailto:")
@@ -135,6 +126,36 @@ class Preview:
     def code(self) -> str:
         """The one-time code in it, "" where none is found."""
         return code_in(self.text, self.subject)
+
+
+class _Images:
+    """The images of a mail, as they stand in its HTML; all of it bounded."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = {
+            form: part
+            for part in reversed(parts)
+            # RFC 2392 section 2: a URL has the id percent-encoded.
+            for form in (part.content_id, quote(part.content_id))
+            if _IMAGE.fullmatch(part.type)
+        }
+        self._made: dict[str, str] = {}
+        self._left = MAX_INLINE
+
+    def url(self, content_id: str) -> str | None:
+        """The image as a data URL; None: there is none, or no room is left."""
+        part = self._parts.get(content_id)
+        if part is None or len(part.body) > self._left:
+            return None
+        url = self._made.get(part.content_id)
+        if url is None:
+            data = b64encode(transfer_decoded(part)).decode()
+            url = f"data:{part.type};base64,{data}"
+            self._made[part.content_id] = url
+        if len(url) > self._left:
+            return None
+        self._left -= len(url)
+        return url
 
 
 def code_in(text: str, subject: str = "") -> str:

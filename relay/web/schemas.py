@@ -135,7 +135,12 @@ SCHEMAS: dict[str, Schema] = {
         "place": TEXT,
         "problems": COUNT,
     },
-    "Fault": {"kind": TEXT, "text": TEXT, "line": COUNT},
+    "Fault": {
+        "kind": TEXT,
+        "text": TEXT,
+        "line": COUNT,
+        "level": one_word(("warning", "error")),
+    },
     "Rendered": {
         "usage": TEXT,
         "locale": TEXT,

@@ -155,8 +155,13 @@ def _rendered(template: Template, to: str, variables: dict[str, Any]) -> dict[st
         "source": template.source.content,
         "size": len(content),
         "problems": [
-            {"kind": problem.kind, "text": problem.text, "line": problem.line}
-            for problem in problems(template, preview.html)
+            {
+                "kind": problem.kind,
+                "text": problem.text,
+                "line": problem.line,
+                "level": problem.level,
+            }
+            for problem in problems(template, preview.source)
         ],
     }
 

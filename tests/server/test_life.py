@@ -555,3 +555,22 @@ def test_a_stop_in_the_middle_of_the_imports_is_a_clean_end() -> None:
                 assert client.recv(99).startswith(b"220 ")
             codes.append(relay.stop())
     assert codes == [0] * 8
+
+
+def test_a_captured_mail_does_not_steer_the_terminal() -> None:
+    hostile = "\x1b]0;x\x07 \x9b2J \u202eb\u2066 \x7f"
+    with running_relay() as relay:
+        with smtplib.SMTP("127.0.0.1", relay.port()) as client:
+            client.sendmail(
+                "a@b.example",
+                ["c@d.example"],
+                f"From: a@b.example\r\nSubject: {hostile}\r\n"
+                f"X-Relay-Usage: Generic\r\nX-Relay-Variable-code: {hostile}\r\n\r\n"
+                f"\thello {hostile}\r\n".encode(),
+            )
+            text = b"Subject: x\r\n\r\n\t\x1b]0;x\x07 \x7f\r\n"  # as it is: 7-bit
+            client.sendmail("a@b.example", ["c@d.example"], text)
+        templated, passed = relay.next_captured(), relay.next_captured()
+        shown = f"{templated}{passed}" + (templated.content + passed.content).decode()
+        assert all(c.isprintable() or c in "\t\r\n" for c in shown)
+        assert "\\u001b]0;x" in shown

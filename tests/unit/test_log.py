@@ -11,6 +11,7 @@ import pytest
 
 from relay import log
 from tests.unit.ses.linear import assert_linear
+from tests.worst_input import is_linear, repeated
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +89,46 @@ def test_the_login_in_a_url_is_hidden(text: str, expected: str) -> None:
 @pytest.mark.parametrize("piece", ["://", "@", "://@", "a", "http://a "])
 def test_hiding_logins_takes_time_in_proportion(piece: str) -> None:
     assert_linear(lambda size: piece * (size // len(piece)), log.without_logins)
+
+
+def test_no_text_line_steers_the_terminal() -> None:
+    out = io.StringIO()
+    log.setup(format="text", level="info", stream=out)
+    hostile = "a\x1b[31m\x9b2J\u202eb\u2066\u2028\x7f\ud800"
+    log.line(logging.INFO, "sent", usage=hostile, to=[hostile, "é"], host="é\x85")
+    logging.getLogger("library").warning("odd \x1b]0;x\x07 \u202e\nevent")
+    text = out.getvalue()
+    assert text.count("\n") == 2
+    assert all(c.isprintable() for c in text if c != "\n")
+    escaped = r"a\u001b[31m\u009b2J\u202eb\u2066\u2028\u007f\ud800"
+    assert f'usage="{escaped}" to="{escaped},é" host="é\\u0085"' in text
+    assert r"odd \u001b]0;x\u0007 \u202e\nevent" in text
+
+
+def test_a_json_line_keeps_what_it_says_and_steers_no_terminal() -> None:
+    out = io.StringIO()
+    log.setup(format="json", level="info", stream=out)
+    hostile = "é\x1b\x9b\u202e\u2028\ud800"
+    log.line(logging.INFO, "sent", usage=hostile)
+    assert json.loads(out.getvalue())["usage"] == hostile
+    assert all(c.isprintable() for c in out.getvalue() if c != "\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('"john doe"@x.example', '"j***"@x.example'),
+        ("(ann@x.example)", "(a***@x.example)"),
+        ("<é@x.example> é@y", "<é***@x.example> é***@y"),
+        ("no address", "no address"),
+        ("a@ @b @", "a***@ @b @"),
+    ],
+)
+def test_every_local_part_is_masked(text: str, shown: str) -> None:
+    assert log.masked(text) == shown
+
+
+@pytest.mark.parametrize("piece", ["a", '"a', '"', '\\"', "@", "a@", "(", '"a"@', "é"])
+def test_twice_the_text_takes_twice_the_time(piece: str) -> None:
+    assert is_linear(log.masked, repeated(piece, "", " @"))
+    assert is_linear(log.escaped, repeated(piece, "", "\x1b"))

@@ -65,6 +65,28 @@ def elsewhere() -> Iterator[tuple[str, list[object]]]:
         thread.join()
 
 
+@contextmanager
+def serving(html: str) -> Iterator[str]:
+    """A page of another server, which has no policy."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(html.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     need_chromium()
@@ -170,6 +192,72 @@ def test_trap_20_a_hostile_mail_runs_nothing_and_fetches_nothing(
     view.goto(f"{site.url}/view/{site.get('/api/v1/mails').json['mails'][0]['id']}")
     assert "pwned" not in view.title()
     assert view.evaluate("() => self.origin") == "null"
+
+
+# Each alone would make Chromium connect, some of them past any policy.
+OUTSIDE = """
+<li<link>nk rel=preconnect href='URL'>
+<l<link>ink rel=preconnect href='URL'>
+<link rel=preconnect href='URL'>
+<link rel=dns-prefetch href='URL'><link rel=prefetch href='URL'>
+<iframe src='URL'></iframe>
+<ifr<iframe>ame src='URL'></iframe>
+<object data='URL'></object><embed src='URL'>
+<frameset><frame src='URL'></frameset>
+<svg><image href='URL'/><use href='URL#x'/></svg>
+<svg><style><link rel=preconnect href='URL'></style></svg>
+<math><mtext><style><link rel=preconnect href='URL'></style></mtext></math>
+<noscript><p title='</noscript><link rel=preconnect href=URL>'></noscript>
+<textarea><p title='</textarea><link rel=preconnect href=URL>'></textarea>
+<style><p title='</style><link rel=preconnect href=URL>'></style>
+<p title="'"><link rel=preconnect href='URL'>
+<meta http-equiv=refresh content='0;url=URL'>
+<meta http-equiv=link content='<URL>; rel=preconnect'>
+<base href='URL'><img src=x>
+<img src='URL/a' srcset='URL/b 2x' attributionsrc='URL'>
+<picture><source srcset='URL'><img></picture>
+<video poster='URL' src='URL'></video><audio src='URL'>
+<body background='URL'><table background='URL'>
+<input type=image src='URL'>
+<style>@import 'URL';@font-face{font-family:x;src:url(URL)}*{font-family:x}</style>
+<style>*{background:url(URL);cursor:url(URL),auto}</style>
+<p style="background:image-set('URL' 1x)">x
+<script type=speculationrules>{"prefetch":[{"source":"list","urls":["URL"]}]}</script>
+<template shadowrootmode=open><link rel=preconnect href='URL'></template>
+<a href='URL' ping='URL' id=hover>a link to rest upon</a>
+"""
+
+
+def test_no_request_leaves_for_a_mail_that_is_looked_at(
+    browser: Browser, site: Site, tmp_path: Path
+) -> None:
+    # As a person has it: a private window, which others get, warms up no connection.
+    profile = browser.browser_type.launch_persistent_context(str(tmp_path), **LAUNCH)
+    profile.set_default_timeout(WAIT * 1000)
+    with profile, elsewhere() as (away, connections):
+        page = profile.new_page()
+        # A page that may connect is seen to do so: the test can fail.
+        with serving(f"<link rel=preconnect href='{away}'>") as url:
+            page.goto(url)
+            until(lambda: bool(connections))
+        connections.clear()
+        for html in OUTSIDE.strip().splitlines():
+            message = mail(subject="outside")
+            message.add_alternative(
+                f"<p id=seen>seen</p>{html.replace('URL', away)}", subtype="html"
+            )
+            with smtplib.SMTP("127.0.0.1", site.relay.port()) as client:
+                client.sendmail("evil@acme.example", ["a@example.com"], bytes(message))
+            [newest, *_] = site.get("/api/v1/mails").json["mails"]
+            # In the page's frame, and in a window of its own.
+            page.goto(f"{site.url}/mails/{newest['id']}")
+            expect(page.frame_locator("iframe.frame").locator("#seen")).to_be_visible()
+            page.goto(f"{site.url}/view/{newest['id']}")
+            expect(page.locator("#seen")).to_be_visible()
+            if "hover" in html:
+                page.locator("#hover").hover()
+            page.wait_for_timeout(300)  # nothing tells of what does not happen
+            assert connections == [], html
 
 
 def test_ten_thousand_mails_are_a_list_of_some_dozens(

@@ -121,7 +121,7 @@ export function open(main, rest, context) {
     };
     place.replaceChildren(
       h("div", {}, h("h2", { dir: "auto" }, made.subject), h("p", { class: "soft who" }, `From ${made.from || "the client's own From"}${made.replyTo ? `, replies to ${made.replyTo}` : ""} · ${bytes(made.size)}`)),
-      made.problems.length ? h("ul", { class: "problems", "aria-label": "Problems" }, made.problems.map((one) => h("li", {}, "⚠ ", one.line ? h("button", { type: "button", onclick: () => jump(one.line) }, `line ${one.line}`) : "", one.line ? " " : "", one.text))) : h("p", { class: "state sent" }, "✓ No problems found"),
+      made.problems.length ? h("ul", { class: "problems", "aria-label": "Problems" }, made.problems.map((one) => h("li", { class: one.level }, one.level === "error" ? "✖ " : "⚠ ", one.line ? h("button", { type: "button", onclick: () => jump(one.line) }, `line ${one.line}`) : "", one.line ? " " : "", one.text))) : h("p", { class: "state sent" }, "✓ No problems found"),
       tabbed);
     tabbed.addEventListener("click", () => { tab = tabbed.shown; });
   }

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import email
 import json
+import re
+from email.message import EmailMessage
+from email.policy import default
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import config
+from relay.app.templates import sources
 from relay.cli.logto_connector import USAGES, ConnectorError, convert
+from relay.content.header import parse
+from relay.model.submission import Envelope
+from relay.templates.catalog import Templates
 
 CONFIG: dict[str, Any] = {
     "accessKeyId": "AKIA",
@@ -83,7 +92,11 @@ def test_what_is_no_connector_is_refused(text: str, words: str) -> None:
         convert(text)
 
 
-@given(st.text(), st.text(min_size=1), st.text(min_size=1), st.text(min_size=1))
+# What serve would refuse or read otherwise has a test of its own.
+SAFE = st.text().filter(lambda text: "{" not in text)
+
+
+@given(SAFE, SAFE.filter(bool), st.text(min_size=1), st.text(min_size=1))
 def test_every_text_comes_through(
     subject: str, content: str, key: str, extra: str
 ) -> None:
@@ -97,3 +110,65 @@ def test_every_text_comes_through(
     assert table["templates"] == [
         {"usageType": "A", "subject": subject, "content": content}
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "subject"),
+    [
+        ("<p>{{code}} {{ not closed", "{{code}} {{ not"),
+        ("{{ {{code}}", "{{ {{code}}"),
+        ("{{{code}}}", "{{{code}}}"),
+        ("{{{{ code }}}}", "{"),
+        ("{{message.text}}{{message.nonsense}}{{{message.html}}}", "{{message.to}}"),
+        ("<style>a{{b:c</style><p>{{\u00a0code\ufeff}}{{{", "{{\u3000code}}"),
+        ("{{#if x}}{{code}}{{/if}}{{.code}}", "{{user-name}}"),
+    ],
+)
+def test_what_serve_would_refuse_is_written_as_it_ran_in_logto(
+    tmp_path: Path, content: str, subject: str
+) -> None:
+    template_of = {"usageType": "SignIn", "subject": subject, "content": content}
+    imported = convert(json.dumps({"templates": [template_of]}))
+
+    found = sources(_load(tmp_path, imported.toml))
+    template = Templates(found, missing="keep").choose("SignIn", "")
+    sent = template.apply(
+        parse(b"Subject: old\r\n\r\nold\r\n"),
+        Envelope("a@b.example", ("c@d.example",)),
+        {"code": "123456"},
+    )
+
+    in_logto = re.compile(r"\{\{\s*code\s*\}\}|\{\{[\u00a0\u3000]code\ufeff?\}\}")
+    made = email.message_from_bytes(sent, policy=default)
+    assert isinstance(made, EmailMessage)
+    html = made.get_body(("html",))
+    assert html is not None
+    shown = unescape(str(html.get_content())).strip().replace("a{ {b", "a{{b")
+    assert shown == in_logto.sub("123456", content)
+    seen = str(made["Subject"]).replace("\u2060", "")
+    assert seen == in_logto.sub("123456", subject)
+    changed = found[0].content != content or found[0].subject != subject
+    assert changed == any("has braces" in note for note in imported.notes)
+
+
+def test_an_empty_content_stays_a_mail_without_content(tmp_path: Path) -> None:
+    template = {"usageType": "SignIn", "subject": "Hi", "content": ""}
+    imported = convert(json.dumps({"templates": [template]}))
+    assert any("its content is empty" in note for note in imported.notes)
+    [found] = sources(_load(tmp_path, imported.toml))
+    sent = (
+        Templates([found])
+        .choose("SignIn", "")
+        .apply(parse(b""), Envelope("a@b.example", ("c@d.example",)), {})
+    )
+    made = email.message_from_bytes(sent, policy=default)
+    assert isinstance(made, EmailMessage)
+    text = made.get_body(("plain",))
+    assert text is not None
+    assert str(text.get_content()).strip() == ""
+
+
+def test_a_template_with_no_content_at_all_is_a_comment() -> None:
+    imported = convert('{"templates": [{"usageType": "A", "content": null}]}')
+    assert "[[templates]]" not in imported.toml
+    assert any("has no content" in note for note in imported.notes)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.content.address import NonAsciiLocalPart, check
+from relay.content.address import (
+    NonAsciiLocalPart,
+    ascii_mailbox,
+    check,
+    first_address,
+    is_in_ascii,
+    is_sender,
+    mailbox,
+)
+from tests.worst_input import is_linear, repeated
 
 
 @pytest.mark.parametrize(
@@ -44,3 +55,46 @@ def test_any_text_is_an_address_or_a_value_error(text: str) -> None:
         assert check(text).isascii()
     except ValueError as error:
         assert str(error)  # noqa: PT017 - a refusal says why
+
+
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        ("A <a@x.example>, B <b@x.example>", "a@x.example"),
+        ("a@x.example (Ann), b@x.example", "a@x.example"),
+        ('"a, <b>" <c@d.example>', "c@d.example"),
+        ('"q\\"," <a@b.example>', "a@b.example"),
+        ('"a b"@c.example, x', '"a b"@c.example'),
+        ("(n(e)st, \\) <no>) a@b.example", "a@b.example"),
+        ('yes@b.example, "no <a@b.example>', "yes@b.example"),
+        ('"no <a@b.example>', ""),
+        ("(no <a@b.example>", ""),
+        ("", ""),
+    ],
+)
+def test_the_first_address_of_a_list(value: str, address: str) -> None:
+    assert first_address(value) == address
+
+
+@pytest.mark.parametrize("before", ["", '"', "(", "a <", 'é "a"@'])
+@pytest.mark.parametrize(
+    "piece", ["(\\(", ")", '\\"', '"a', "<a", "< ", "a@", "a.", "a-", " ", '"@']
+)
+def test_twice_the_addresses_take_twice_the_time(piece: str, before: str) -> None:
+    def read(value: str) -> None:
+        first_address(value)
+        found = ascii_mailbox(mailbox(value))
+        is_in_ascii(found.address)
+        is_sender(value)
+        with suppress(ValueError):
+            check(value)
+
+    assert is_linear(read, repeated(piece, before, '" <a@b.example>'))
+
+
+def test_an_address_longer_than_any_is_refused_before_the_library_looks() -> None:
+    for long in ("a" * 400 + "@b.example", "x@" + "é." * 200 + "example"):
+        with pytest.raises(ValueError, match="longer than 320"):
+            check(long)
+        assert ascii_mailbox(mailbox(long)).address == long
+        assert not is_in_ascii(long)

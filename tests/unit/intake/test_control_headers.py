@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 
@@ -9,6 +10,7 @@ from relay.intake import control_headers
 from relay.intake.control_headers import Controls, json_value
 from relay.model.mail import ListManagement
 from relay.model.reply import Refused
+from tests.worst_input import is_linear, repeated
 
 ALL_SES = (
     "X-SES-CONFIGURATION-SET",
@@ -274,3 +276,29 @@ def test_what_is_removed(name: str) -> None:
     gone, stays = Field(name, b""), Field(f"my-{name}", b"")
     assert control_headers.taken_out([stays, gone], "App") == ((stays,), (gone,))
     assert control_headers.mentions(f"{name}: x".lower().encode(), "App")
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ['"', '"a":', "[", "1", "1.", "\\ud800", '\\"', " ", "a=b,", "=", ";", ",", "x "],
+)
+@pytest.mark.parametrize("before", ["", "[1.", '{"x":"'])
+def test_twice_the_value_takes_twice_the_time(piece: str, before: str) -> None:
+    def asked(value: str) -> None:
+        for name in (
+            "X-Relay-Variables",
+            "X-Relay-Variable-a",
+            "X-Relay-Usage",
+            "X-Relay-Locale",
+            "X-SES-MESSAGE-TAGS",
+            "X-SES-LIST-MANAGEMENT-OPTIONS",
+            "X-SES-CONFIGURATION-SET",
+            "X-SES-SOURCE-ARN",
+        ):
+            fields = parse(f"{name}: {value}\r\n\r\n".encode())
+            with suppress(Refused):
+                control_headers.read(
+                    fields, usage_header="X-Relay-Usage", client_headers=ALL_SES
+                )
+
+    assert is_linear(asked, repeated(piece, before))

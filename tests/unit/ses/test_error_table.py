@@ -14,6 +14,7 @@ from relay.model.outcome import Deferred, Effect, Rejected, When
 from relay.ses import error_table
 from relay.ses.error_table import Named, cut, for_client, outcome_for
 from tests.unit.ses.linear import assert_linear
+from tests.worst_input import is_linear, repeated
 
 # code, status, SES' text, reply, when (None: rejected)
 ROWS = [
@@ -362,3 +363,32 @@ def test_reading_ses_text_takes_time_in_proportion(code: str, piece: str) -> Non
         for_client(text)
 
     assert_linear(lambda size: piece * (size // len(piece)), read)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a",
+        "arn:",
+        "arn:a-",
+        "resource ",
+        "resource",
+        "1",
+        "ses:",
+        "domain ",
+        "illegal ",
+    ],
+)
+def test_twice_of_ses_text_takes_twice_the_time(piece: str) -> None:
+    def read(text: str) -> None:
+        for code in ("MessageRejected", "BadRequestException", "AccessDeniedException"):
+            outcome_for(code, 400, text)
+
+    assert is_linear(read, repeated(piece))
+
+
+def test_a_long_text_of_ses_is_cut_and_says_no_account() -> None:
+    text = f"{'x ' * 150}arn:aws:ses:eu-west-1:123456789012:identity/{'y' * 9000}"
+    shown = for_client(text)
+    assert shown == "x " * 150 + "[ARN]"
+    assert len(for_client("z" * 250_000)) == 400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import default
 from typing import Any
@@ -14,7 +15,9 @@ from relay.model.reply import Refused
 from relay.model.submission import Envelope
 from relay.templates import samples
 from relay.templates.catalog import TemplateError, Templates
+from relay.templates.lint import problems
 from relay.templates.template import Source
+from tests.worst_input import is_linear, repeated
 
 ENVELOPE = Envelope("app@acme.example", ("ann@example.net",))
 ORIGINAL = (
@@ -460,3 +463,53 @@ def test_a_long_thing_in_braces_is_a_warning_too() -> None:
     (warning, _) = Templates([source("{{#if " + "x" * 500 + "}}")]).warnings
     assert "{{#if xxx" in warning
     assert len(warning) < 200
+
+
+def test_javascripts_blanks_may_stand_in_the_braces() -> None:
+    for (
+        blank
+    ) in "\t\n\v\f\r \u00a0\u1680\u2000\u200a\u2028\u2029\u202f\u205f\u3000\ufeff":
+        template = source(f"<p>{{{{{blank}code{blank}}}}}</p>", f"{{{{{blank}code}}}}")
+        made = applied(template, {"code": "123456"})
+        assert body(made, "html") == "<p>123456</p>"
+        assert made["Subject"] == "123456"
+    for other in "\x1c\x85\u180e\u200b":
+        template = source(f"{{{{{other}code}}}}", content_type="text/plain")
+        assert f"{{{{{other}code}}}} is no variable" in " ".join(
+            Templates([template]).warnings
+        )
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["{{", "{{ ", "{{{a}}", "{{#}}", "<a {{x}} ", "<img ", "<p style='url(", "<{{x}}"],
+)
+def test_twice_the_template_takes_twice_the_time(piece: str) -> None:
+    def compiled(content: str) -> None:
+        try:
+            [template] = Templates([source(content)], missing="keep").all
+        except TemplateError:
+            return
+        problems(template, None)
+
+    assert is_linear(compiled, repeated(piece, "", "{{code}}>"))
+
+
+@pytest.mark.parametrize(
+    "piece", ["=?x", "<a@b", '\\"', "(\\(", "@", " ", "é ", "<", '"']
+)
+def test_twice_the_value_takes_twice_the_time(piece: str) -> None:
+    template = source(
+        '<a href="{{v}}">{{v}}</a>', "{{v}}", send_from="{{v}}", reply_to="{{v}}"
+    )
+    [made] = Templates([template], email_address="n@acme.example").all
+    bare = source("{{v}}", "{{v}}", send_from="Desk")
+    [from_original] = Templates([bare]).all
+
+    def rendered(value: str) -> None:
+        original = f"From: {value} <a@b.example>\r\n\r\n".encode()
+        for one in (made, from_original):
+            with suppress(Refused):
+                one.apply(parse(original), ENVELOPE, {"v": value})
+
+    assert is_linear(rendered, repeated(piece))
