@@ -65,7 +65,9 @@ def when_not_kept(before: Outcomes, ends: Sequence[Outcome], accepted_as: str) -
     attempt, nobody keeps. Never a 250 that is not wholly true: the client sends all
     of it again, which is a duplicate where SES took a part.
     """
-    match before, ends:
-        case [None], [Deferred(reply)]:
+    if None not in before:
+        return NOT_KEPT
+    match ends:
+        case [Deferred(reply)]:
             return reply
     return settled_by(ends, left=False, accepted_as=accepted_as) or NOT_KEPT

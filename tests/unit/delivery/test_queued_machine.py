@@ -87,6 +87,7 @@ class Sender:
     gone: bool = False
     reply: asyncio.Task[Reply] | None = None
     gone_before: bool = False  # it left before its reply was decided
+    could_be_kept: bool = True  # the disk was not full meanwhile
     taken: set[int] = field(default_factory=set)
 
 
@@ -180,6 +181,7 @@ class Delivering(RuleBasedStateMachine):
     def submit(self, calls: int, code: bool, priority: Priority) -> str:
         name = f"k{len(self.all)}"
         sender = self.all[name] = Sender(name, calls)
+        self._note_the_disk()
         usage = "SignIn" if code else f"usage {name}"
         choice = Choice(usage, supersedes=code, priority=priority)
         mails = tuple(
@@ -221,7 +223,13 @@ class Delivering(RuleBasedStateMachine):
     @rule(full=st.booleans())
     def disk(self, full: bool) -> None:
         self.queue.full = full
+        self._note_the_disk()
         self._turn()
+
+    def _note_the_disk(self) -> None:
+        for sender in self.all.values():
+            if self.queue.full and not _heard(sender):
+                sender.could_be_kept = False
 
     @rule()
     def crash(self) -> None:
@@ -263,7 +271,8 @@ class Delivering(RuleBasedStateMachine):
                 # Never a refusal that waits in the queue as well, nor one that
                 # nobody heard and no report tells of.
                 assert not kept
-                assert not (sender.gone_before and reply.code >= 500)
+                unheard = sender.gone_before and sender.could_be_kept
+                assert not (unheard and reply.code >= 500)
 
     @invariant()
     def each_end_is_recorded(self) -> None:
@@ -300,7 +309,7 @@ def _with(job: Job, state: Queued) -> Job:
 
 TestDelivering = Delivering.TestCase
 TestDelivering.settings = settings(
-    max_examples=40,
+    max_examples=60,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
