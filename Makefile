@@ -6,21 +6,27 @@ PYTHON ?=
 BENCH ?= --quick
 export PYTHON
 
-.PHONY: help demo test bench lint format tools environment test-environment clean
+.PHONY: help demo test test-lowest bench lint format tools environment test-environment clean
 
 help:
 	@echo "make demo    start the relay, send one mail per usage, show what SES would get"
 	@echo "make test    install what the tests need, and run all checks and tests"
+	@echo "make test-lowest"
+	@echo "             the fast tests, with the lowest versions of the libraries"
 	@echo "make bench   measure the relay beside a baseline and a floor (BENCH=--goal: all of it)"
 	@echo "make lint    formatting, lint and types only"
 	@echo "make format  format the code and repair what ruff can repair"
-	@echo "make clean   remove .venv and what the tools leave"
+	@echo "make clean   remove .venv, .venv-lowest and what the tools leave"
 
 demo: environment
 	@.venv/bin/python scripts/demo.py
 
 test: lint tools
 	@.venv/bin/python -m pytest
+
+test-lowest:
+	@scripts/environment lowest
+	@.venv-lowest/bin/python -m pytest tests/unit tests/contract tests/fuzz
 
 bench: test-environment
 	@.venv/bin/python -m bench $(BENCH)
@@ -45,5 +51,5 @@ test-environment:
 	@scripts/environment test
 
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lowest build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find relay tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +
