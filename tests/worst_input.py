@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 SIZE = 250_000  # characters; what is nearly a mail's whole header
 # Quadratic time makes four of one.
@@ -13,7 +16,7 @@ MOST = 3.5
 NOTHING = 0.004
 
 
-def is_linear(work: Callable[[str], object], make: Callable[[int], str]) -> bool:
+def is_linear(work: Callable[[T], object], make: Callable[[int], T]) -> bool:
     """Compare the processor time of `make(SIZE)` with that of its half."""
     whole, half = make(SIZE), make(SIZE // 2)
     least_whole = least_half = math.inf
@@ -30,7 +33,7 @@ def repeated(piece: str, before: str = "", after: str = "") -> Callable[[int], s
     return lambda size: before + piece * (size // len(piece)) + after
 
 
-def _time(work: Callable[[str], object], text: str) -> float:
+def _time(work: Callable[[T], object], given: T) -> float:
     began = time.process_time()
-    work(text)
+    work(given)
     return time.process_time() - began

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import pytest
 
 from relay import log
-from tests.unit.ses.linear import assert_linear
 from tests.worst_input import is_linear, repeated
 
 
@@ -88,7 +87,7 @@ def test_the_login_in_a_url_is_hidden(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize("piece", ["://", "@", "://@", "a", "http://a "])
 def test_hiding_logins_takes_time_in_proportion(piece: str) -> None:
-    assert_linear(lambda size: piece * (size // len(piece)), log.without_logins)
+    assert is_linear(log.without_logins, lambda size: piece * (size // len(piece)))
 
 
 def test_no_text_line_steers_the_terminal() -> None:

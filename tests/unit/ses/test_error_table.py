@@ -13,7 +13,6 @@ from relay.model.mail import ListManagement, SendOptions
 from relay.model.outcome import Deferred, Effect, Rejected, When
 from relay.ses import error_table
 from relay.ses.error_table import Named, cut, for_client, outcome_for
-from tests.unit.ses.linear import assert_linear
 from tests.worst_input import is_linear, repeated
 
 # code, status, SES' text, reply, when (None: rejected)
@@ -362,7 +361,7 @@ def test_reading_ses_text_takes_time_in_proportion(code: str, piece: str) -> Non
         outcome_for("AccessDeniedException", 403, text)
         for_client(text)
 
-    assert_linear(lambda size: piece * (size // len(piece)), read)
+    assert is_linear(read, lambda size: piece * (size // len(piece)))
 
 
 @pytest.mark.parametrize(

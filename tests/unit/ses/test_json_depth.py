@@ -7,7 +7,7 @@ import json
 import pytest
 
 from relay.ses.json_depth import MOST_DEPTH, is_shallow
-from tests.unit.ses.linear import assert_linear
+from tests.worst_input import is_linear
 
 
 @pytest.mark.parametrize(
@@ -35,4 +35,4 @@ def test_only_what_nests_is_deep(body: bytes, shallow: bool) -> None:
 )
 def test_looking_takes_time_in_proportion(piece: bytes) -> None:
     start = b"[" * 40 + b"[]" * 40
-    assert_linear(lambda size: start + piece * (size // len(piece)), is_shallow)
+    assert is_linear(is_shallow, lambda size: start + piece * (size // len(piece)))
