@@ -200,7 +200,7 @@ def test_trap_44_the_placeholders_of_logto_are_a_subject_like_any_other() -> Non
         )
 
 
-@pytest.mark.parametrize("name", ["a.b", "ä", "x y", "a" * 300])
+@pytest.mark.parametrize("name", ["a.b", "ä", "x y", "a" * 256])
 async def test_trap_43_a_usage_of_any_text_makes_a_tag_that_ses_takes(
     name: str,
 ) -> None:

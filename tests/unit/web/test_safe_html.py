@@ -110,7 +110,7 @@ def test_images_of_the_mail_stand_in_it() -> None:
         b"<img src=cid:a@b><img src='cid:a%40b'><p style=\"background:url('cid:a@b')\">"
         b"<style>p{background:url(cid:a@b)}</style><img src=cid:none><img src=cid:x>",
         (b"image/gif", b"a@b", b"R0lGODlh"),
-        (b'image/x"onerror', b"x", b"R0lGODlh"),
+        (b"image/" + b"y" * 60, b"x", b"R0lGODlh"),
     )
     url = "data:image/gif;base64,R0lGODlh"
     assert preview.html is not None
