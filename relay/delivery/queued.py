@@ -35,6 +35,9 @@ from relay.model.submission import MailId, Submission
 from relay.observe.events import Answered, Events, NotTaken, Overtaken
 from relay.queue import Claim, Queue, Unwritable
 
+# A call that ended and is kept: where it stands now, the reports about it.
+_Ended = tuple[Call, Queued | Failed | Superseded, Sequence[Job], Outcome]
+
 
 class QueuedDelivery:
     """Attempts while the client waits, and keeps what SES did not take."""
@@ -79,8 +82,10 @@ class QueuedDelivery:
         for call, slot in zip(client.calls, slots, strict=True):
             self._attempts.begin(self._first(call, slot, client))
         await client.wait(max(started + self._answer_within - time.monotonic(), 0))
-        reply = await self._conclude(submission.id, client)
+        reply, ended = await self._conclude(submission.id, client)
         self._events.emit(_answered(submission, prepared, client, reply, started))
+        for call, state, reports, outcome in ended:
+            self._attempts.tell(call.job, state, reports, outcome)
         return reply
 
     # No attempt may begin now.
@@ -162,33 +167,35 @@ class QueuedDelivery:
         finally:
             self._attempts.put_down(call)
 
-    async def _conclude(self, mail_id: MailId, client: WaitingClient) -> Reply:
+    async def _conclude(
+        self, mail_id: MailId, client: WaitingClient
+    ) -> tuple[Reply, Sequence[_Ended]]:
         """Give each what it is owed, now that the wait is over."""
         outcomes = [call.outcome for call in client.calls]
         left = client.left()
         reply = owed.settled_by(outcomes, left=left, accepted_as=self._accepted_as)
         if reply is not None:
             await self._supersede(client.calls)
-            return reply
+            return reply, ()
         try:
-            await self._keep(client.calls)
+            ended = await self._keep(client.calls)
         except Unwritable as error:
             _not_kept(mail_id, error)
             await client.wait_for_all()
             ends = [call.outcome for call in client.calls if call.outcome is not None]
-            return owed.when_not_kept(outcomes, ends, self._accepted_as)
-        return owed.when_kept(outcomes, mail_id)
+            return owed.when_not_kept(outcomes, ends, self._accepted_as), ()
+        return owed.when_kept(outcomes, mail_id), ended
 
-    async def _keep(self, calls: Sequence[Call]) -> None:
+    async def _keep(self, calls: Sequence[Call]) -> Sequence[_Ended]:
         """Write what SES has not taken; what is under way ends in the queue, too.
 
-        Raises Unwritable, and nothing is kept then.
+        Gives those of them that have ended. Raises Unwritable, and nothing is kept
+        then.
         """
         loop = asyncio.get_running_loop()
         jobs: list[Job] = []
         under_way: list[asyncio.Future[Claim | None]] = []
-        ended: list[tuple[Call, Queued | Failed | Superseded, Outcome]] = []
-        reports: dict[int, Sequence[Job]] = {}
+        ended: list[_Ended] = []
         for call in calls:
             outcome = call.outcome
             if outcome is None:
@@ -198,21 +205,19 @@ class QueuedDelivery:
                 continue
             state, about = self._attempts.end_of(call, outcome)
             if not isinstance(state, Sent):
-                ended.append((call, state, outcome))
-                reports[call.job.number] = about
+                ended.append((call, state, about, outcome))
                 jobs.append(replace(call.job, state=state))
         claims: Sequence[Claim] = ()
         try:
             claims = await self._put(
-                [*jobs, *(report for some in reports.values() for report in some)]
+                [*jobs, *(report for _, _, some, _ in ended for report in some)]
             )
         finally:
             # Without a claim its end is the waiting client's alone.
             for number, kept in enumerate(under_way):
                 if not kept.done():
                     kept.set_result(claims[number] if claims else None)
-        for call, state, outcome in ended:
-            self._attempts.tell(call.job, state, reports[call.job.number], outcome)
+        return ended
 
     async def _put(self, jobs: Sequence[Job]) -> Sequence[Claim]:
         claims, replaced = await self._queue.put(jobs)
