@@ -204,6 +204,7 @@ def reply(said: object) -> Reply | None:
 
 
 def _reply(said: Any) -> Reply:  # noqa: ANN401 - whatever SQLite gives
+    # None where it is no reply: an AttributeError, which is in _WRONG.
     code, detail, text = _REPLY.fullmatch(said).groups()  # type: ignore[union-attr]
     return Reply(int(code), detail, text)
 

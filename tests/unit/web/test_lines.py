@@ -192,6 +192,7 @@ async def test_who_takes_nothing_of_an_answer_is_cut_off() -> None:
         client = await crowded.client()
         taken = client.writer.get_extra_info("socket")
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        # A StreamWriter's transport is typed as one that cannot read, and can.
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         client.ask(b"/large")
         await until(lambda: not len(crowded.lines))
