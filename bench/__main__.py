@@ -20,6 +20,7 @@ SETS = {
     "quick": (cases.QUICK, 2.0, 1, 3),
     "goal": (cases.GOAL, 3.0, 3, 5),
     "durability": (cases.DURABILITY, 2.5, 3, 0),
+    "weather": (cases.WEATHER, 3.0, 3, 0),
     "full": (cases.FULL, 1.5, 3, 5),
 }
 # Cases that are too many to measure those of the plain relays more than once.
@@ -124,7 +125,7 @@ def _hold(words: Sequence[str]) -> int:
     parser.add_argument("--case", action="append", default=[], metavar="TEXT")
     parser.add_argument("--seconds", type=float, default=30)
     options = parser.parse_args(words)
-    every = [*cases.GOAL, *cases.FULL]
+    every = [*cases.GOAL, *cases.WEATHER, *cases.FULL]
     found = [one for one in every if all(text in one.name for text in options.case)]
     if not found:
         parser.error(f"no case has {' and '.join(options.case)} in its name")
