@@ -43,7 +43,10 @@ _NO_HOOKS = _NoHooks()
 
 
 class Session(SMTP):
-    """Serves one client; `sessions` is the listener's set of those that live."""
+    """Serves the client at `peer`; `sessions` is the listener's set of those that live.
+
+    It came in by a door: the doorkeeper's crowd hears that it leaves.
+    """
 
     line_length_limit = CHUNK  # of the stream's buffer; lines have limits of their own
 
@@ -53,6 +56,7 @@ class Session(SMTP):
         sessions: set[Session],
         *,
         loop: asyncio.AbstractEventLoop,
+        peer: str,
     ) -> None:
         # One dictionary for all sessions in the library, changed by each of them.
         self.command_size_limits = {}
@@ -66,7 +70,7 @@ class Session(SMTP):
         self._service = service
         self._sessions = sessions
         self._visit = Visit(service.doorkeeper)
-        self._peer = ""
+        self._peer = plain(peer)
         self._proxy = ""  # the proxy's address, where one speaks for the client
         self._refusal: Reply | None = None
         self._left = False
@@ -89,8 +93,6 @@ class Session(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._sessions.add(self)
-        peer = transport.get_extra_info("peername")
-        self._peer = plain(peer[0]) if peer else ""
         service = self._service
         if service.proxies and allowed(self._peer, service.proxies):
             self._proxy = self._peer
@@ -111,6 +113,7 @@ class Session(SMTP):
         self._wire.ended()
         asyncio.StreamReaderProtocol.connection_lost(self, error)
         self.transport = None
+        self._service.doorkeeper.crowd.leave()
 
     def eof_received(self) -> bool:
         # A client that only closed its sending side still waits for its answers.

@@ -32,7 +32,10 @@ SILENT, WRONG, ASKING, HELD = range(4)
 
 
 class Lines:
-    """All connections of the server `name`, at most `most`; each made by `inner`."""
+    """All connections of the server `name`, at most `most`; each made by `inner`.
+
+    `gone` is told of each that is closed, those too that had no place.
+    """
 
     def __init__(
         self,
@@ -40,12 +43,14 @@ class Lines:
         *,
         name: str,
         most: int,
+        gone: Callable[[], None],
         head_seconds: float = HEAD_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._inner = inner
         self._name = name
         self._most = most
+        self.gone = gone
         self.head_seconds = head_seconds
         self.idle_seconds = idle_seconds
         # In the order in which they came to be of that kind.
@@ -60,7 +65,7 @@ class Lines:
         if len(self) >= self._most:
             self._tell()
             if not self._drop_one():
-                return _Full()
+                return _Full(self.gone)
         line = Line(self._inner(), self)
         self._kinds[SILENT][line] = None
         return line
@@ -150,6 +155,7 @@ class Line(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._stop_timer()
         self._lines.forget(self)
+        self._lines.gone()
         self._inner.connection_lost(error)
         self._transport = None
 
@@ -210,9 +216,15 @@ class Line(asyncio.Protocol):
 class _Full(asyncio.Protocol):
     """What a connection too many gets: nothing."""
 
+    def __init__(self, gone: Callable[[], None]) -> None:
+        self._gone = gone
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
             transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._gone()
 
 
 def line_of(request: web.Request) -> Line | None:
