@@ -108,12 +108,12 @@ class Session(SMTP):
         self._wire.received(data)
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._service.doorkeeper.crowd.leave()
         # The library cancels the command under way here, and with it the mail.
         self._left = True
         self._wire.ended()
         asyncio.StreamReaderProtocol.connection_lost(self, error)
         self.transport = None
-        self._service.doorkeeper.crowd.leave()
 
     def eof_received(self) -> bool:
         # A client that only closed its sending side still waits for its answers.

@@ -14,8 +14,6 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from relay.system.sockets import BACKLOG
-
 # So many come in one after the other before the loop does something else.
 AT_ONCE = 50
 RETRY_SECONDS = 1.0  # while no file is left for anybody
@@ -81,7 +79,6 @@ class Door:
         self._closed = False
         self.turn = next(_turns)  # when somebody came in last
         sock.setblocking(False)
-        sock.listen(BACKLOG)
         self.open()
 
     @property
