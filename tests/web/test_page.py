@@ -534,6 +534,17 @@ def test_the_queue_says_why_and_moves_what_one_asks(browser: Browser) -> None:
                 "SES takes no mail: Access denied. 3 mails wait."
             )
             faultless(page)
+            # What one reads and where one is stay, though all is asked anew.
+            page.get_by_text("What to do").first.click()
+            drop = first.get_by_role("button", name="Drop")
+            drop.focus()
+            for _ in range(2):
+                with page.expect_response("**/api/v1/queue?*"):
+                    pass
+                with page.expect_response("**/api/v1/status"):
+                    pass
+            expect(drop).to_be_focused()
+            expect(page.locator("#trouble pre").first).to_be_visible()
             first.get_by_role("button", name="Retry").click()
             page.get_by_role("button", name="Retry 1 mail").click()
             expect(page.locator("tbody tr")).to_have_count(2)
