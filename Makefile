@@ -1,9 +1,10 @@
 # `make demo` and `make test` do all set-up themselves; a machine needs only Python,
 # make and git (and apt, when it is root, for the tools that the tests use).
-# PYTHON=python3.12 chooses the Python that .venv is made with.
+# PYTHON=python3.12 chooses the Python that .venv is made with, TESTS what is tested.
 
 PYTHON ?=
 BENCH ?= --quick
+TESTS ?=
 export PYTHON
 
 .PHONY: help demo test test-lowest bench lint format tools environment test-environment clean
@@ -22,11 +23,11 @@ demo: environment
 	@.venv/bin/python scripts/demo.py
 
 test: lint tools
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest $(TESTS)
 
 test-lowest:
 	@scripts/environment lowest
-	@.venv-lowest/bin/python -m pytest tests/unit tests/contract tests/fuzz
+	@.venv-lowest/bin/python -m pytest $(or $(TESTS),tests/unit tests/contract tests/fuzz)
 
 bench: test-environment
 	@.venv/bin/python -m bench $(BENCH)

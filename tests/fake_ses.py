@@ -43,7 +43,8 @@ class Answer:
     `then`: answer | hang | trickle | reset (the request was read) | close (the
     same, with a FIN) | reset unread (only the request's head was read) | answer
     unread (the same) | raw (`body` is all that goes over the line, and a FIN) |
-    raw bytewise. `pause`: seconds to wait before each piece of the request.
+    raw bytewise. `pause`: seconds to wait before each piece of the request. `after`:
+    what has to happen before the answer.
     """
 
     status: int = 200
@@ -54,6 +55,7 @@ class Answer:
     seconds: float = 0
     pause: float = 0
     then: str = "answer"
+    after: asyncio.Event | None = None
 
 
 @cache
@@ -209,6 +211,8 @@ class FakeSes:
     async def _do(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
         if answer.seconds:
             await asyncio.sleep(answer.seconds)
+        if answer.after is not None:
+            await answer.after.wait()
         match answer.then:
             case "hang":
                 await self._over.wait()

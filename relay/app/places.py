@@ -12,6 +12,10 @@ from relay.system import open_files
 PAGE, PROBES = 500, 100
 # The queue's own connection, and one for each thread of the page: three files each.
 SPOOL = 100
+# Besides those who have a place, so many more may be inside at one time: they hear
+# that there is none, 100 of them after a handshake; the page and probes drop one.
+REFUSED, DROPPED = 120, 10
+IN_PASSING = REFUSED + 2 * DROPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ def places(settings: config.Config) -> Places:
     if settings.queue.engine != "none":
         kept += SPOOL
     all_wanted = wanted.clients + wanted.page + wanted.probes + kept
-    allowed = open_files.allow(all_wanted)
+    allowed = max(open_files.allow(all_wanted + IN_PASSING) - IN_PASSING, 0)
     if allowed >= all_wanted:
         return wanted
     found = shared(wanted, allowed - min(kept, allowed // 2))

@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from relay import config, log
-from relay.app.places import Places, places
+from relay.app.places import REFUSED, Places, places
 from relay.model.reply import Reply
 from relay.model.submission import Submission
 from relay.smtp.certificate import BadCertificate, Certificate, SelfSigned
@@ -26,6 +26,7 @@ from relay.smtp.listener_settings import Accept, ListenerSettings
 from relay.smtp.memory import Memory
 from relay.smtp.rate import Rate
 from relay.system import open_files, process, sockets
+from relay.system.door import Crowd
 from relay.system.process import CannotStart, CannotStartNow
 
 if TYPE_CHECKING:  # what these bring with them comes after the first greeting
@@ -142,6 +143,7 @@ def _doorkeeper(settings: config.Config, room: Places) -> Doorkeeper:
     return Doorkeeper(
         room.clients,
         Memory(limits.memory),
+        crowd=Crowd(room.clients + REFUSED),
         per_client=limits.connections_per_client,
         rate=Rate(limits.messages_per_minute),
     )

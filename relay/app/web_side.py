@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from relay import config, password
 from relay.app.figures import trouble
-from relay.app.places import Places
+from relay.app.places import DROPPED, Places
 from relay.content.encoded_words import decoded
 from relay.content.header import header_of, parse
 from relay.intake.in_hand import InHand, Submit
@@ -27,6 +27,7 @@ from relay.observe.events import Event
 from relay.observe.stats import Stats
 from relay.ses.parameters import RequestSettings, request_for
 from relay.system import sockets
+from relay.system.door import Crowd
 from relay.templates.catalog import Templates
 
 if TYPE_CHECKING:  # not every relay needs them, or aiohttp and SQLite behind them
@@ -121,13 +122,25 @@ class WebSide:
             app = site.probes(found, metrics)
             most = self._places.probes
             await server.stack.enter_async_context(
-                served(app, self._health, name="health", most=most)
+                served(
+                    app,
+                    self._health,
+                    name="health",
+                    most=most,
+                    crowd=Crowd(most + DROPPED),
+                )
             )
         if self._page:
             app = self._site(server, stopping, found, metrics)
             most = self._places.page
             await server.stack.enter_async_context(
-                served(app, self._page, name="web", most=most)
+                served(
+                    app,
+                    self._page,
+                    name="web",
+                    most=most,
+                    crowd=Crowd(most + DROPPED),
+                )
             )
 
     def _site(

@@ -11,6 +11,7 @@ from relay.model.reply import Reply
 from relay.smtp import replies
 from relay.smtp.memory import Memory
 from relay.smtp.rate import Rate
+from relay.system.door import Crowd
 
 Network = IPv4Network | IPv6Network
 
@@ -27,7 +28,8 @@ class Limits(NamedTuple):
 class Doorkeeper:
     """Counts the sessions of all listeners together, their mail, and its memory.
 
-    `per_client`: connections of one address; 0 for no limit of its own.
+    `per_client`: connections of one address; 0 for no limit of its own. `crowd`:
+    those too who are about to be refused.
     """
 
     def __init__(
@@ -35,11 +37,13 @@ class Doorkeeper:
         connections: int,
         memory: Memory,
         *,
+        crowd: Crowd,
         per_client: int = 0,
         rate: Rate | None = None,
     ) -> None:
         self.connections = connections
         self.memory = memory
+        self.crowd = crowd
         self.per_client = per_client
         self.rate = Rate(0) if rate is None else rate
         self.open = 0

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from relay.smtp.listener_settings import ListenerSettings
 from relay.smtp.session import Session
-from relay.system.acceptor import Acceptor
+from relay.system.door import Door
 
 
 class Listener:
@@ -24,23 +24,23 @@ class Listener:
 
     async def run(self, stopping: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
-        acceptors = [
-            Acceptor(
-                lambda: Session(self._service, self._sessions, loop=loop), listening
-            )
-            for listening in self._sockets
-        ]
+
+        def made() -> Session:
+            return Session(self._service, self._sessions, loop=loop)
+
+        crowd = self._service.doorkeeper.crowd
+        doors = [Door(made, listening, crowd) for listening in self._sockets]
         try:
             await stopping.wait()
-            for acceptor in acceptors:
-                acceptor.close()
+            for door in doors:
+                door.close()
             while self._sessions:
                 for session in tuple(self._sessions):
                     session.dismiss_if_idle()
                 await asyncio.sleep(0.02)
         finally:
-            for acceptor in acceptors:
-                acceptor.close()
+            for door in doors:
+                door.close()
             await self._cut_off()
 
     async def _cut_off(self) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 
 from relay import log
 
-# Besides connections: listening sockets, files, the loop's own, and clients that were
-# taken and are about to be sent away.
-_OTHERS = 200
+# Besides connections: listening sockets, files, the loop's own, look-ups of names.
+_OTHERS = 60
 _NONE_LEFT = (errno.EMFILE, errno.ENFILE)
 _TOLD_EVERY = 60.0  # seconds
 

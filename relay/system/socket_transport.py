@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 # Unsent bytes from which the protocol is told to pause, and at which to go on.
@@ -31,7 +32,9 @@ class SocketTransport(asyncio.Transport):
         protocol: asyncio.Protocol,
         *,
         peer: Any = None,  # noqa: ANN401 - as accept() gives it
+        closed: Callable[[], None] | None = None,
     ) -> None:
+        """`closed` is told when the socket is."""
         super().__init__({"socket": sock, "peername": peer})
         self._sock = sock
         self._fd = sock.fileno()
@@ -43,8 +46,13 @@ class SocketTransport(asyncio.Transport):
         self._reading = True
         self._closing = False
         self._lost = False
-        self._loop.add_reader(self._fd, self._read)
+        self._closed = closed
         protocol.connection_made(self)
+        if self.is_reading():
+            self._loop.add_reader(self._fd, self._read)
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self._protocol
 
     def is_closing(self) -> bool:
         return self._closing
@@ -162,4 +170,6 @@ class SocketTransport(asyncio.Transport):
 
     def _tell(self, error: Exception | None) -> None:
         self._sock.close()
+        if self._closed is not None:
+            self._closed()
         self._protocol.connection_lost(error)

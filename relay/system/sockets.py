@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from relay import log
@@ -16,8 +15,6 @@ from relay.system.port_holder import holder
 # An address of a name that this machine does not have: skipped, not fatal.
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 BACKLOG = 1024
-# asyncio takes so many clients in one turn, before the first of them is counted.
-AT_ONCE = 50
 # How many times port 0 is drawn anew when another address has the port taken.
 _DRAWS = 20
 
@@ -134,16 +131,6 @@ def _bind_one(family: int, where: Address) -> socket.socket:
         sock.close()
         raise
     return sock
-
-
-async def accepting(
-    protocol: Callable[[], asyncio.BaseProtocol], sock: socket.socket
-) -> asyncio.Server:
-    """Take clients at `sock`, of many at once some after the others."""
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(protocol, sock=sock, backlog=AT_ONCE)
-    sock.listen(BACKLOG)  # for the kernel: who waits is not sent away
-    return server
 
 
 def listens(sock: socket.socket) -> bool:

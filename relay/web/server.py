@@ -9,17 +9,23 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from relay.system import sockets
+from relay.system.door import Crowd, Door
 from relay.web.lines import IDLE_SECONDS, Lines
 
 
 @asynccontextmanager
 async def served(
-    app: web.Application, bound: Sequence[socket.socket], *, name: str, most: int
+    app: web.Application,
+    bound: Sequence[socket.socket],
+    *,
+    name: str,
+    most: int,
+    crowd: Crowd,
 ) -> AsyncIterator[None]:
     """Answer with `app` on `bound` while the context lasts.
 
-    `most`: connections at one time, on all of `bound` together.
+    `most`: connections at one time, on all of `bound` together; `crowd`: those too
+    that are about to be dropped.
     """
     # A probe every second must not fill the log.
     # Who gave up waiting for a mail must not hold the place of one who does.
@@ -34,11 +40,11 @@ async def served(
     server = runner.server
     assert server is not None  # noqa: S101 - `setup` has made it
     lines = Lines(server, name=name, most=most)
-    accepting = [await sockets.accepting(lines, listener) for listener in bound]
+    doors = [Door(lines, listening, crowd) for listening in bound]
     try:
         yield
     finally:
-        for opened in accepting:
-            opened.close()
+        for door in doors:
+            door.close()
         async with asyncio.timeout(5):
             await runner.cleanup()

@@ -16,7 +16,7 @@ from relay.smtp.doorkeeper import Doorkeeper, Limits
 from relay.smtp.listener_settings import ListenerSettings
 from relay.smtp.memory import Memory
 from relay.smtp.session import Session
-from relay.system.acceptor import Acceptor
+from relay.system.door import Crowd, Door
 
 LOCAL = (ip_network("127.0.0.0/8"),)
 SECONDS = 20.0  # for one conversation; more is a session that hangs
@@ -51,7 +51,7 @@ class Sessions:
         )
         self._taken: list[Submission] = []
         self._living: set[Session] = set()
-        self.doorkeeper = Doorkeeper(100, Memory(200_000))
+        self.doorkeeper = Doorkeeper(100, Memory(200_000), crowd=Crowd(100))
 
         async def accept(submission: Submission, _: Callable[[], bool]) -> Reply:
             self._taken.append(submission)
@@ -72,16 +72,17 @@ class Sessions:
         )
         sock = socket.create_server(("127.0.0.1", 0))
         self._port = sock.getsockname()[1]
-        self._acceptor = self._loop.run_until_complete(self._opened(sock))
+        self._door = self._loop.run_until_complete(self._opened(sock))
 
-    async def _opened(self, sock: socket.socket) -> Acceptor:
-        return Acceptor(
-            lambda: Session(self._service, self._living, loop=self._loop), sock
-        )
+    async def _opened(self, sock: socket.socket) -> Door:
+        return Door(self._session, sock, self.doorkeeper.crowd)
+
+    def _session(self) -> Session:
+        return Session(self._service, self._living, loop=self._loop)
 
     def close(self) -> None:
         """End the listener."""
-        self._acceptor.close()
+        self._door.close()
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
         log.logger.removeHandler(self._bugs)
@@ -138,6 +139,7 @@ class Sessions:
             await writer.wait_closed()
         except ConnectionError:
             pass
-        while self._living:  # noqa: ASYNC110 - nothing tells of a session's end
+        crowd = self.doorkeeper.crowd
+        while self._living or crowd.inside:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0)
         return said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import smtplib
 import socket
 import subprocess
@@ -134,7 +135,8 @@ def test_each_wrong_guess_is_answered_later_than_the_one_before(door: str) -> No
         assert len(lines(site, "login failed") + lines(site, "token refused")) == 1
 
 
-def test_a_crowd_at_every_door_leaves_files_for_ses() -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_crowd_at_every_door_leaves_files_for_ses(at_once: bool) -> None:
     """With a small limit of open files, and more connections than it has."""
     with fake_ses() as ses, ExitStack() as stack:
         settings = through(
@@ -168,8 +170,12 @@ def test_a_crowd_at_every_door_leaves_files_for_ses() -> None:
         first = stack.enter_context(
             smtplib.SMTP("127.0.0.1", relay.port(), timeout=WAIT)
         )
+        if at_once:  # all of them are there before the relay looks
+            process.send_signal(signal.SIGSTOP)
         for listener in ("web", "health", "local"):
             silent(relay.port(listener), 300, stack)
+        if at_once:
+            process.send_signal(signal.SIGCONT)
         for _ in range(3):
             refused = first.sendmail(
                 "a@b.example", ["c@d.example"], "Subject: x\r\n\r\nx\r\n"

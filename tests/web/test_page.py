@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import smtplib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -13,7 +13,14 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import (
+    APIResponse,
+    Browser,
+    Page,
+    Route,
+    expect,
+    sync_playwright,
+)
 
 from relay.password import hashed
 from tests.fake_ses import error
@@ -351,6 +358,119 @@ def test_all_is_done_by_keyboard(page: Page, site: Site) -> None:
     expect(page).to_have_url(f"{site.url}/mails")
 
 
+class Reloads:
+    """Has the list loaded anew, and says when its answer comes, and what it says."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._held: list[Route] = []
+        self._streams: list[Route] = []
+        self._answer: APIResponse | None = None
+        # To tell the page again that its stream of events has opened.
+        page.add_init_script(
+            "window.EventSource = class extends EventSource {"
+            "constructor(...given) { super(...given); window.events = this; } }"
+        )
+        page.route("**/api/v1/events", lambda route: self._streams.append(route))
+        page.route("**/api/v1/mails?*", lambda route: self._held.append(route))
+
+    def open(self, url: str) -> None:
+        """Open the page, whose list is there, and whose stream is."""
+        self._page.goto(url)
+        self._wait(lambda: bool(self._held and self._streams))
+        self._held.pop().continue_()
+        self._streams.pop().continue_()  # for which the page loads the list anew
+        self._wait(lambda: bool(self._held))
+        self._held.pop().continue_()
+
+    def begin(self) -> None:
+        """Ask the relay for the list, and keep its answer."""
+        self._page.evaluate("() => events.dispatchEvent(new Event('open'))")
+        self._wait(lambda: bool(self._held))
+        self._answer = self._held[0].fetch()
+
+    def end(self, mark: str) -> None:
+        """Give the page the answer, `mark` behind each subject, which is then seen."""
+        assert self._answer is not None
+        found = self._answer.json()
+        for one in found["mails"]:
+            one["subject"] += mark
+        self._held.pop().fulfill(json=found)
+        rows = self._page.locator(".list li", has_text=mark)
+        expect(rows).to_have_count(len(found["mails"]))
+
+    def _wait(self, there: Callable[[], bool]) -> None:
+        end = time.monotonic() + WAIT
+        while not there() and time.monotonic() < end:
+            self._page.wait_for_timeout(5)
+        assert there()
+
+
+def test_a_list_that_is_loaded_anew_takes_no_key_and_no_click(
+    page: Page, site: Site
+) -> None:
+    for name in ("one", "two", "three"):
+        site.submit(mail(f"{name}@example.com", f"Mail {name}"))
+    reloads = Reloads(page)
+    reloads.open(site.url)
+    rows = page.locator(".list li")
+    expect(rows).to_have_count(3)
+    page.keyboard.press("j")
+    reloads.begin()
+    page.keyboard.press("j")
+    reloads.end(" again")
+    expect(rows.nth(1).locator("a")).to_be_focused()
+    page.keyboard.press("j")
+    expect(rows.nth(2).locator("a")).to_be_focused()
+    page.keyboard.press("Enter")
+    heading = page.get_by_role("heading", name="Mail one")
+    expect(heading).to_be_visible()
+    # Back at the list, one goes on from where one was.
+    page.keyboard.press("Escape")
+    expect(heading).to_be_hidden()
+    page.keyboard.press("k")
+    expect(rows.nth(1).locator("a")).to_be_focused()
+
+    rows.nth(2).hover()
+    page.mouse.down()
+    reloads.begin()
+    reloads.end(" anew")
+    page.mouse.up()
+    expect(heading).to_be_visible()
+
+
+def test_a_mail_that_comes_while_the_list_is_loaded_stays(
+    page: Page, site: Site
+) -> None:
+    site.submit(mail(subject="Mail one"))
+    reloads = Reloads(page)
+    reloads.open(site.url)
+    rows = page.locator(".list li")
+    expect(rows).to_have_count(1)
+    reloads.begin()
+    site.submit(mail(subject="Mail two"))
+    expect(rows).to_have_count(2)
+    reloads.end(" again")
+    expect(rows.locator(".subject")).to_have_text(["Mail two", "Mail one again"])
+
+
+def test_a_narrow_window_comes_back_to_the_row_that_it_left(
+    page: Page, site: Site
+) -> None:
+    for name in ("one", "two"):
+        site.submit(mail(f"{name}@example.com", f"Mail {name}"))
+    page.set_viewport_size({"width": 700, "height": 900})
+    page.goto(site.url)
+    rows = page.locator(".list li")
+    expect(rows).to_have_count(2)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="All mails")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(rows.nth(1).locator("a")).to_be_focused()
+
+
 def test_templates_are_seen_as_one_types(page: Page) -> None:
     templates = [
         {
@@ -414,6 +534,17 @@ def test_the_queue_says_why_and_moves_what_one_asks(browser: Browser) -> None:
                 "SES takes no mail: Access denied. 3 mails wait."
             )
             faultless(page)
+            # What one reads and where one is stay, though all is asked anew.
+            page.get_by_text("What to do").first.click()
+            drop = first.get_by_role("button", name="Drop")
+            drop.focus()
+            for _ in range(2):
+                with page.expect_response("**/api/v1/queue?*"):
+                    pass
+                with page.expect_response("**/api/v1/status"):
+                    pass
+            expect(drop).to_be_focused()
+            expect(page.locator("#trouble pre").first).to_be_visible()
             first.get_by_role("button", name="Retry").click()
             page.get_by_role("button", name="Retry 1 mail").click()
             expect(page.locator("tbody tr")).to_have_count(2)

@@ -12,6 +12,7 @@ const main = document.getElementById("main");
 const context = { status: null, go };
 let view = null;
 let shown = "";
+let troubled = "";
 
 function go(path, { replace = false } = {}) {
   history[replace ? "replaceState" : "pushState"]({}, "", path);
@@ -63,8 +64,12 @@ async function status() {
   if (stopping) say("wait", "Stopping: takes no more mail");
   else if (troubles.length) say("bad", troubles[0].text);
   else say("good", "All is well");
-  document.getElementById("trouble").replaceChildren(...troubles.map((one) => h("div", { class: "notice bad" },
-    h("strong", {}, one.text), one.cure ? h("details", {}, h("summary", {}, "What to do"), h("pre", {}, one.cure)) : null)));
+  // Only what is new is written: a cure that one reads stays open.
+  if (troubled !== JSON.stringify(troubles)) {
+    troubled = JSON.stringify(troubles);
+    document.getElementById("trouble").replaceChildren(...troubles.map((one) => h("div", { class: "notice bad" },
+      h("strong", {}, one.text), one.cure ? h("details", {}, h("summary", {}, "What to do"), h("pre", {}, one.cure)) : null)));
+  }
   view?.status?.(context.status);
 }
 
@@ -104,20 +109,20 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => view
 
 const keys = document.getElementById("keys");
 document.getElementById("keys-button").addEventListener("click", () => keys.showModal());
-let afterG = 0;
+let afterG = false; // until the next key, however long it takes: a slow page loses none
 document.addEventListener("keydown", (event) => {
   if (event.metaKey || event.ctrlKey || event.altKey || document.querySelector("dialog[open]")) return;
   if (event.target.closest?.("input, textarea, select")) {
     if (event.key === "Escape") event.target.blur();
     return;
   }
-  const place = { m: "/mails", n: "/now", t: "/templates", q: "/queue" }[event.key];
-  if (Date.now() - afterG < 1500 && place) {
-    afterG = 0;
+  const place = afterG && { m: "/mails", n: "/now", t: "/templates", q: "/queue" }[event.key];
+  afterG = event.key === "g";
+  if (place) {
     event.preventDefault();
     go(place);
     main.focus();
-  } else if (event.key === "g") afterG = Date.now();
+  } else if (afterG) event.preventDefault();
   else if (event.key === "?") keys.showModal();
   else if (view?.key?.(event)) event.preventDefault();
 });

@@ -13,6 +13,23 @@ export function h(tag, props = {}, ...children) {
   return node;
 }
 
+// Makes `wanted` the children of `parent` and moves nothing that stays: else what has
+// the focus loses it, and a click that is half done is none.
+export function arrange(parent, wanted) {
+  const stays = new Set(wanted);
+  for (const one of [...parent.children]) if (!stays.has(one)) one.remove();
+  let place = parent.firstElementChild;
+  for (const one of wanted) {
+    if (one === place) place = place.nextElementSibling;
+    else parent.insertBefore(one, place);
+  }
+}
+
+// Only what differs is written, so that a selection stays.
+export function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
 export const STATES = {
   captured: ["◉", "Captured", "good"],
   sent: ["✓", "Sent", "good"],

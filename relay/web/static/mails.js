@@ -1,7 +1,7 @@
 // Mails: the list, live and virtual, and the story of one mail beside it.
 
 import { get, remove } from "./api.js";
-import { ago, ask, bytes, copier, exact, framed, h, ms, span, stateOf, STATES, tabs, time } from "./dom.js";
+import { ago, arrange, ask, bytes, copier, exact, framed, h, ms, say, span, stateOf, STATES, tabs, time } from "./dom.js";
 
 const PAGE = 200;
 const OVER = 8; // rows above and below what is seen
@@ -28,12 +28,14 @@ export function open(main, [id], context) {
   let loading = false;
   let wanted = new URLSearchParams(location.search).get("q") ?? "";
   let current = id ?? "";
-  let chosen = -1;
+  let chosen = current; // the mail that j and k go on from
+  let told = []; // what came while the list was on its way
   let fresh = 0;
   let timer = 0;
   let again = 0;
   let asked = 0;
 
+  const drawn = new Map(); // by id: rows that stay are not made anew
   const items = h("ol", { role: "list", "aria-label": "Mails, newest first" });
   const list = h("div", { class: "list" }, items);
   const empty = h("div", {});
@@ -63,27 +65,59 @@ export function open(main, [id], context) {
     items.style.height = `${rows.length * row}px`;
     const first = Math.max(Math.floor(list.scrollTop / row) - OVER, 0);
     const last = Math.min(Math.ceil((list.scrollTop + list.clientHeight) / row) + OVER, rows.length);
-    const focused = items.contains(document.activeElement) ? document.activeElement.dataset.id : null;
-    items.replaceChildren(...rows.slice(first, last).map((one, offset) => {
+    const seen = rows.slice(first, last);
+    const before = new Map(drawn);
+    drawn.clear();
+    seen.forEach((one, offset) => {
       const at = first + offset;
-      const item = h("li", { class: at < newer ? "fresh" : "", "aria-setsize": String(rows.length), "aria-posinset": String(at + 1) },
-        h("a", { href: `/mails/${one.id}${location.search}`, "data-id": one.id, "aria-current": one.id === current ? "true" : null },
-          h("span", { class: "time soft", title: exact(one.at) }, ago(one.at)),
-          h("span", { class: "to" }, one.to[0] ?? "", one.recipients > 1 ? ` +${one.recipients - 1}` : ""),
-          h("span", { class: "subject", dir: "auto" }, one.subject || h("span", { class: "soft" }, captures() ? "(no subject)" : "(not shown)")),
-          h("span", { class: "usage soft" }, one.usage || "–"),
-          stateOf(one.state),
-          h("span", { class: "ms soft" }, ms(one.ms))));
-      item.style.transform = `translateY(${at * row}px)`;
-      return item;
-    }));
-    if (focused) items.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+      const line = before.get(one.id) ?? newLine(one);
+      drawn.set(one.id, line);
+      line.item.className = at < newer ? "fresh" : "";
+      line.item.setAttribute("aria-setsize", String(rows.length));
+      line.item.setAttribute("aria-posinset", String(at + 1));
+      line.item.style.transform = `translateY(${at * row}px)`;
+      line.write(one);
+    });
+    arrange(items, [...drawn.values()].map(({ item }) => item));
     if (next !== null && last > rows.length - 50) load();
+  }
+
+  function newLine({ id, at }) {
+    const when = h("span", { class: "time soft", title: exact(at) });
+    const to = h("span", { class: "to" });
+    const subject = h("span", { class: "subject", dir: "auto" });
+    const usage = h("span", { class: "usage soft" });
+    const took = h("span", { class: "ms soft" });
+    const link = h("a", { "data-id": id }, when, to, subject, usage, took);
+    let state = h("span");
+    let known = "";
+    took.before(state);
+    return {
+      item: h("li", {}, link),
+      link,
+      write(one) {
+        link.href = `/mails/${id}${location.search}`;
+        if (id === current) link.setAttribute("aria-current", "true");
+        else link.removeAttribute("aria-current");
+        say(when, ago(at));
+        say(to, `${one.to[0] ?? ""}${one.recipients > 1 ? ` +${one.recipients - 1}` : ""}`);
+        subject.classList.toggle("soft", !one.subject);
+        say(subject, one.subject || (captures() ? "(no subject)" : "(not shown)"));
+        say(usage, one.usage || "–");
+        if (known !== one.state) {
+          const now = stateOf(one.state);
+          state.replaceWith(now);
+          [state, known] = [now, one.state];
+        }
+        say(took, ms(one.ms));
+      },
+    };
   }
 
   async function load(anew = false) {
     if (loading && !anew) return;
     loading = true;
+    told = [];
     const mine = ++asked;
     const filter = query(wanted);
     if (states.value) filter.set("state", states.value);
@@ -95,7 +129,8 @@ export function open(main, [id], context) {
       problem.replaceChildren();
       rows = anew ? found.mails : [...rows, ...found.mails];
       next = found.next;
-      if (anew) { list.scrollTop = 0; fresh = 0; more.hidden = true; chosen = rows.findIndex((one) => one.id === current); }
+      merge(told); // which the answer may be older than
+      if (anew) { list.scrollTop = 0; fresh = 0; more.hidden = true; }
       draw();
       lesson(found.kept);
     } catch (trouble) {
@@ -125,29 +160,35 @@ export function open(main, [id], context) {
       again ||= setTimeout(() => { again = 0; if (list.scrollTop < 2) load(true); }, 1000);
       return;
     }
-    const bySeq = new Map(rows.map((one, index) => [one.seq, index]));
-    const added = [];
-    for (const one of some) {
-      const at = bySeq.get(one.seq);
-      if (at !== undefined) rows[at] = one;
-      else if (!rows.length || one.seq > rows[0].seq) added.unshift(one);
-      if (one.id === current) tell();
-    }
-    if (added.length) {
-      added.sort((a, b) => b.seq - a.seq);
+    if (loading) told.push(...some);
+    const added = merge(some);
+    if (some.some((one) => one.id === current)) tell();
+    if (added) {
       const top = list.scrollTop;
-      rows = [...added, ...rows];
-      if (chosen >= 0) chosen += added.length;
       lesson(rows.length);
       items.style.height = `${rows.length * height()}px`;
       if (top > 2) { // what one reads does not move
-        list.scrollTop = top + added.length * height();
-        fresh += added.length;
+        list.scrollTop = top + added * height();
+        fresh += added;
         more.textContent = `${fresh} new`;
         more.hidden = false;
       }
     }
-    draw(list.scrollTop <= 2 ? added.length : 0);
+    draw(list.scrollTop <= 2 ? added : 0);
+  }
+
+  // Puts what is known anew into the list; how many mails are new to it.
+  function merge(some) {
+    const bySeq = new Map(rows.map((one, index) => [one.seq, index]));
+    const newest = rows[0]?.seq ?? -1;
+    const added = new Map();
+    for (const one of some) {
+      const at = bySeq.get(one.seq);
+      if (at !== undefined) rows[at] = one;
+      else if (one.seq > newest) added.set(one.seq, one);
+    }
+    rows = [...[...added.values()].sort((a, b) => b.seq - a.seq), ...rows];
+    return added.size;
   }
 
   // One mail.
@@ -223,15 +264,23 @@ export function open(main, [id], context) {
 
   // What people do.
 
+  const wide = () => matchMedia("(min-width: 1100px)").matches;
+
   function move(step) {
     if (!rows.length) return;
-    chosen = Math.min(Math.max(chosen + step, 0), rows.length - 1);
+    const from = rows.findIndex((one) => one.id === chosen);
+    const at = Math.min(Math.max(from + step, 0), rows.length - 1);
+    chosen = rows[at].id;
     const row = height();
-    if (chosen * row < list.scrollTop) list.scrollTop = chosen * row;
-    if ((chosen + 1) * row > list.scrollTop + list.clientHeight) list.scrollTop = (chosen + 1) * row - list.clientHeight;
+    if (at * row < list.scrollTop) list.scrollTop = at * row;
+    if ((at + 1) * row > list.scrollTop + list.clientHeight) list.scrollTop = (at + 1) * row - list.clientHeight;
     draw();
-    items.querySelector(`[data-id="${CSS.escape(rows[chosen].id)}"]`)?.focus({ preventScroll: true });
-    if (current && matchMedia("(min-width: 1100px)").matches) context.go(`/mails/${rows[chosen].id}${location.search}`, { replace: true });
+    focus();
+    if (current && wide()) context.go(`/mails/${chosen}${location.search}`, { replace: true });
+  }
+
+  function focus() {
+    drawn.get(chosen)?.link.focus({ preventScroll: true });
   }
 
   search.addEventListener("input", () => {
@@ -240,10 +289,11 @@ export function open(main, [id], context) {
       wanted = search.value;
       const path = wanted ? `${location.pathname}?q=${encodeURIComponent(wanted)}` : location.pathname;
       history.replaceState({}, "", path);
+      chosen = current;
       load(true);
     }, 150);
   });
-  states.addEventListener("change", () => load(true));
+  states.addEventListener("change", () => { chosen = current; load(true); });
   clear.addEventListener("click", async () => {
     if (await ask("Clear the inbox?", "All captured mails are forgotten.", "Clear")) await remove("/api/v1/mails");
   });
@@ -264,10 +314,12 @@ export function open(main, [id], context) {
   load(true).then(tell);
   return {
     moved([to]) {
+      const within = detail.contains(document.activeElement);
       current = to ?? "";
-      chosen = rows.findIndex((one) => one.id === current);
+      chosen = current || chosen; // who comes back goes on from there
       draw();
-      tell().then(() => { if (current && !matchMedia("(min-width: 1100px)").matches) detail.querySelector("a")?.focus(); });
+      tell().then(() => { if (current && !wide()) detail.querySelector("a")?.focus(); });
+      if (!current && within) focus();
     },
     mails: changed,
     again() { load(true); if (current) tell(); },

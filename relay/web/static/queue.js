@@ -1,7 +1,7 @@
 // Queue: what waits, why and until when; retry and drop.
 
 import { get, post } from "./api.js";
-import { ask, bytes, exact, h, span, stateOf } from "./dom.js";
+import { arrange, ask, bytes, exact, h, say, span, stateOf } from "./dom.js";
 
 const why = (reply) => reply.replace(/^\d{3} \d\.\d+\.\d+ /, "");
 
@@ -9,6 +9,7 @@ export function open(main, _, context) {
   let rows = [];
   let next = null;
   let timer = 0;
+  const drawn = new Map(); // rows that stay are not made anew
   const problem = h("div", { role: "alert" });
   const body = h("tbody");
   const count = h("p", { class: "soft", role: "status" });
@@ -39,14 +40,42 @@ export function open(main, _, context) {
     more.hidden = !next;
     empty.replaceChildren(...rows.length ? [] : [h("div", { class: "lesson" }, h("h2", {}, context.status?.queue === "none" ? "There is no queue" : "Nothing waits"),
       h("p", {}, context.status?.queue === "none" ? "With queue.engine = \"none\" SES' answer is the reply, and no mail is kept here." : "Mail that SES does not take at once is kept here and tried again."))]);
-    body.replaceChildren(...rows.map((one) => h("tr", {},
-      h("td", { class: "tight" }, h("a", { href: `/mails/${one.id}` }, one.id), h("div", { class: "soft", title: one.acceptedAt }, one.usage || "–", " · ", bytes(one.size))),
-      h("td", {}, one.recipients.slice(0, 3).join(", "), one.recipients.length > 3 ? ` +${one.recipients.length - 3}` : ""),
-      h("td", {}, reason(one), one.maybeSent ? h("div", { class: "state queued" }, "It may have been sent.") : "", h("div", { class: "soft" }, `${one.attempts} ${one.attempts === 1 ? "attempt" : "attempts"}, accepted ${exact(Date.parse(one.acceptedAt) / 1000)}`)),
-      h("td", { class: "tight" }, stateOf(one.state)),
-      h("td", { class: "tight" }, one.state === "queued" || one.state === "failed" ? h("div", { class: "row" },
-        h("button", { type: "button", disabled: !may, "aria-label": `Retry ${one.id}`, onclick: () => act("retry", [one.id]) }, "Retry"),
-        h("button", { type: "button", disabled: !may, "aria-label": `Drop ${one.id}`, onclick: () => act("drop", [one.id]) }, "Drop")) : ""))));
+    const before = new Map(drawn);
+    drawn.clear();
+    for (const one of rows) {
+      const key = [one.id, ...one.recipients].join(" "); // a mail may be several calls
+      const line = before.get(key) ?? newLine(one);
+      drawn.set(key, line);
+      line.write(one, may);
+    }
+    arrange(body, [...drawn.values()].map(({ item }) => item));
+  }
+
+  function newLine({ id, usage, size, recipients, acceptedAt }) {
+    const button = (word) => h("button", { type: "button", "aria-label": `${word} ${id}`, onclick: () => act(word.toLowerCase(), [id]) }, word);
+    const buttons = h("div", { class: "row" }, button("Retry"), button("Drop"));
+    const text = h("span");
+    const unseen = h("div", { class: "state queued" }, "It may have been sent.");
+    const attempts = h("div", { class: "soft" });
+    const state = h("td", { class: "tight" });
+    let known = "";
+    return {
+      item: h("tr", {},
+        h("td", { class: "tight" }, h("a", { href: `/mails/${id}` }, id), h("div", { class: "soft", title: acceptedAt }, usage || "–", " · ", bytes(size))),
+        h("td", {}, recipients.slice(0, 3).join(", "), recipients.length > 3 ? ` +${recipients.length - 3}` : ""),
+        h("td", {}, text, unseen, attempts),
+        state,
+        h("td", { class: "tight" }, buttons)),
+      write(one, may) {
+        say(text, reason(one));
+        unseen.hidden = !one.maybeSent;
+        say(attempts, `${one.attempts} ${one.attempts === 1 ? "attempt" : "attempts"}, accepted ${exact(Date.parse(one.acceptedAt) / 1000)}`);
+        if (known !== one.state) state.replaceChildren(stateOf(one.state));
+        known = one.state;
+        buttons.hidden = one.state !== "queued" && one.state !== "failed";
+        for (const each of buttons.children) each.disabled = !may;
+      },
+    };
   }
 
   async function load(again = true) {

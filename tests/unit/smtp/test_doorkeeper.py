@@ -10,6 +10,7 @@ from relay.smtp.doorkeeper import Doorkeeper, Visit, allowed, plain
 from relay.smtp.memory import Memory
 from relay.smtp.rate import Rate
 from relay.smtp.replies import NOT_ALLOWED, TOO_MANY, TOO_MANY_OF_CLIENT
+from relay.system.door import Crowd
 
 LOCAL = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
@@ -29,7 +30,7 @@ def test_a_link_local_address_is_compared_without_its_zone() -> None:
 
 
 def test_the_doorkeeper_tells_why() -> None:
-    door = Doorkeeper(connections=1, memory=Memory(10))
+    door = Doorkeeper(connections=1, memory=Memory(10), crowd=Crowd(1))
     first, second = Visit(door), Visit(door)
     assert second.admit("10.0.0.1", LOCAL) == NOT_ALLOWED
     assert first.admit("127.0.0.1", LOCAL) is None
@@ -43,7 +44,7 @@ def test_the_doorkeeper_tells_why() -> None:
 
 
 def test_each_client_has_its_own_number_of_connections() -> None:
-    door = Doorkeeper(connections=10, memory=Memory(10), per_client=1)
+    door = Doorkeeper(connections=10, memory=Memory(10), crowd=Crowd(10), per_client=1)
     first, second, other = Visit(door), Visit(door), Visit(door)
     assert first.admit("127.0.0.1", LOCAL) is None
     assert other.admit("127.0.0.2", LOCAL) is None
@@ -57,7 +58,7 @@ def test_each_client_has_its_own_number_of_connections() -> None:
 
 
 def test_a_client_behind_a_proxy_is_counted_once_it_is_named() -> None:
-    door = Doorkeeper(connections=2, memory=Memory(10), per_client=1)
+    door = Doorkeeper(connections=2, memory=Memory(10), crowd=Crowd(2), per_client=1)
     first, second, third = Visit(door), Visit(door), Visit(door)
     assert first.count() is None
     assert second.count() is None
@@ -77,7 +78,7 @@ def test_an_address_is_written_without_its_zone_and_its_ipv6_dress() -> None:
 
 
 def test_a_mail_counts_for_its_client_and_for_its_user() -> None:
-    doorkeeper = Doorkeeper(10, Memory(0), rate=Rate(1))
+    doorkeeper = Doorkeeper(10, Memory(0), crowd=Crowd(10), rate=Rate(1))
     assert doorkeeper.lets_begin("192.0.2.1", "shop", now=0)
     assert not doorkeeper.lets_begin("192.0.2.1", "", now=1)
     assert not doorkeeper.lets_begin("192.0.2.2", "shop", now=1)

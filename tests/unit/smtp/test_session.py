@@ -10,6 +10,7 @@ from relay.smtp.doorkeeper import Doorkeeper, Limits
 from relay.smtp.listener_settings import ListenerSettings
 from relay.smtp.memory import Memory
 from relay.smtp.session import Session
+from relay.system.door import Crowd
 
 
 async def test_trap_29_the_library_finds_nothing_to_look_at_in_a_session() -> None:
@@ -22,7 +23,7 @@ async def test_trap_29_the_library_finds_nothing_to_look_at_in_a_session() -> No
         accept=accept,
         limits=Limits(message_size=1, recipients=1, line_length=1000, timeout=1),
         allow=(),
-        doorkeeper=Doorkeeper(1, Memory(1)),
+        doorkeeper=Doorkeeper(1, Memory(1), crowd=Crowd(1)),
         stopping=asyncio.Event(),
     )
     session = Session(service, set(), loop=asyncio.get_running_loop())

@@ -101,7 +101,11 @@ async def crowd(*, head: float = 60.0, idle: float = 60.0) -> AsyncIterator[Crow
     await runner.setup()
     assert runner.server is not None
     lines = Lines(
-        runner.server, name="x", most=KEPT + 2, head_seconds=head, idle_seconds=idle
+        runner.server,
+        name="x",
+        most=KEPT + 2,
+        head_seconds=head,
+        idle_seconds=idle,
     )
     loop = asyncio.get_running_loop()
     found = Crowd(lines, go)
