@@ -51,6 +51,7 @@ _OTHER_CODE = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?](?:\s|\Z)|[。！？]")
+_NUMBER_OF = re.compile(r"(?:\b(?:n|nr|no|num)\.?|[№#]|n[°º])\s?\Z", re.IGNORECASE)
 # What joins a word to a code that is letters alone, or begins like any word.
 _JOINED = re.compile(r"\s{0,9}(?:(?:is|ist|lautet|est|es|è|é)\s{0,3})?[:：=]?\s{0,9}")
 _AROUND = " \t*.:>|\u3000"  # of a code that is alone on its line
@@ -120,7 +121,7 @@ def _after_a_word(text: str, match: re.Match[str]) -> Code | None:
     alone = _is_alone(text, match)
     if ("\n" in gap or _SENTENCE_END.search(gap)) and not alone:
         return None
-    if gap.count("\n") > 4 or not _fits(text, match, gap):
+    if gap.count("\n") > 4 or _NUMBER_OF.search(gap) or not _fits(text, match, gap):
         return None
     return Code(
         match["code"],

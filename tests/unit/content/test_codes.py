@@ -49,7 +49,9 @@ from tests.worst_input import is_linear, repeated
         ("รหัสของคุณคือ 482913", ["482913"]),
         ("Your code is 4711. Call 030 123 456.", ["4711"]),
         ("Code 482913, backup code 551100", ["482913", "551100"]),
+        ("Код операции N 20261129: 831904", ["831904"]),
         # What is no code.
+        ("The code of order no. 98765 is on its way", []),
         ("Postal code 10115 Berlin", []),
         ("backup.sh: exit code 1234", []),
         ("Your password expires tomorrow", []),
