@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
-from relay.config import Config
+from relay import config
+from relay.config import Config, ConfigError
 from relay.config.models import Rule
 from relay.config.rules import name_of
+from relay.rules.rules import Rule as CompiledRule
 from relay.rules.rules import RuleError, Rules
 from relay.rules.source import Source
 from relay.templates.catalog import Templates
@@ -31,6 +35,16 @@ def rules(settings: Config, templates: Templates) -> Rules | None:
     if mistakes:
         raise RuleError("\n".join(mistakes))
     return compiled
+
+
+def one_rule(given: Mapping[str, Any]) -> CompiledRule:
+    """A rule that a person writes on the page. Raises RuleError."""
+    try:
+        source = _source(config.one_rule(given), 0, Config())
+    except ConfigError as error:
+        raise RuleError(str(error)) from None
+    [rule] = Rules([replace(source, place="rule")]).all
+    return rule
 
 
 def _source(rule: Rule, number: int, settings: Config) -> Source:

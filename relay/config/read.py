@@ -15,12 +15,14 @@ from relay.config.checks import contradictions
 from relay.config.environment import Environment, Parse
 from relay.config.explain import Given, Location, at, dotted, explain, to_camel
 from relay.config.later import not_yet
-from relay.config.models import Config
+from relay.config.models import Config, Rule
 from relay.config.table import Table
 from relay.model.mail import RECIPIENTS_PER_CALL
 from relay.system import files
 
 _SECRETS = frozenset({"access_key_id", "access_key_secret", "password_hash", "token"})
+
+_ITS_PLACE = len(("rules", 0))
 
 
 def _is_secret(item: Mapping[str, Any]) -> bool:
@@ -122,6 +124,21 @@ def load(
         limits = config.limits.replaced(recipients=RECIPIENTS_PER_CALL)
         config = config.replaced(limits=limits)
     return config
+
+
+def one_rule(given: Mapping[str, Any]) -> Rule:
+    """A rule as it would stand in a file. Raises ConfigError, a line each mistake."""
+    table, wrong = _field_names(Config, {"rules": [given]}, ())
+    if not wrong:
+        try:
+            [rule] = Config(**table).rules
+        except ValidationError as error:
+            items = error.errors(include_url=False)
+            wrong = [(item["loc"], explain(item, secret=False)) for item in items]
+        else:
+            return rule
+    lines = (at("rule", place, text, known=_ITS_PLACE) for place, text in wrong)
+    raise ConfigError("\n".join(lines))
 
 
 def _has_more(location: Location, items: Sequence[Any]) -> bool:

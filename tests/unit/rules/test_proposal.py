@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -61,10 +62,11 @@ def holds_as_proposed(directory: Path, facts: Facts, made: Proposal) -> None:
     found = rule.find(facts)
     assert (found.missing, dict(found.variables)) == ((), made.variables)
     # So do those that were not chosen, each alone.
-    for one in (
+    others: list[dict[str, Any]] = [
         *({name: value} for name, value in made.conditions.items()),
         *({"header": {name: value}} for name, value in made.headers),
-    ):
+    ]
+    for one in others:
         assert compiled(directory, written(one)).rule_for(facts) is not None, one
     for expression in made.extract:
         more = {**made.rule, "variablesFrom": "text", "extract": [expression]}
