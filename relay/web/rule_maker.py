@@ -141,6 +141,7 @@ class RuleMaker:
         """All that have a template, first those that use most of what was found."""
 
         def rank(usage: str) -> tuple[int, int, bool]:
+            """What it lacks, what it uses; the one for all comes last of its kind."""
             wanted = {
                 name.partition(".")[0]
                 for template in self._templates.all
@@ -148,7 +149,7 @@ class RuleMaker:
                 for name in template.variables
                 if not name.startswith("message.")
             }
-            missing = len(wanted - variables.keys())
-            return missing, -len(wanted & variables.keys()), usage != "Generic"
+            used = len(wanted & variables.keys())
+            return len(wanted) - used, -used, usage == "Generic"
 
         return sorted(self._templates.usages, key=rank)
