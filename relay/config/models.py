@@ -149,6 +149,12 @@ class Rule(Table):
     variables_from: Literal["", "text", "json"] = ""
     extract: tuple[str, ...] = ()
     not_found: v.Name = "pass"
+    configuration_set_name: v.SetName = ""
+    tags: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
+    headers: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
+    priority: Literal["", "high", "normal", "low"] = ""
+    set_from: v.Email = ""
+    keep_from: Literal["reply-to", "name", "drop"] = "reply-to"
 
 
 class Web(Table):

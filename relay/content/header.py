@@ -7,6 +7,7 @@ What makes sense of MIME is elsewhere.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import IncrementalNewlineDecoder
 from typing import NamedTuple
@@ -187,6 +188,26 @@ def _field_end(header: bytes, start: int) -> int:
         end = line_end + 2
         if header[end : end + 1] not in (b" ", b"\t"):
             return end
+
+
+def with_first(fields: tuple[Field, ...], first: Field) -> tuple[Field, ...]:
+    """A field before all others, but after what must come first or would join it."""
+    place = 0
+    while place < len(fields) and (
+        not fields[place].name or fields[place].raw[:1] in (b" ", b"\t")
+    ):
+        place += 1  # an mbox "From " line, or a line that white space begins
+    before = list(fields[:place])
+    if before:
+        before[-1] = ended(before[-1])
+    return (*before, first, *fields[place:])
+
+
+def with_last(fields: tuple[Field, ...], last: Sequence[Field]) -> tuple[Field, ...]:
+    """Fields after all others."""
+    if not last or not fields:
+        return (*fields, *last)
+    return (*fields[:-1], ended(fields[-1]), *last)
 
 
 def ended(field: Field) -> Field:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from relay.rules.condition import conditions
+from relay.rules.edits import Edits
 from relay.rules.facts import Facts
 from relay.rules.found import find_by
 from relay.rules.source import Source
@@ -16,13 +17,18 @@ class RuleError(Exception):
 
 
 class Rule:
-    """One compiled rule. `find` says what it finds in a mail that it holds for."""
+    """One compiled rule. `find` says what it finds in a mail that it holds for.
+
+    `about_ses`: whether any of it is for the SES call.
+    """
 
     def __init__(self, source: Source, errors: list[str]) -> None:
         self.source = source
         self.name = source.name
         self.conditions = tuple(conditions(source, errors))
         self.find = find_by(source.variables_from, source.extract, source.place, errors)
+        self.about_ses = bool(source.configuration_set or source.tags)
+        self.edits = Edits(source, errors)
         self.tests = tuple(condition.holds for condition in self.conditions)
 
     def failed(self, facts: Facts) -> str:
@@ -31,6 +37,10 @@ class Rule:
             if not condition.holds(facts):
                 return condition.name
         return ""
+
+
+# Of a mail that has none: it changes nothing.
+NO_RULE = Rule(Source(name=""), [])
 
 
 class Verdict(NamedTuple):
