@@ -51,7 +51,7 @@ class Unclaimed:
                 choice = mails[0].choice
                 if not choice.usage and not choice.rule:
                     self._count(submission)
-            case NotTaken(submission=submission, reply=reply):
+            case NotTaken(submission=submission, reply=reply, rule=""):
                 if reply == self._no_usage:
                     self._count(submission)
 

@@ -31,9 +31,9 @@ class Hour:
         submission = Submission(MailId(name), envelope, b"")
         self.unclaimed(Answered(submission, mails, OK, None, 1, 0.1))
 
-    def refused(self, name: str, sender: str, reply: Reply) -> None:
+    def refused(self, name: str, sender: str, reply: Reply, rule: str = "") -> None:
         submission = Submission(MailId(name), Envelope(sender, ("b@b.example",)), b"")
-        self.unclaimed(NotTaken(submission, reply, 0.1))
+        self.unclaimed(NotTaken(submission, reply, 0.1, rule=rule))
 
 
 def test_mail_without_usage_and_rule_is_counted_by_kind() -> None:
@@ -45,6 +45,7 @@ def test_mail_without_usage_and_rule_is_counted_by_kind() -> None:
     hour.mail("5", "a@a.example", Choice(rule="shop"))
     hour.refused("6", "c@c.example", NO_USAGE)
     hour.refused("7", "c@c.example", Reply(550, "6.0", "something else"))
+    hour.refused("8", "c@c.example", NO_USAGE, "shop")
 
     assert hour.unclaimed.kinds() == (
         [
