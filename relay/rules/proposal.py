@@ -23,9 +23,9 @@ from relay.rules.shape import address_shape, as_glob, says_something, shape
 from relay.rules.signs import sign_of
 from relay.rules.source import Source
 
-MOST_CODES, MOST_LINKS, MOST_LINES = 2, 3, 8
+MOST_CODES, MOST_LINKS, MOST_LINES = 2, 3, 20
 MOST_LOOKED_AT = 500  # links of a mail, in their order
-MOST_TRIED = 20  # codes, links or lines, each a search through the text
+MOST_TRIED = 30  # codes, links or lines, each a search through the text
 MOST_HEADERS = 30
 MOST_STARS = 3  # in a header that is worth comparing
 MOST_NAME = 60

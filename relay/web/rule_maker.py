@@ -73,10 +73,15 @@ class RuleMaker:
             made = await asyncio.to_thread(proposal, facts)
         except Refused as refused:
             raise web.HTTPUnprocessableEntity(reason=refused.reply.text) from None
+        usages = self._usages(made.variables)
+        rule = dict(made.rule)
+        # With one that lacks a variable the mail would be refused.
+        if usages and self._wanted(usages[0]) <= made.variables.keys():
+            rule["usage"] = usages[0]
         return web.json_response(
             {
-                "rule": made.rule,
-                "usages": self._usages(made.variables),
+                "rule": rule,
+                "usages": usages,
                 "others": {
                     "conditions": made.conditions,
                     "headers": made.headers,
@@ -138,18 +143,22 @@ class RuleMaker:
         )
 
     def _usages(self, variables: Mapping[str, Any]) -> list[str]:
-        """All that have a template, first those that use most of what was found."""
+        """All that have a template: first what lacks least, then what uses most."""
 
         def rank(usage: str) -> tuple[int, int, bool]:
-            """What it lacks, what it uses; the one for all comes last of its kind."""
-            wanted = {
-                name.partition(".")[0]
-                for template in self._templates.all
-                if template.usage == usage
-                for name in template.variables
-                if not name.startswith("message.")
-            }
+            wanted = self._wanted(usage)
             used = len(wanted & variables.keys())
+            # Of those alike, the one for all comes last.
             return len(wanted) - used, -used, usage == "Generic"
 
         return sorted(self._templates.usages, key=rank)
+
+    def _wanted(self, usage: str) -> set[str]:
+        """The variables of a usage's templates that a rule would have to find."""
+        return {
+            name.partition(".")[0]
+            for template in self._templates.all
+            if template.usage == usage
+            for name in template.variables
+            if not name.startswith("message.")
+        }

@@ -24,7 +24,7 @@ export async function maker(mail, content) {
     const id = `rule-${serial += 1}`;
     const note = h("span", { class: "note soft", id: `${id}-note` });
     const input = h(all === patterns ? "textarea" : "input", {
-      id, value, class: "mono", autocomplete: "off", dir: "auto", "aria-describedby": note.id, oninput: soon, rows: 1,
+      id, value, class: "mono", autocomplete: "off", dir: all === patterns ? "ltr" : "auto", "aria-describedby": note.id, oninput: soon, rows: 1,
       onkeydown: (event) => { if (event.key === "Enter") event.preventDefault(); },
     });
     const one = { ...more, input, note };
@@ -67,6 +67,7 @@ export async function maker(mail, content) {
 
   const name = h("input", { value: rule.name, oninput: soon, dir: "auto" });
   const usage = h("select", { onchange: soon }, usages.map((one) => h("option", { value: one }, one)), h("option", { value: "" }, "no template"));
+  usage.value = rule.usage ?? "";
   const locale = h("input", { oninput: soon, placeholder: "none" });
 
   function given() {
@@ -113,9 +114,10 @@ export async function maker(mail, content) {
     });
     const names = Object.keys(found.variables);
     const finds = names.length ? ` and finds ${names.join(", ")}` : "";
-    const whole = found.holds && !found.missing.length;
+    const whole = found.holds && !found.missing.length && !found.obstacle;
     verdict.className = `state ${whole ? "good" : "bad"}`;
-    verdict.textContent = whole ? `✓ The rule holds for this mail${finds}.`
+    verdict.textContent = found.holds && found.obstacle ? `✕ The rule holds for this mail, but ${usage.value} would have it refused: ${found.obstacle}.`
+      : whole ? `✓ The rule holds for this mail${finds}.`
       : found.problem ? `✕ ${reason(found.problem)}`
         : found.holds ? `✕ The rule holds for this mail, but finds nothing by ${found.missing.length} of its patterns: notFound says what becomes of it.`
           : "✕ The rule does not hold for this mail.";
@@ -128,7 +130,7 @@ export async function maker(mail, content) {
     made = key;
     if (mine?.view) result.replaceChildren(framed(mine.view, { title: "The templated mail" }));
     else if (mine) result.replaceChildren(h("pre", { dir: "auto", tabIndex: 0 }, mine.text));
-    else result.replaceChildren(h("p", { class: "notice" }, found.obstacle ? `${usage.value} would not take it: ${found.obstacle}` : (usage.value ? "Nothing to show yet." : "Choose a usage to see its template.")));
+    else result.replaceChildren(h("p", { class: "notice" }, found.obstacle || (usage.value ? "Nothing to show yet." : "Choose a usage to see its template.")));
   }
 
   function soon() {
