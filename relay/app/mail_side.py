@@ -295,6 +295,7 @@ def _intake(
             usage_header=settings.usage_header,
             without_usage=settings.without_usage,
             client_headers=settings.ses.client_headers,
+            headers_of=settings.headers_of,
             tags=settings.ses.tags,
             usage_tag=settings.ses.usage_tag,
             reencode=settings.ses.reencode == "auto",
