@@ -188,6 +188,9 @@ class Log(Table):
     addresses: Literal["full", "masked"] = "full"
 
 
+Vendor = Literal["mandrill", "mailgun", "sendgrid", "postmark"]
+
+
 class Config(Table):
     """All settings."""
 
@@ -195,6 +198,7 @@ class Config(Table):
     usage_header: v.HeaderName = "X-Relay-Usage"
     without_usage: v.Name = "pass"
     missing_variables: Literal["reject", "keep", "empty"] = "reject"
+    headers_of: tuple[Vendor, ...] = ()
     grace: v.Seconds = 25
     listeners: Annotated[tuple[Listener, ...], limited(min_length=1)] = (Listener(),)
     tls: Tls = Tls()

@@ -28,8 +28,8 @@ _PIECE = 1 << 18  # bytes that are looked at at once
 # its colon: it must be found to be removed.
 _NAME = re.compile(
     rb"([!-9;-~]+)[ \t\r\n]*:"
-    rb"|((?i:x-(?:relay|ses)-)[^:\r\n]*):"
-    rb"|((?i:x-(?:relay|ses)-)[A-Za-z0-9_-]*)"
+    rb"|((?i:x-(?:(?:relay|ses|mc|mailgun|pm)-|smtpapi))[^:\r\n]*):"
+    rb"|((?i:x-(?:(?:relay|ses|mc|mailgun|pm)-|smtpapi))[A-Za-z0-9_-]*)"
 )
 _BLANKS = re.compile(rb"[ \t]*")
 # A field as nearly all are: its name, the colon at once, whole lines.

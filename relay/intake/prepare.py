@@ -6,7 +6,6 @@ at most 50 recipients a mail.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -28,10 +27,12 @@ from relay.content.ses_safe import (
     reencode,
 )
 from relay.intake import control_headers
-from relay.intake.control_field import bounded
+from relay.intake.control_field import MAX_USAGE, bounded
 from relay.intake.effort import Effort
+from relay.intake.options import Options
 from relay.intake.ruling import chosen, ruled
-from relay.model.mail import RECIPIENTS_PER_CALL, Choice, Mail, Prepared, SendOptions
+from relay.intake.vendor_headers import Vendors
+from relay.model.mail import RECIPIENTS_PER_CALL, Choice, Mail, Prepared
 from relay.model.replies import (
     LOOP,
     MAX_FIELDS,
@@ -53,7 +54,6 @@ MAX_NAMES, MAX_NAME = 50, 64
 NO_CONTROLS = control_headers.Controls()
 NO_ORIGINAL = parse(b"")
 NO_CHOICE = Choice()
-_NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class _Came(NamedTuple):
@@ -79,6 +79,7 @@ class Preparation:
         usage_header: str = "X-Relay-Usage",
         without_usage: str = "pass",
         client_headers: Collection[str] = (),
+        headers_of: Collection[str] = (),
         tags: Mapping[str, str] | None = None,
         usage_tag: str = "usage",
         reencode: bool = True,
@@ -90,22 +91,20 @@ class Preparation:
         self._usage_header = usage_header
         self._without_usage = without_usage
         self._client_headers = tuple(client_headers)
-        self._tags = dict(tags or {})
-        self._usage_tag = usage_tag
+        self._vendors = Vendors(headers_of)
         self._reencode = reencode
         self._split_at = split_at
         self._effort = Effort(
             (name for template in templates.all for name in template.variables),
             usage_header=usage_header,
-            default_usage=without_usage not in ("pass", "reject"),
-            rules_read_bodies=rules is not None and rules.read_bodies,
-            rules_name_usages=rules is not None and rules.name_usages,
+            any_usage=without_usage not in ("pass", "reject")
+            or bool(headers_of)
+            or (rules is not None and rules.name_usages),
+            search_bodies=rules is not None and rules.read_bodies,
         )
-        # Of mail without X-SES-* headers: made once for each usage that is known.
-        self._usual = {
-            usage: SendOptions(tags=self._merged_tags({}, usage, {}))
-            for usage in ("", *templates.usages)
-        }
+        self._options = Options(
+            tags=tags or {}, usage_tag=usage_tag, usages=templates.usages
+        )
 
     def takes_long(self, submission: Submission) -> bool:
         """Tell cheaply whether `prepare` would hold up other clients."""
@@ -136,6 +135,7 @@ class Preparation:
                 Message(out, b""),
                 usage_header=self._usage_header,
                 client_headers=self._client_headers,
+                vendors=self._vendors,
             )
         came = _Came(submission.envelope, content, header, lower, kept)
         rule = None
@@ -185,7 +185,7 @@ class Preparation:
             content = self._passed(fields, content, len(header), envelope, breaks)
         if rule is not NO_RULE:
             choice = chosen(choice, rule)
-        options = self._options(controls, usage, rule)
+        options = self._options.of(controls, usage, rule)
         mails = [
             Mail(share, content, options, choice) for share in self._envelopes(envelope)
         ]
@@ -193,7 +193,7 @@ class Preparation:
 
     def _ordered(self, order: Order, envelope: Envelope) -> Prepared:
         """The mail of an order: the template alone, around no original."""
-        bounded(order.usage, "usage", control_headers.MAX_USAGE)
+        bounded(order.usage, "usage", MAX_USAGE)
         controls = control_headers.Controls(
             usage=order.usage,
             variables={**order.defaults, **order.variables},
@@ -201,7 +201,7 @@ class Preparation:
         )
         content, choice = self._templated(NO_ORIGINAL, envelope, controls, order.usage)
         choice = replace(choice, variables=_names(order.variables))
-        options = self._options(controls, order.usage)
+        options = self._options.of(controls, order.usage)
         return Prepared((Mail(envelope, content, options, choice),))
 
     def _goes_as_it_is(self, content: bytes, header: bytes, lower: bytes) -> bool:
@@ -286,34 +286,6 @@ class Preparation:
         # A mail of 40 MB is copied once.
         view = memoryview(content)[start:]
         return b"".join([*(field.raw for field in fields), empty, view])
-
-    def _options(
-        self,
-        controls: control_headers.Controls,
-        usage: str,
-        rule: Rule = NO_RULE,
-    ) -> SendOptions:
-        usual = self._usual.get(usage)
-        if usual is not None and not controls.about_ses and not rule.about_ses:
-            return usual
-        return SendOptions(
-            configuration_set=controls.configuration_set,
-            from_arn=controls.from_arn,
-            feedback_arn=controls.feedback_arn,
-            tenant=controls.tenant,
-            list_management=controls.list_management,
-            tags=self._merged_tags(controls.tags, usage, rule.source.tags),
-            rules_set=rule.source.configuration_set,
-        )
-
-    def _merged_tags(
-        self, clients: Mapping[str, str], usage: str, rules: Mapping[str, str]
-    ) -> tuple[tuple[str, str], ...]:
-        tags = {**self._tags, **rules}
-        tags |= {name: tag for name, tag in clients.items() if name != self._usage_tag}
-        if self._usage_tag and usage:
-            tags[self._usage_tag] = _NOT_IN_A_TAG.sub("_", usage)[:256]
-        return tuple(tags.items())
 
     def _envelopes(self, envelope: Envelope) -> list[Envelope]:
         """The recipients in their order, without duplicates, shared out among calls."""

@@ -54,10 +54,11 @@ class Edits:
             rest = tuple(field for field in fields if field.key not in _GO_WITH_FROM)
             fields = with_first(rest, sender)
         present = {field.key for field in fields}
-        missing = {field.key: field for field in reversed(added)}
-        return with_last(
-            fields, [one for key, one in missing.items() if key not in present]
-        )
+        missing: dict[str, Field] = {}
+        for field in added:
+            if field.key not in present:
+                missing.setdefault(field.key, field)
+        return with_last(fields, tuple(missing.values()))
 
     def _reply_to(self, original: Fields) -> Fields:
         """The old From as Reply-To, where an answer can be sent to it."""
