@@ -40,10 +40,10 @@ SETTINGS = {
 }
 
 
-def send(site: Site, legacy: LegacyMail) -> str:
+def send(site: Site, legacy: LegacyMail, listener: str = "local") -> str:
     """Send a legacy mail as its application does: its id."""
     submission = legacy.submission
-    with smtplib.SMTP("127.0.0.1", site.relay.port()) as client:
+    with smtplib.SMTP("127.0.0.1", site.relay.port(listener)) as client:
         client.sendmail(
             submission.envelope.sender or "",
             list(submission.envelope.recipients),
