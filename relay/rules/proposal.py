@@ -19,7 +19,7 @@ from relay.rules import expressions
 from relay.rules.condition import conditions
 from relay.rules.facts import Facts
 from relay.rules.found import by_patterns
-from relay.rules.shape import address_shape, as_glob, says_something, shape
+from relay.rules.shape import HALF, address_shape, as_glob, says_something, shape
 from relay.rules.signs import sign_of
 from relay.rules.source import Source
 
@@ -44,7 +44,6 @@ _LEAVING = re.compile(
     re.IGNORECASE,
 )
 _LINE = re.compile(r"^([A-Za-z][\w ./#-]{0,30}?) ?[:=] ++(\S.*)$", re.MULTILINE)
-_HALF = re.compile("[\ud800-\udfff]")
 _ROUTINE = frozenset(
     {
         *("from", "to", "cc", "bcc", "subject", "date", "message-id", "received"),
@@ -52,8 +51,6 @@ _ROUTINE = frozenset(
         *("content-disposition", "return-path", "in-reply-to", "dkim-signature"),
     }
 )
-
-Found = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +119,7 @@ def _holding(
 ) -> Iterator[tuple[str, str]]:
     """Those that hold: all, but for what nobody can write down."""
     for name, value in given:
-        if not value or _HALF.search(value):
+        if not value or HALF.search(value):
             continue
         if _holds(facts, **{"from_" if name == "from" else name: [value]}):
             yield name, value
@@ -181,7 +178,7 @@ def _patterns(facts: Facts, names: frozenset[str]) -> tuple[list[str], dict[str,
     def take(name: str, value: str, tried: Callable[[str], list[str]]) -> bool:
         number = sum(one.rstrip("23456789") == name for one in found)
         called = f"{name}{number + 1}" if number else name
-        if value in found.values() or _HALF.search(value):
+        if value in found.values() or HALF.search(value):
             return False
         for source in tried(called):
             if _finds(facts, source) == {called: value}:
@@ -240,7 +237,7 @@ def _lines(facts: Facts, taken: Mapping[str, str]) -> Iterator[str]:
             return
 
 
-def _finds(facts: Facts, source: str) -> Found:
+def _finds(facts: Facts, source: str) -> Mapping[str, Any]:
     errors: list[str] = []
     find = by_patterns([source], "", errors)
     return {} if errors else find(facts).variables

@@ -36,7 +36,7 @@ _BETWEEN = re.compile(
 )
 _LETTER = re.compile(r"[^\W\d_]")
 _SLASHES = re.compile(r"/(.*)/", re.DOTALL)
-_HALF = re.compile("[\ud800-\udfff]")
+HALF = re.compile("[\ud800-\udfff]")  # of a character: in no TOML
 
 
 def shape(text: str, names: Collection[str] = ()) -> str:
@@ -73,7 +73,7 @@ def address_shape(address: str) -> str:
 
 def as_glob(text: str) -> str:
     """The text as a glob that holds for it: no expression, no half a character."""
-    whole = _HALF.sub("?", text)
+    whole = HALF.sub("?", text)
     if _SLASHES.fullmatch(whole):
         return f"?{whole[1:]}"
     return whole

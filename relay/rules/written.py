@@ -27,12 +27,16 @@ def _value(value: object) -> str:
         case bool():
             return str(value).lower()
         case Mapping():
-            pairs = (f"{_key(name)} = {_value(one)}" for name, one in value.items())
-            return f"{{ {', '.join(pairs)} }}" if value else "{}"
+            pairs = [
+                f"{_key(name)} = {_value(one)}"
+                for name, one in value.items()
+                if one is not None  # TOML has no null, and a template shows nothing
+            ]
+            return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
         case str():
             return _text(value)
         case Sequence():
-            return _list([_value(one) for one in value])
+            return _list([_value("" if one is None else one) for one in value])
     return str(value)
 
 

@@ -15,7 +15,7 @@ WHAT = {
     409: "There is no queue",
     413: "Too large",
     415: "Not JSON",
-    422: "Not with this address, template or variables",
+    422: "Not with this address, template, variables or mail",
     429: "SES throttles, or its quota is used up",
     503: "Not now",
 }

@@ -1,5 +1,6 @@
-"""`/api/v1/mails/{id}/rule`: a rule for a captured mail, proposed and tried; and
-`/api/v1/unclaimed`: which mail would want one.
+"""`/api/v1/mails/{id}/rule`: a rule for a captured mail, proposed and tried.
+
+`/api/v1/unclaimed` tells which mail would want one.
 """
 
 from __future__ import annotations
