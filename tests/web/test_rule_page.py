@@ -95,6 +95,18 @@ def test_a_rule_is_changed_and_its_result_is_seen_at_once(
         page.get_by_label("Usage").select_option("SignIn")
         page.get_by_label("Locale").fill("es")
 
+        # What was removed comes back; of two lines for one thing, one is enough.
+        page.get_by_label("Remove MAIL FROM").click()
+        expect(page.get_by_label("The rule as TOML")).not_to_contain_text("sender")
+        add = page.get_by_label("Add a condition")
+        add.select_option(label="MAIL FROM: intranet@acme.example")
+        add.select_option(label="MAIL FROM: intranet@acme.example")
+        page.get_by_label("MAIL FROM", exact=True).last.fill("other@acme.example")
+        both = 'sender = ["intranet@acme.example", "other@acme.example"]'
+        expect(page.get_by_label("The rule as TOML")).to_contain_text(both)
+        expect(verdict).to_contain_text("✓ The rule holds")
+        page.get_by_label("Remove MAIL FROM").last.click()
+
         # One more condition, and one less.
         page.get_by_label("Add a condition").select_option(label="Listener: local")
         expect(page.get_by_label("Listener", exact=True)).to_be_focused()
@@ -171,6 +183,17 @@ def test_a_rule_is_made_by_keyboard_alone(page: Page, site: Site) -> None:
     expect(page.get_by_role("heading", name="[Acme Blog]")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page).to_have_url(f"{site.url}/mails")
+
+
+def test_a_mail_that_has_a_rule_without_a_usage_says_so(page: Page) -> None:
+    rule = {"name": "all of it", "tags": {"app": "shop"}}
+    with running_site(settings={"RELAY_RULES": json.dumps([rule])}) as site:
+        mail_id = send(site, legacy_mail("wordpress-reset"))
+        page.goto(f"{site.url}/mails/{mail_id}")
+        expect(page.locator(".story")).to_contain_text("Rule all of it")
+        page.get_by_role("link", name="Make a rule").click()
+        expect(page.get_by_text("It has the rule “all of it” already")).to_be_visible()
+        expect(page.get_by_text("✓ The rule holds for this mail")).to_be_visible()
 
 
 def test_mail_that_nobody_claims_is_counted_above_the_list(

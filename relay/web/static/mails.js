@@ -236,7 +236,7 @@ export function open(main, [id, part], context) {
       h("div", { class: "head" }, h("h1", { dir: "auto" }, mail.subject || (captures() ? "(no subject)" : "(subject not shown)")), stateOf(mail.state, "big"),
         h("p", { class: "who" }, h("span", { class: "soft" }, "From "), mail.sender ?? "<>"),
         h("p", { class: "who" }, h("span", { class: "soft" }, "To "), mail.to.slice(0, 20).join(", "), mail.to.length > 20 ? ` and ${mail.to.length - 20} more` : "")),
-      !mail.usage && !mail.rule && captures() && content ? h("div", {}, h("a", { class: "button", href: `/mails/${mail.id}/rule${location.search}` }, "Make a rule")) : null,
+      !mail.usage && captures() && content ? h("div", {}, h("a", { class: "button", href: `/mails/${mail.id}/rule${location.search}` }, "Make a rule")) : null,
       h("ol", { class: "story", "aria-label": "Story" }, steps),
       captures() && !content && mail.state !== "refused" ? h("p", { class: "soft" }, "Its content is not kept.") : null,
       tabbed);

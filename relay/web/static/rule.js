@@ -17,6 +17,7 @@ export async function maker(mail, content) {
   let timer = 0;
   let turn = 0;
   let serial = 0;
+  let number = 0;
   let made = null;
 
   // One line of the form; its note says what came of it. An expression may be long.
@@ -43,12 +44,14 @@ export async function maker(mail, content) {
   const patternList = h("ol", { class: "lines-of-rule", role: "list", "aria-label": "Patterns" });
   const condition = (name, value) => line(conditionList, conditions, LABELS[name], value, { name });
   const header = (name, value) => line(conditionList, conditions, `Header ${name}`, value, { name: `header.${name}`, header: name });
-  const pattern = (value) => line(patternList, patterns, `Pattern ${patterns.length + 1}`, value);
-  for (const name of Object.keys(LABELS)) if (name in rule) condition(name, rule[name]);
-  for (const [name, value] of Object.entries(rule.header ?? {})) header(name, value);
+  const pattern = (value) => line(patternList, patterns, `Pattern ${number += 1}`, value);
+  const chosen = Object.entries(rule).filter(([name]) => name in LABELS);
+  const chosenHeaders = Object.entries(rule.header ?? {});
+  for (const [name, value] of chosen) condition(name, value);
+  for (const [name, value] of chosenHeaders) header(name, value);
   for (const value of rule.extract ?? []) pattern(value);
 
-  // What would hold as well, to be added.
+  // What would hold as well, to be added, and what was removed.
   function adder(label, choices) {
     const select = h("select", { "aria-label": label, onchange: () => {
       const input = choices[select.value][1]();
@@ -60,21 +63,27 @@ export async function maker(mail, content) {
   }
   const peer = mail.peer ? { client: mail.peer } : {};
   const moreConditions = adder("Add a condition", [
-    ...Object.entries({ ...others.conditions, ...peer }).map(([name, value]) => [`${LABELS[name]}: ${value}`, () => condition(name, value)]),
-    ...others.headers.map(([name, value]) => [`Header ${name}: ${value}`, () => header(name, value)]),
+    ...[...chosen, ...Object.entries({ ...others.conditions, ...peer })].map(([name, value]) => [`${LABELS[name]}: ${value}`, () => condition(name, value)]),
+    ...[...chosenHeaders, ...others.headers].map(([name, value]) => [`Header ${name}: ${value}`, () => header(name, value)]),
   ]);
-  const morePatterns = adder("Add a pattern", [...others.extract.map((value) => [value, () => pattern(value)]), ["An empty one", () => pattern("(?P<name>)")]]);
+  const morePatterns = adder("Add a pattern", [...[...(rule.extract ?? []), ...others.extract].map((value) => [value, () => pattern(value)]), ["An empty one", () => pattern("(?P<name>)")]]);
 
   const name = h("input", { value: rule.name, oninput: soon, dir: "auto" });
   const usage = h("select", { onchange: soon }, usages.map((one) => h("option", { value: one }, one)), h("option", { value: "" }, "no template"));
   usage.value = rule.usage ?? "";
   const locale = h("input", { oninput: soon, placeholder: "none" });
 
+  // Of two lines for one thing, one that holds is enough: a list.
+  const put = (table, key, value) => { table[key] = key in table ? [table[key], value].flat() : value; };
+
   function given() {
     const found = { name: name.value };
-    for (const one of conditions) if (!one.header) found[one.name] = one.input.value;
-    const headers = conditions.filter((one) => one.header).map((one) => [one.header, one.input.value]);
-    if (headers.length) found.header = Object.fromEntries(headers);
+    const headers = {};
+    for (const one of conditions) {
+      if (one.header) put(headers, one.header, one.input.value);
+      else put(found, one.name, one.input.value);
+    }
+    if (Object.keys(headers).length) found.header = headers;
     if (usage.value) found.usage = usage.value;
     if (locale.value) found.locale = locale.value;
     const extract = patterns.map((one) => one.input.value);
@@ -156,6 +165,7 @@ export async function maker(mail, content) {
   return h("div", { class: "inner maker" },
     h("a", { href: `/mails/${mail.id}${location.search}` }, "← The mail"),
     h("div", { class: "head" }, h("h1", {}, "Make a rule"), h("p", { class: "soft who", dir: "auto" }, `for mail like “${mail.subject || "(no subject)"}”`)),
+    mail.rule && h("p", { class: "notice" }, `It has the rule “${mail.rule}” already: a new one counts only above it. From and headers that it sets are seen here as they left.`),
     verdict,
     h("div", { class: "halves" },
       h("section", { class: "form", "aria-label": "Which mail" }, h("h2", {}, "Which mail"), h("p", { class: "soft" }, "All must hold. * stands for anything; between slashes it is an expression."), conditionList, moreConditions),
