@@ -204,6 +204,25 @@ def test_a_rule_that_cannot_be_meant_is_named_and_breaks_nothing(
         assert not answer.json["holds"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "\r\n".join(f"https://a.example/{n}/t/{n:x}?k={n}" for n in range(10_000)),
+        "\r\n".join(["1" * 900] * 284),  # 256 kB of digits
+        "code: 1234\r\n" * 20_000,
+        "Host: web01 " * 20_000,
+    ],
+    ids=["links", "digits", "codes", "lines"],
+)
+def test_a_hostile_mail_has_a_rule_too(site: Site, body: str) -> None:
+    site.submit(mail(subject="x" * 900, text=body))
+    mail_id = site.get("/api/v1/mails").json["mails"][0]["id"]
+    made = site.get(f"/api/v1/mails/{mail_id}/rule")
+    assert made.status == 200
+    assert len(made.body) < 20_000
+    assert tried(site, mail_id, made.json["rule"])["holds"]
+
+
 def test_there_is_a_rule_for_captured_mail_alone(site: Site) -> None:
     assert site.get("/api/v1/mails/nosuchmail/rule").status == 404
     assert site.post("/api/v1/mails/nosuchmail/rule", {"rule": {}}).status == 404

@@ -152,6 +152,33 @@ def rules_in_json(text: str) -> str:
     return json.dumps(tomllib.loads(text)["rules"])
 
 
+def test_a_hostile_mail_runs_nothing_in_the_form(page: Page, site: Site) -> None:
+    script = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    message = mail(subject=script, text=f"Your code is 123456\n{script}\n")
+    message["X-Mailer"] = script
+    message["X-Shop"] = script
+    message.add_alternative(
+        f"<p>Your code is 123456</p>{script}<a href='javascript:alert(3)'>x</a>",
+        subtype="html",
+    )
+    site.submit(message)
+    mail_id = site.get("/api/v1/mails").json["mails"][0]["id"]
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog}"))
+    page.goto(f"{site.url}/mails/{mail_id}/rule")
+    verdict = page.get_by_role("status").filter(has_text="The rule")
+    expect(verdict).to_contain_text("finds code")
+    page.get_by_label("Pattern 1", exact=True).fill(r"(?s)Your (?P<code>.*)")
+    expect(page.locator(".note.good", has_text="onerror")).to_be_visible()
+    inside = page.frame_locator("iframe[title='The templated mail']")
+    expect(inside.get_by_text("onerror")).to_be_visible()
+    expect(page.get_by_label("The rule as TOML")).to_contain_text("onerror")
+    page.goto(f"{site.url}/mails")
+    page.get_by_text("of the last hour had no usage").click()
+    expect(page.locator(".unclaimed li")).to_contain_text("onerror")
+    page.wait_for_timeout(300)  # nothing tells of what does not happen
+    assert page.locator("img, script[src='x']").count() == 0
+
+
 def test_what_comes_meanwhile_does_not_change_the_form(page: Page, site: Site) -> None:
     mail_id = send(site, legacy_mail("keycloak-code"))
     page.goto(f"{site.url}/mails/{mail_id}/rule")
