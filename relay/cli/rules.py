@@ -131,7 +131,7 @@ def _submission(options: argparse.Namespace, chosen: config.Config) -> Submissio
     )
     facts = Facts.of(submission)
     try:
-        froms, to = facts.froms, facts.header("to")
+        froms, to = facts.froms(), facts.header("to")
     except Refused as refused:  # whatever the rules
         raise _Unusable(f"{options.file}: {refused.reply}") from refused
     sender = options.sender

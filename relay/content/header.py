@@ -170,6 +170,34 @@ def fields_of(header: bytes) -> tuple[Field, ...]:
     return tuple(fields)
 
 
+def fields_named(name: str, header: bytes, lower: bytes) -> list[Field]:
+    """The fields of this name, in lower case, as `fields_of` would find them.
+
+    Found in the bytes, since to take a header apart costs several times as much;
+    `lower` is the header in lower case.
+    """
+    if header.startswith((b" ", b"\t")):
+        return [field for field in fields_of(header) if field.key == name]
+    wanted = name.encode("utf-8", "replace")
+    found: list[Field] = []
+    start = 0 if lower.startswith(wanted) else _line_with(lower, wanted, 0)
+    while start >= 0:
+        end = _field_end(header, start)
+        colon = start + len(wanted)
+        if header[colon : colon + 1] == b":" or (
+            header[colon:end].lstrip(b" \t\r\n").startswith(b":")
+        ):
+            found.append(Field(name, header[start:end]))
+        start = _line_with(lower, wanted, end - 2)
+    return found
+
+
+def _line_with(lower: bytes, beginning: bytes, start: int) -> int:
+    """Where the next line after `start` begins so, -1 where none does."""
+    place = lower.find(b"\r\n" + beginning, max(start, 0))
+    return place + 2 if place >= 0 else -1
+
+
 def _indent(header: bytes) -> int:
     """How much white space stands before the first name."""
     if not header.startswith((b" ", b"\t")):

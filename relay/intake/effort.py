@@ -21,8 +21,8 @@ MOST = 5_000_000  # nanoseconds
 
 _HEADER = 500  # encoded words, raw UTF-8, JSON
 _WRAPPED = 700  # HTML that becomes text, or is put into a template
-_SEARCHED_HTML = 900  # that becomes text once, and is looked through for links
-_SEARCHED = 250  # text, for rules
+_SEARCHED = 50  # as text, by rules
+_SEARCHED_HTML = 1400  # the same: it becomes text, and its links are looked for
 _ENCODED = 25  # as quoted-printable or base64
 _PART = 25_000  # each, not each byte
 

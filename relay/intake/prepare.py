@@ -140,7 +140,7 @@ class Preparation:
         came = _Came(submission.envelope, content, header, lower, kept)
         rule = None
         if self._rules is not None:
-            facts = Facts(submission, content, header)
+            facts = Facts(submission, content, header, lower)
             rule = self._rules.rule_for(facts)
         if rule is None:
             return self._mails(came, controls, submission.usage, plainly)
