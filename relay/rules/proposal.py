@@ -69,7 +69,9 @@ class Proposal:
 
 def proposal(facts: Facts) -> Proposal:
     """Propose a rule for the mail that the facts are of. Raises Refused as they do."""
-    fields = [(field.name, facts.original.read(field)) for field in facts.fields]
+    fields = [
+        (field.name, facts.original.read(field)) for field in facts.original.fields
+    ]
     names = frozenset(_names(facts))
     chosen = dict(_holding(facts, _conditions(facts, names)))
     sign = sign_of(fields)
@@ -97,19 +99,19 @@ def proposal(facts: Facts) -> Proposal:
 
 
 def _conditions(facts: Facts, names: frozenset[str]) -> Iterator[tuple[str, str]]:
-    yield "sender", address_shape(facts.senders[0].plain)
-    glob = shape(facts.subjects[0].plain, names)
+    yield "sender", address_shape(facts.senders()[0].plain)
+    glob = shape(facts.subjects()[0].plain, names)
     if says_something(glob):
         yield "subject", glob
 
 
 def _others(facts: Facts) -> Iterator[tuple[str, str]]:
-    for text in facts.froms[:1]:
+    for text in facts.froms()[:1]:
         yield "from", as_glob(text.plain)
-    for text in facts.recipients[:1]:
+    for text in facts.recipients()[:1]:
         yield "recipient", as_glob(text.plain)
     yield from (("listener", facts.listener), ("user", facts.user))
-    lines = facts.bodies[0].plain[:MOST_BEGINNING].splitlines()
+    lines = facts.bodies()[0].plain[:MOST_BEGINNING].splitlines()
     line = next((line for line in lines if len(line.split()) >= WORDS), "")
     yield "body", f"*{shape(line.strip()).strip('*')}*" if line else ""
 
@@ -127,8 +129,8 @@ def _holding(
 
 def _holds(facts: Facts, **given: Any) -> bool:  # noqa: ANN401 - as Source has it
     errors: list[str] = []
-    found = [one.holds for one in conditions(Source(name="", **given), errors)]
-    return not errors and all(holds(facts) for holds in found)
+    found = list(conditions(Source(name="", **given), errors))
+    return not errors and all(one.asks.holds(facts) for one in found)
 
 
 def _headers(
@@ -157,9 +159,9 @@ def _name(chosen: Mapping[str, str], header: Mapping[str, str]) -> str:
 
 def _names(facts: Facts) -> Iterator[str]:
     """Words by which the mail may call its one recipient."""
-    if len(facts.recipients) != 1:
+    if len(facts.recipients()) != 1:
         return
-    address = facts.recipients[0].plain
+    address = facts.recipients()[0].plain
     to = next((text.plain for text in facts.header("to")), "")
     known = address.rpartition("@")[0]
     if first_address(to).lower() == address.lower():
@@ -171,7 +173,7 @@ def _names(facts: Facts) -> Iterator[str]:
 
 def _patterns(facts: Facts, names: frozenset[str]) -> tuple[list[str], dict[str, str]]:
     """Expressions for codes and links, and what they find."""
-    text = facts.bodies[0].plain
+    text = facts.bodies()[0].plain
     found: dict[str, str] = {}
     extract: list[str] = []
 
@@ -221,7 +223,7 @@ def _lines(facts: Facts, taken: Mapping[str, str]) -> Iterator[str]:
     """Expressions for lines such as `Host: web01`, as monitoring writes them."""
     seen = {*taken}
     count = 0
-    for match in islice(_LINE.finditer(facts.bodies[0].plain), MOST_TRIED):
+    for match in islice(_LINE.finditer(facts.bodies()[0].plain), MOST_TRIED):
         label, value = match[1], match[2].rstrip()
         words = re.findall(r"[a-z0-9]+", label.lower())
         name = words[0] + "".join(map(str.title, words[1:])) if words else ""

@@ -207,10 +207,10 @@ def test_any_bytes_get_a_rule_that_holds_for_them(
 
 @given(TEXTS | st.text(max_size=300))
 def test_a_text_fits_its_shape(text: str) -> None:
-    assert pattern(shape(text, {"ann"}))(Text(text))
-    assert pattern(as_glob(text))(Text(text))
+    assert pattern(shape(text, {"ann"})).test(Text(text))
+    assert pattern(as_glob(text)).test(Text(text))
     if text:
-        assert address_pattern(address_shape(text))(Text(text))
+        assert address_pattern(address_shape(text)).test(Text(text))
 
 
 @pytest.mark.parametrize(
