@@ -178,24 +178,19 @@ def fields_named(name: str, header: bytes, lower: bytes) -> list[Field]:
     """
     if header.startswith((b" ", b"\t")):
         return [field for field in fields_of(header) if field.key == name]
-    wanted = name.encode("utf-8", "replace")
+    wanted = b"\r\n" + name.encode("utf-8", "replace")
     found: list[Field] = []
-    start = 0 if lower.startswith(wanted) else _line_with(lower, wanted, 0)
-    while start >= 0:
+    # Behind the line end before it; 1, where no field can begin: there is none.
+    start = 0 if lower.startswith(wanted[2:]) else lower.find(wanted) + 2
+    while start != 1:
         end = _field_end(header, start)
-        colon = start + len(wanted)
-        if header[colon : colon + 1] == b":" or (
-            header[colon:end].lstrip(b" \t\r\n").startswith(b":")
+        after = start + len(wanted) - 2
+        if header.startswith(b":", after) or (
+            header[after:end].lstrip(b" \t\r\n").startswith(b":")
         ):
             found.append(Field(name, header[start:end]))
-        start = _line_with(lower, wanted, end - 2)
+        start = lower.find(wanted, end - 2) + 2
     return found
-
-
-def _line_with(lower: bytes, beginning: bytes, start: int) -> int:
-    """Where the next line after `start` begins so, -1 where none does."""
-    place = lower.find(b"\r\n" + beginning, max(start, 0))
-    return place + 2 if place >= 0 else -1
 
 
 def _indent(header: bytes) -> int:

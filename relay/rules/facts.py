@@ -5,6 +5,7 @@ What is cheap is read each time, since a look for a mail's rule asks once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from ipaddress import ip_address
@@ -27,6 +28,11 @@ from relay.model.submission import Submission
 from relay.rules.text import Text
 
 NULL_SENDER = "<>"
+
+# A From as most are: a name without quotes or commas, and one address.
+_PLAIN_FROM = re.compile(
+    r"(?:[A-Za-z0-9 ._=?+-]*+<)?+([A-Za-z0-9._+=-]++@[A-Za-z0-9._-]++)>?+"
+)
 
 Texts = Sequence[Text]
 
@@ -111,7 +117,10 @@ class Facts:
         return self.original.read(field)
 
     def _address(self, field: Field) -> str:
+        value = field.value
+        if plain := _PLAIN_FROM.fullmatch(value):
+            return plain[1]
         # Before it is decoded: what an encoded word holds is a name. But some
         # encode the whole field.
-        address = first_address(field.value)
+        address = first_address(value)
         return address if "@" in address else first_address(self._read(field))
