@@ -16,6 +16,7 @@ from relay.config.environment import Environment, Parse
 from relay.config.explain import Given, Location, at, dotted, explain, to_camel
 from relay.config.later import not_yet
 from relay.config.models import Config, Rule
+from relay.config.rules import mistakes as mistakes_in_rules
 from relay.config.table import Table
 from relay.model.mail import RECIPIENTS_PER_CALL
 from relay.system import files
@@ -131,12 +132,19 @@ def one_rule(given: Mapping[str, Any]) -> Rule:
     table, wrong = _field_names(Config, {"rules": [given]}, ())
     if not wrong:
         try:
-            [rule] = Config(**table).rules
+            config = Config(**table)
         except ValidationError as error:
             items = error.errors(include_url=False)
             wrong = [(item["loc"], explain(item, secret=False)) for item in items]
         else:
-            return rule
+            # Which listeners and users there are, the rule alone does not say.
+            wrong = [
+                (place, text)
+                for place, text in mistakes_in_rules(config)
+                if place[_ITS_PLACE] not in ("listener", "user")
+            ]
+    if not wrong:
+        return config.rules[0]
     lines = (at("rule", place, text, known=_ITS_PLACE) for place, text in wrong)
     raise ConfigError("\n".join(lines))
 

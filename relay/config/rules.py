@@ -54,6 +54,10 @@ def mistakes(config: Config) -> Iterator[tuple[Location, str]]:
             )
         if bad := next((x for x in rule.tags.items() if not is_tag(*x)), None):
             yield (*here, "tags"), f"has {bad[0]!r}: {WHAT_TAGS_ARE}"
+        for header in rule.header:
+            if not _FIELD_NAME.fullmatch(header):
+                what = "is no header's name, such as X-Mailer"
+                yield (*here, "header", Given(header)), what
         keys = [header.lower() for header in rule.headers]
         for at, (header, value) in enumerate(rule.headers.items()):
             if keys.index(keys[at]) != at:

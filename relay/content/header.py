@@ -176,6 +176,8 @@ def fields_named(name: str, header: bytes, lower: bytes) -> list[Field]:
     Found in the bytes, since to take a header apart costs several times as much;
     `lower` is the header in lower case.
     """
+    if not name:  # each line would begin with it, the end of the last one too
+        return []
     if header.startswith((b" ", b"\t")):
         return [field for field in fields_of(header) if field.key == name]
     wanted = b"\r\n" + name.encode("utf-8", "replace")

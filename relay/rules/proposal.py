@@ -20,7 +20,7 @@ from relay.rules.condition import conditions
 from relay.rules.facts import Facts
 from relay.rules.found import by_patterns
 from relay.rules.shape import HALF, address_shape, as_glob, says_something, shape
-from relay.rules.signs import sign_of
+from relay.rules.signs import NAME, sign_of
 from relay.rules.source import Source
 
 MOST_CODES, MOST_LINKS, MOST_LINES = 2, 3, 20
@@ -139,7 +139,7 @@ def _headers(
     """Further headers, each once, with a glob that holds."""
     seen = {*_ROUTINE, *map(str.lower, chosen)}
     for name, value in fields[:MOST_HEADERS]:
-        if not name or name.lower() in seen or not name.isascii():
+        if name.lower() in seen or not NAME.fullmatch(name):
             continue
         seen.add(name.lower())
         glob = shape(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from relay.rules.shape import says_something, shape
@@ -31,11 +32,17 @@ _ANYBODYS = (
 )
 
 
+# As the settings take it.
+NAME = re.compile(r"[!-9;-~]{1,100}")
+
+
 def sign_of(fields: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
     """The name of a header and a glob that holds for it; None: nothing tells."""
     product: tuple[str, str] | None = None
     for name, value in fields:
         key = name.lower()
+        if not NAME.fullmatch(name):
+            continue
         if key in _PRODUCT:
             product = product or (name, _beginning(value))
         elif _is_its_own(key) and value.strip():
@@ -46,7 +53,6 @@ def sign_of(fields: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
 def _is_its_own(key: str) -> bool:
     return (
         key.startswith("x-")
-        and key.isascii()
         and len(key) > len("x-")
         and key not in _ANYBODY
         and not key.startswith(_ANYBODYS)

@@ -57,6 +57,8 @@ def _loaded(directory: Path, toml: str) -> config.Config:
         ("priority = 'x'", 'rules[0].priority = "x": must be "", "high"'),
         ("form = 'x'", "rules[0].form: unknown setting; did you mean rules[0].from?"),
         ("header = 'X-Job'", "rules[0].header: must be a table"),
+        ('header = { "" = "x" }', 'rules[0].header."": is no header\'s name, such as'),
+        ('header = { "X:" = "x" }', 'rules[0].header."X:": is no header\'s name, such'),
     ],
 )
 def test_what_cannot_be_meant_is_named(tmp_path: Path, rule: str, text: str) -> None:

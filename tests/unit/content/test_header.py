@@ -151,3 +151,8 @@ def test_fields_of_a_name_are_those_that_the_whole_header_has(
     wanted = [field.raw for field in fields_of(header) if field.key == "subject"]
     found = fields_named("subject", header, header.lower())
     assert [field.raw for field in found] == wanted
+
+
+@pytest.mark.parametrize("header", [b"Subject: x\r\n\r\n", b"\r\n", b"x", b": y\r\n"])
+def test_no_field_has_no_name(header: bytes) -> None:
+    assert fields_named("", header, header) == []
