@@ -52,6 +52,9 @@ def mistakes(config: Config) -> Iterator[tuple[Location, str]]:
                 for one in given
                 if one not in known
             )
+        for header in rule.header:
+            if not _FIELD_NAME.fullmatch(header):
+                yield (*here, "header", Given(header)), "is no header's name"
         if bad := next((x for x in rule.tags.items() if not is_tag(*x)), None):
             yield (*here, "tags"), f"has {bad[0]!r}: {WHAT_TAGS_ARE}"
         for header in rule.header:
