@@ -31,6 +31,7 @@ from relay.intake.control_field import MAX_USAGE, bounded
 from relay.intake.effort import Effort
 from relay.intake.options import Options
 from relay.intake.ruling import chosen, ruled
+from relay.intake.vendor_headers import NONE as NO_VENDORS
 from relay.intake.vendor_headers import Vendors
 from relay.model.mail import RECIPIENTS_PER_CALL, Choice, Mail, Prepared
 from relay.model.replies import (
@@ -91,7 +92,7 @@ class Preparation:
         self._usage_header = usage_header
         self._without_usage = without_usage
         self._client_headers = tuple(client_headers)
-        self._vendors = Vendors(headers_of)
+        self._vendors = Vendors(headers_of) if headers_of else NO_VENDORS
         self._reencode = reencode
         self._split_at = split_at
         self._effort = Effort(

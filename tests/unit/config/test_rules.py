@@ -46,6 +46,7 @@ def _loaded(directory: Path, toml: str) -> config.Config:
             "rules[0].tags: has 'app': names and values are",
         ),
         ("header = { 'A:' = 'a' }", 'rules[0].header."A:": is no header\'s name'),
+        ("header = { X-A = 'a', x-a = 'b' }", "rules[0].header.x-a: is given twice"),
         ("headers = { From = 'a' }", "rules[0].headers.From: is what setFrom is for"),
         ("headers = { 'A B' = 'a' }", 'rules[0].headers."A B": is no header\'s name'),
         ("headers = { Content-Type = 'a' }", "rules[0].headers.Content-Type: is a he"),
@@ -58,8 +59,7 @@ def _loaded(directory: Path, toml: str) -> config.Config:
         ("priority = 'x'", 'rules[0].priority = "x": must be "", "high"'),
         ("form = 'x'", "rules[0].form: unknown setting; did you mean rules[0].from?"),
         ("header = 'X-Job'", "rules[0].header: must be a table"),
-        ('header = { "" = "x" }', 'rules[0].header."": is no header\'s name, such as'),
-        ('header = { "X:" = "x" }', 'rules[0].header."X:": is no header\'s name, such'),
+        ('header = { "" = "x" }', 'rules[0].header."": is no header\'s name'),
     ],
 )
 def test_what_cannot_be_meant_is_named(tmp_path: Path, rule: str, text: str) -> None:
