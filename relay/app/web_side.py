@@ -12,19 +12,23 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from relay import config, password
 from relay.app.figures import trouble
 from relay.app.places import DROPPED, Places
+from relay.app.rules import one_rule
 from relay.content.encoded_words import decoded
-from relay.content.header import header_of, parse
+from relay.content.header import header_of, normalise, parse
 from relay.intake.in_hand import InHand, Submit
 from relay.model.mail import Mail
+from relay.model.replies import MAX_HEADER_BYTES, no_usage
+from relay.model.submission import Submission
 from relay.observe.events import Event
 from relay.observe.stats import Stats
+from relay.rules.shape import address_shape, shape
 from relay.ses.parameters import RequestSettings, request_for
 from relay.system import sockets
 from relay.system.door import Crowd
@@ -33,6 +37,7 @@ from relay.templates.catalog import Templates
 if TYPE_CHECKING:  # not every relay needs them, or aiohttp and SQLite behind them
     from relay.capture.inbox import Inbox
     from relay.observe.journal import Journal
+    from relay.observe.unclaimed import Unclaimed
     from relay.queue.sqlite import SqliteQueue
     from relay.web.guard import Verify
     from relay.web.metrics import Metrics
@@ -71,6 +76,14 @@ class WebSide:
             return Journal(subject=_subject, taken="captured")
         return Journal(subject=_subject_of(self._templates))
 
+    @cached_property
+    def _unclaimed(self) -> Unclaimed:
+        from relay.observe.unclaimed import Unclaimed
+
+        kind_of = _by_sender if self._inbox is None else _by_subject
+        reply = no_usage(self._settings.usage_header).reply
+        return Unclaimed(kind_of, no_usage=reply)
+
     @property
     def serves(self) -> bool:
         """Whether anybody could ask."""
@@ -81,7 +94,7 @@ class WebSide:
         """Who is to be told of what happens to mail."""
         if not self._settings.web.listen:
             return [self.stats] if self.serves else []
-        return [self.stats, self._journal, self.in_hand]
+        return [self.stats, self._journal, self._unclaimed, self.in_hand]
 
     def server(
         self,
@@ -192,6 +205,8 @@ class WebSide:
             ),
             journal=self._journal,
             stats=self.stats,
+            unclaimed=self._unclaimed,
+            compiled=one_rule,
             templates=self._templates,
             inbox=self._inbox,
             parameters=parameters,
@@ -256,8 +271,25 @@ def _verify(hashed: str) -> Verify:
 
 def _subject(mail: Mail) -> str:
     """The subject that a captured mail has."""
-    found = parse(header_of(mail.content)).first("subject")
+    return _subject_in(mail.content)
+
+
+def _subject_in(content: bytes) -> str:
+    found = parse(header_of(content)).first("subject")
     return decoded(found.value)[:500] if found else ""
+
+
+def _by_subject(submission: Submission) -> str:
+    """The kind of a mail where contents may be seen."""
+    return shape(_subject_in(normalise(submission.content[:MAX_HEADER_BYTES])))
+
+
+def _by_sender(submission: Submission) -> str:
+    """The kind of a mail where they may not."""
+    return _sender_shape(submission.envelope.sender or "<>")
+
+
+_sender_shape = lru_cache(1000)(address_shape)
 
 
 def _subject_of(templates: Templates) -> Callable[[Mail], str]:

@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
         return 2
     try:  # what a start asks, in the words and with the exit code of a start
         templates = mail_side.templates(chosen)
+        mail_side.rules(chosen, templates)
         certificate = serve.certificate(chosen)
         if chosen.transport != "capture":
             asyncio.run(ses_side.try_to_open(chosen))
@@ -159,6 +160,11 @@ async def _online(chosen: config.Config) -> list[Finding]:
         identities=_identities(chosen),
         identity_arn=chosen.ses.email_address_identity_arn,
         configuration_set=chosen.ses.configuration_set_name,
+        rules_sets=[
+            (f"rules[{number}].configurationSetName", rule.configuration_set_name)
+            for number, rule in enumerate(chosen.rules)
+            if rule.configuration_set_name
+        ],
     )
 
 
@@ -176,5 +182,9 @@ def _identities(chosen: config.Config) -> list[tuple[str, str]]:
         (f"templates[{number}].sendFrom", template.send_from)
         for number, template in enumerate(chosen.templates)
         if "{{" not in template.send_from and "@" in template.send_from
+    ]
+    named += [
+        (f"rules[{number}].setFrom", rule.set_from)
+        for number, rule in enumerate(chosen.rules)
     ]
     return [(setting, mailbox(text).address) for setting, text in named if text]

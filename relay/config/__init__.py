@@ -19,6 +19,7 @@ from relay.config.read import (
     any_settings,
     find,
     load,
+    one_rule,
     read_text,
 )
 from relay.config.values import host_and_port, is_loopback
@@ -34,6 +35,7 @@ __all__ = [
     "host_and_port",
     "is_loopback",
     "load",
+    "one_rule",
     "read_text",
     "revealed",
     "schema",

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from relay import password
+from relay.config import rules
 from relay.config.explain import Location, to_camel
 from relay.config.models import Config, Listener, revealed
 from relay.config.values import Network, is_loopback
-from relay.model.mail import RECIPIENTS_PER_CALL, TAG
+from relay.model.mail import RECIPIENTS_PER_CALL
 from relay.password import is_hash
 
 Mistake = tuple[Location, str]
@@ -59,6 +60,7 @@ def contradictions(config: Config, *, recipients_given: bool) -> Iterator[Mistak
                 ("users", number, "password_hash"),
                 "is not an argon2 hash; relay password prints one",
             )
+    yield from rules.mistakes(config)
     yield from _tls(config)
     yield from _web(config)
 
@@ -109,14 +111,8 @@ def _ses(config: Config) -> Iterator[Mistake]:
         if not all("!" <= letter <= "~" for letter in secret):
             yield ("ses", name), "must not hold a space, a line end or the like"
     for name, value in ses.tags.items():
-        if not (TAG.fullmatch(name) and TAG.fullmatch(value)):
-            yield (
-                ("ses", "tags"),
-                (
-                    f"has {name!r}: names and values are 1 to 256 of the characters "
-                    "A-Z a-z 0-9 _ -"
-                ),
-            )
+        if not rules.is_tag(name, value):
+            yield ("ses", "tags"), f"has {name!r}: {rules.WHAT_TAGS_ARE}"
 
 
 def _listeners(config: Config) -> Iterator[Mistake]:
@@ -269,7 +265,7 @@ def covers_half(networks: Sequence[Network]) -> bool:
 
 def warnings(config: Config) -> list[str]:
     """What is taken, and has no effect or another one than elsewhere."""
-    found = [*_doors(config), *_captures_for_all(config)]
+    found = [*_doors(config), *_captures_for_all(config), *rules.warnings(config)]
     if config.queue.engine != "none" or config.transport == "capture":
         return found
     return found + [

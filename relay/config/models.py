@@ -130,6 +130,33 @@ class Template(Table):
     attachments: Literal["keep", "drop"] = "keep"
 
 
+class Rule(Table):
+    """Which mail of an app that sets no header it is about, and what becomes of it."""
+
+    name: v.RuleName = ""
+    listener: v.Patterns = ()
+    user: v.Patterns = ()
+    client: v.AllowedNetworks = ()
+    sender: v.Patterns = ()
+    from_: v.Patterns = ()
+    recipient: v.Patterns = ()
+    subject: v.Patterns = ()
+    body: v.Patterns = ()
+    header: dict[str, v.Patterns] = {}  # noqa: RUF012 - nobody changes it
+    usage: v.Word = ""
+    locale: v.Word = ""
+    variables: v.Variables = {}  # noqa: RUF012 - nobody changes it
+    variables_from: Literal["", "text", "json"] = ""
+    extract: tuple[str, ...] = ()
+    not_found: v.Name = "pass"
+    configuration_set_name: v.SetName = ""
+    tags: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
+    headers: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
+    priority: Literal["", "high", "normal", "low"] = ""
+    set_from: v.Email = ""
+    keep_from: Literal["reply-to", "name", "drop"] = "reply-to"
+
+
 class Web(Table):
     """The page for people."""
 
@@ -161,6 +188,9 @@ class Log(Table):
     addresses: Literal["full", "masked"] = "full"
 
 
+Vendor = Literal["mandrill", "mailgun", "sendgrid", "postmark"]
+
+
 class Config(Table):
     """All settings."""
 
@@ -168,6 +198,7 @@ class Config(Table):
     usage_header: v.HeaderName = "X-Relay-Usage"
     without_usage: v.Name = "pass"
     missing_variables: Literal["reject", "keep", "empty"] = "reject"
+    headers_of: tuple[Vendor, ...] = ()
     grace: v.Seconds = 25
     listeners: Annotated[tuple[Listener, ...], limited(min_length=1)] = (Listener(),)
     tls: Tls = Tls()
@@ -177,6 +208,7 @@ class Config(Table):
     pace: Pace = Pace()
     queue: Queue = Queue()
     templates: tuple[Template, ...] = ()
+    rules: tuple[Rule, ...] = ()
     web: Web = Web()
     intake: Intake = Intake()
     health: Health = Health()

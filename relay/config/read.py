@@ -15,12 +15,15 @@ from relay.config.checks import contradictions
 from relay.config.environment import Environment, Parse
 from relay.config.explain import Given, Location, at, dotted, explain, to_camel
 from relay.config.later import not_yet
-from relay.config.models import Config
+from relay.config.models import Config, Rule
+from relay.config.rules import mistakes as mistakes_in_rules
 from relay.config.table import Table
 from relay.model.mail import RECIPIENTS_PER_CALL
 from relay.system import files
 
 _SECRETS = frozenset({"access_key_id", "access_key_secret", "password_hash", "token"})
+
+_ITS_PLACE = len(("rules", 0))
 
 
 def _is_secret(item: Mapping[str, Any]) -> bool:
@@ -122,6 +125,28 @@ def load(
         limits = config.limits.replaced(recipients=RECIPIENTS_PER_CALL)
         config = config.replaced(limits=limits)
     return config
+
+
+def one_rule(given: Mapping[str, Any]) -> Rule:
+    """A rule as it would stand in a file. Raises ConfigError, a line each mistake."""
+    table, wrong = _field_names(Config, {"rules": [given]}, ())
+    if not wrong:
+        try:
+            config = Config(**table)
+        except ValidationError as error:
+            items = error.errors(include_url=False)
+            wrong = [(item["loc"], explain(item, secret=False)) for item in items]
+        else:
+            # Which listeners and users there are, the rule alone does not say.
+            wrong = [
+                (place, text)
+                for place, text in mistakes_in_rules(config)
+                if place[_ITS_PLACE] not in ("listener", "user")
+            ]
+    if not wrong:
+        return config.rules[0]
+    lines = (at("rule", place, text, known=_ITS_PLACE) for place, text in wrong)
+    raise ConfigError("\n".join(lines))
 
 
 def _has_more(location: Location, items: Sequence[Any]) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -11,31 +9,31 @@ from typing import Any, NamedTuple
 
 from relay.content.encoded_words import decoded
 from relay.content.header import Field, Message
+from relay.intake import vendor_headers
 from relay.intake.control_field import (
     INDENTED_CONTROL,
     INDENTED_FIELD,
+    MAX_USAGE,
     bounded,
     has_colon,
+    json_object,
     value_of,
 )
 from relay.intake.ses_headers import asked
+from relay.intake.vendor_headers import Vendors
 from relay.model.mail import ListManagement
 from relay.model.replies import bad_header
 
 # What is remembered of a mail after its end is bounded in length and in number.
-MAX_USAGE = MAX_LOCALE = MAX_VARIABLE_NAME = 256
-MAX_JSON_DEPTH = 100  # Python's own limit is another with each version
+MAX_LOCALE = MAX_VARIABLE_NAME = 256
 
 _VARIABLES = "x-relay-variables"
 _VARIABLE = "x-relay-variable-"
 _LOCALE = "x-relay-locale"
 _REMOVED = frozenset({"bcc", "resent-bcc", "return-path"})
-_REMOVED_PREFIXES = ("x-relay-", "x-ses-")
+_REMOVED_PREFIXES = ("x-relay-", "x-ses-", *vendor_headers.PREFIXES)
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWN = re.compile(r"[A-Za-z0-9_.-]+")
-_SURROGATE = re.compile(r"\\u[Dd][89A-Fa-f]")
-_LONE = re.compile("[\ud800-\udfff]")
-_MAX_DIGITS = 4000  # Python turns no longer text into an int, nor back
 
 
 class Controls(NamedTuple):
@@ -75,8 +73,17 @@ def mentions(lower: bytes, usage_header: str) -> bool:
     takes longer: before it looks, it makes and drops an exception.
     """
     return (
-        lower.find(b"x-relay-") >= 0
-        or lower.find(b"x-ses-") >= 0
+        (
+            lower.find(b"x-") >= 0
+            and (
+                lower.find(b"x-relay-") >= 0
+                or lower.find(b"x-ses-") >= 0
+                or lower.find(b"x-mc-") >= 0
+                or lower.find(b"x-mailgun-") >= 0
+                or lower.find(b"x-smtpapi") >= 0
+                or lower.find(b"x-pm-") >= 0
+            )
+        )
         or lower.find(b"bcc") >= 0
         or lower.find(b"return-path") >= 0
         or lower.find(usage_header.lower().encode()) >= 0
@@ -100,12 +107,17 @@ def taken_out(
 
 
 def read(
-    message: Message, *, usage_header: str, client_headers: Collection[str]
+    message: Message,
+    *,
+    usage_header: str,
+    client_headers: Collection[str],
+    vendors: Vendors = vendor_headers.NONE,
 ) -> Controls:
     """Read the control headers. Raises Refused with a reply that names the header.
 
     `client_headers` are the X-SES-* headers that count; others are dropped unread,
-    with a warning where SES would have understood them.
+    with a warning where SES would have understood them. What `vendors` read counts
+    where the relay's own headers say nothing.
     """
     name = usage_header.lower()
     usages: list[Field] = []
@@ -132,9 +144,19 @@ def read(
         _variables(jsons, single),
         _word(locales, "X-Relay-Locale", MAX_LOCALE),
     )
+    if vendors is not vendor_headers.NONE:
+        theirs = vendors.read(message)
+        controls = controls._replace(
+            usage=controls.usage or theirs.usage,
+            variables={**theirs.variables, **controls.variables},
+            tags=theirs.tags,
+        )
     if not ses:
         return controls
-    return controls._replace(**asked(ses, client_headers)._asdict())
+    said = asked(ses, client_headers)._asdict()
+    if controls.tags:
+        said["tags"] = {**controls.tags, **said["tags"]}
+    return controls._replace(**said)
 
 
 def _word(fields: Sequence[Field], header: str, most: int) -> str:
@@ -152,7 +174,7 @@ def _variables(
     for field in jsons:
         value = value_of(field, "X-Relay-Variables", INDENTED_CONTROL)
         if text := decoded(value).strip():
-            variables |= _object(text)
+            variables |= json_object(text, "X-Relay-Variables")
     for key, field in single:
         if not has_colon(field):
             continue
@@ -171,79 +193,3 @@ def _variables(
         value = value_of(field, shown, INDENTED_CONTROL)
         variables[name.replace("-", "_")] = decoded(value)
     return variables
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        value = json_value(text)
-    except RecursionError:
-        raise bad_header(
-            "X-Relay-Variables", "JSON that is nested too deeply"
-        ) from None
-    except json.JSONDecodeError as error:  # its text may quote the value
-        raise bad_header(
-            "X-Relay-Variables", f"not valid JSON at character {error.pos + 1}"
-        ) from None
-    except ValueError:
-        raise bad_header("X-Relay-Variables", "not valid JSON") from None
-    if not isinstance(value, dict):
-        raise bad_header("X-Relay-Variables", "not a JSON object")
-    return value
-
-
-def json_value(text: str) -> Any:  # noqa: ANN401 - JSON is anything
-    """What JSON says, as templates can take it. Raises ValueError, RecursionError."""
-    text = text.strip(" \t\r\n")
-    value, end = _JSON.raw_decode(text)
-    if end < len(text):
-        at = len(text) - len(text[end:].lstrip(" \t\r\n"))
-        raise json.JSONDecodeError("more than one value", text, at)
-    # So many brackets are rare, and most of them stand side by side.
-    if (
-        text.count("{") + text.count("[") > MAX_JSON_DEPTH
-        and _depth(value) > MAX_JSON_DEPTH
-    ):
-        raise RecursionError("nested too deeply")
-    if "\\u" in text and _SURROGATE.search(text):
-        # Half of a pair is no character, and no encoding takes it. Seen as text:
-        # what json.dumps writes for it is the escape again.
-        value = json.loads(
-            _LONE.sub("\ufffd", json.dumps(value, ensure_ascii=False)),
-            parse_int=_whole,
-        )
-    return value
-
-
-def _depth(value: object) -> int:
-    """How many lists and objects are inside each other, at most."""
-    depth = 0
-    level = [value]
-    while level := [one for one in level if isinstance(one, dict | list)]:
-        depth += 1
-        level = [
-            inner
-            for one in level
-            for inner in (one.values() if isinstance(one, dict) else one)
-        ]
-    return depth
-
-
-def _whole(digits: str) -> int | str:
-    return int(digits) if len(digits) <= _MAX_DIGITS else digits
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    if math.isinf(value):
-        raise ValueError("larger than any number")
-    return value
-
-
-def _no_constant(name: str) -> Any:  # noqa: ANN401 - it returns nothing, ever
-    raise ValueError(f"{name} is not JSON")
-
-
-# Made once: json.loads would make such a decoder for each text.
-_JSON = json.JSONDecoder(
-    parse_constant=_no_constant, parse_int=_whole, parse_float=_finite
-)

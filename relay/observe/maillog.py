@@ -30,7 +30,7 @@ class MailLog:
 
     def __call__(self, event: Event) -> None:
         match event:
-            case NotTaken(submission, reply, seconds):
+            case NotTaken(submission, reply, seconds, rule):
                 log.line(
                     logging.WARNING,
                     "refused",
@@ -39,6 +39,7 @@ class MailLog:
                         submission.envelope.sender,
                         submission.envelope.recipients,
                     ),
+                    rule=rule,
                     size=len(submission.content),
                     attempts=0,
                     ms=_ms(seconds),
@@ -136,6 +137,7 @@ class MailLog:
             "usage": choice.usage,
             "template": choice.template,
             "locale": choice.locale,
+            "rule": choice.rule,
             "size": len(mail.content),
             "detail": self._shown(detail),
             "maybeSent": getattr(outcome, "maybe_sent", None) or None,

@@ -104,18 +104,18 @@ class CapturedMails:
             raise web.HTTPForbidden(reason=NOT_KEPT)
         return self._inbox
 
-    def _asked(self, request: web.Request) -> Captured:
+    def asked(self, request: web.Request) -> Captured:
         captured = self._kept().get(request.match_info["id"])
         if captured is None:
             raise web.HTTPNotFound(reason="Its content is not kept, or no longer")
         return captured
 
     async def _content(self, request: web.Request) -> web.Response:
-        found = self._asked(request)
+        found = self.asked(request)
         return web.json_response(await asyncio.to_thread(shown, found))
 
     async def _raw(self, request: web.Request) -> web.Response:
-        captured = self._asked(request)
+        captured = self.asked(request)
         name = f'attachment; filename="{captured.id}.eml"'
         return web.Response(
             body=captured.mail.content,
@@ -124,14 +124,14 @@ class CapturedMails:
         )
 
     async def _code(self, request: web.Request) -> web.Response:
-        content = self._asked(request).mail.content
+        content = self.asked(request).mail.content
         code = await asyncio.to_thread(lambda: Preview(content).code)
         if not code:
             raise web.HTTPNotFound(reason="No code is found in this mail")
         return web.json_response({"code": code})
 
     async def _view(self, request: web.Request) -> web.Response:
-        captured = self._asked(request)
+        captured = self.asked(request)
         content = captured.mail.content
         html = await asyncio.to_thread(lambda: Preview(content).html)
         if html is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from relay.web.mails import MOST_LISTED, STATES
+from relay.web.operations import ID, WHAT, answer, asked, operation, whole
 from relay.web.queue import STATES as QUEUE_STATES
 from relay.web.schemas import (
     ANYTHING,
@@ -37,7 +38,14 @@ def document(*, version: str) -> Schema:
                 "Contents are kept in capture mode only."
             ),
         },
-        "paths": {**_mails(), **_captured(), **_templates(), **_queue(), **_rest()},
+        "paths": {
+            **_mails(),
+            **_captured(),
+            **_rules(),
+            **_templates(),
+            **_queue(),
+            **_rest(),
+        },
         "components": {
             "schemas": {name: closed(fields) for name, fields in SCHEMAS.items()},
             "securitySchemes": {
@@ -48,100 +56,40 @@ def document(*, version: str) -> Schema:
     }
 
 
-_WHAT = {
-    200: "Done",
-    202: "Queued",
-    400: "The request is not right",
-    401: "Name and password, or the token, are missing or wrong",
-    403: "Not from here, or not in this mode",
-    404: "There is no such thing",
-    408: "The request did not come in time",
-    409: "There is no queue",
-    413: "Too large",
-    415: "Not JSON",
-    422: "Not with this address, template or variables",
-    429: "SES throttles, or its quota is used up",
-    503: "Not now",
-}
-
-
-def _operation(
-    summary: str,
-    answer: Schema,
-    *,
-    also: tuple[int, ...] = (),
-    parameters: tuple[Schema, ...] = (),
-    body: Schema | None = None,
-    media: str = "application/json",
-) -> Schema:
-    wrong = {
-        str(status): _answer(_WHAT[status], ref("Problem"))
-        for status in (401, 403, 503, *also)
-    }
-    operation: Schema = {
-        "summary": summary,
-        "parameters": list(parameters),
-        "responses": {"200": _answer(_WHAT[200], answer, media), **wrong},
-    }
-    if body is not None:
-        content = {"application/json": {"schema": body}}
-        operation["requestBody"] = {"required": True, "content": content}
-    return operation
-
-
-def _answer(what: str, schema: Schema, media: str = "application/json") -> Schema:
-    return {"description": what, "content": {media: {"schema": schema}}}
-
-
-def _asked(name: str, schema: Schema, what: str) -> Schema:
-    return {"name": name, "in": "query", "schema": schema, "description": what}
-
-
-_ID: Schema = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "schema": {"type": "string", "minLength": 1},
-    "description": "As replies and the log name it",
-}
 _MOMENT: Schema = {"type": "number", "minimum": 0, "maximum": 1e11}
 _QUERY: Schema = {"type": "string", "maxLength": 500}
-
-
-def _whole(least: int, most: int) -> Schema:
-    return {"type": "integer", "minimum": least, "maximum": most}
 
 
 def _mails() -> Schema:
     return {
         "/api/v1/mails": {
-            "get": _operation(
+            "get": operation(
                 "The last mails, the newest first",
                 closed(
                     {"mails": list_of("Summary"), "next": or_null(COUNT), "kept": COUNT}
                 ),
                 also=(400,),
                 parameters=(
-                    _asked("q", _QUERY, "Words that all must occur"),
-                    _asked("usage", _QUERY, "Its usage"),
-                    _asked("to", _QUERY, "Part of a recipient's address"),
-                    _asked("state", one_word(STATES), "Its state"),
-                    _asked("since", _MOMENT, "Not before; Unix seconds"),
-                    _asked("until", _MOMENT, "Before; Unix seconds"),
-                    _asked("limit", _whole(1, MOST_LISTED), "How many; 100"),
-                    _asked("before", _whole(0, 10**18), "Go on after `next`"),
+                    asked("q", _QUERY, "Words that all must occur"),
+                    asked("usage", _QUERY, "Its usage"),
+                    asked("to", _QUERY, "Part of a recipient's address"),
+                    asked("state", one_word(STATES), "Its state"),
+                    asked("since", _MOMENT, "Not before; Unix seconds"),
+                    asked("until", _MOMENT, "Before; Unix seconds"),
+                    asked("limit", whole(1, MOST_LISTED), "How many; 100"),
+                    asked("before", whole(0, 10**18), "Go on after `next`"),
                 ),
             ),
-            "delete": _operation(
+            "delete": operation(
                 "Forget all captured mails", closed({"cleared": COUNT})
             ),
         },
         "/api/v1/mails/{id}": {
-            "get": _operation(
+            "get": operation(
                 "The story of one mail",
                 ref("Story"),
                 also=(404,),
-                parameters=(_ID,),
+                parameters=(ID,),
             )
         },
     }
@@ -150,46 +98,72 @@ def _mails() -> Schema:
 def _captured() -> Schema:
     return {
         "/api/v1/mails/{id}/content": {
-            "get": _operation(
+            "get": operation(
                 "What is in a captured mail",
                 ref("Content"),
                 also=(404,),
-                parameters=(_ID,),
+                parameters=(ID,),
             )
         },
         "/api/v1/mails/{id}/raw": {
-            "get": _operation(
+            "get": operation(
                 "A captured mail as it would have gone to SES",
                 TEXT,
                 also=(404,),
-                parameters=(_ID,),
+                parameters=(ID,),
                 media="message/rfc822",
             )
         },
         "/api/v1/mails/{id}/code": {
-            "get": _operation(
+            "get": operation(
                 "The one-time code in a captured mail",
                 closed({"code": TEXT}),
                 also=(404,),
-                parameters=(_ID,),
+                parameters=(ID,),
             )
         },
         "/api/v1/wait": {
-            "get": _operation(
+            "get": operation(
                 "The newest captured mail that fits, at once or when it comes",
                 ref("Content"),
                 also=(400, 404, 503),
                 parameters=(
-                    _asked("to", _QUERY, "One of its recipients"),
-                    _asked("usage", _QUERY, "Its usage"),
-                    _asked("subject", _QUERY, "Part of its subject"),
-                    _asked("after", _QUERY, "The id of a mail that it came after"),
-                    _asked(
+                    asked("to", _QUERY, "One of its recipients"),
+                    asked("usage", _QUERY, "Its usage"),
+                    asked("subject", _QUERY, "Part of its subject"),
+                    asked("after", _QUERY, "The id of a mail that it came after"),
+                    asked(
                         "timeout",
                         {"type": "number", "minimum": 0, "maximum": 300},
                         "Seconds to wait; 10",
                     ),
                 ),
+            )
+        },
+    }
+
+
+def _rules() -> Schema:
+    return {
+        "/api/v1/mails/{id}/rule": {
+            "get": operation(
+                "A rule for a captured mail, proposed",
+                ref("Proposal"),
+                also=(404, 422),
+                parameters=(ID,),
+            ),
+            "post": operation(
+                "What a rule would do with a captured mail; nothing is sent",
+                ref("Trial"),
+                also=(400, 404, 408, 413, 415, 422),
+                parameters=(ID,),
+                body=closed({"rule": ANYTHING}),
+            ),
+        },
+        "/api/v1/unclaimed": {
+            "get": operation(
+                "The last hour's mail that named no usage and had no rule, by kind",
+                ref("Unclaimed"),
             )
         },
     }
@@ -204,7 +178,7 @@ def _templates() -> Schema:
     optional = ("locale", "variables", "to")
     return {
         "/api/v1/templates": {
-            "get": _operation(
+            "get": operation(
                 "Every template, and variables to try them with",
                 closed(
                     {
@@ -216,7 +190,7 @@ def _templates() -> Schema:
             )
         },
         "/api/v1/templates/render": {
-            "post": _operation(
+            "post": operation(
                 "What a template makes of variables; nothing is sent",
                 ref("Rendered"),
                 also=(400, 408, 413, 415, 422),
@@ -224,7 +198,7 @@ def _templates() -> Schema:
             )
         },
         "/api/v1/templates/send": {
-            "post": _operation(
+            "post": operation(
                 "Send one through the relay",
                 closed({"id": TEXT, "reply": TEXT}),
                 also=(400, 408, 413, 415, 422),
@@ -250,24 +224,24 @@ def _queue() -> Schema:
     }
     return {
         "/api/v1/queue": {
-            "get": _operation(
+            "get": operation(
                 "What waits and what failed, the oldest first",
                 closed({"mails": list_of("Job"), "next": or_null(COUNT)}),
                 also=(400, 503),
                 parameters=(
-                    _asked("state", one_word(tuple(QUEUE_STATES)), "open"),
-                    _asked("limit", _whole(1, 500), "How many; 100"),
-                    _asked("after", _whole(0, 10**18), "Go on after `next`"),
+                    asked("state", one_word(tuple(QUEUE_STATES)), "open"),
+                    asked("limit", whole(1, 500), "How many; 100"),
+                    asked("after", whole(0, 10**18), "Go on after `next`"),
                 ),
             )
         },
         "/api/v1/queue/retry": {
-            "post": _operation(
+            "post": operation(
                 "Try waiting mail now, and failed mail anew", ref("Moved"), **change
             )
         },
         "/api/v1/queue/drop": {
-            "post": _operation(
+            "post": operation(
                 "Delete waiting and failed mail, for good", ref("Moved"), **change
             )
         },
@@ -283,18 +257,18 @@ def _rest() -> Schema:
     }
     return {
         "/api/v1/figures": {
-            "get": _operation("How things stand, and the last hour", closed(figures))
+            "get": operation("How things stand, and the last hour", closed(figures))
         },
-        "/api/v1/status": {"get": _operation("What this relay is", ref("Status"))},
+        "/api/v1/status": {"get": operation("What this relay is", ref("Status"))},
         "/api/v1/events": {
-            "get": _operation(
+            "get": operation(
                 "What changes, as server-sent events: mails, point, cleared",
                 TEXT,
                 also=(503,),
                 media="text/event-stream",
             )
         },
-        "/api/v1/openapi.json": {"get": _operation("This document", ANYTHING)},
+        "/api/v1/openapi.json": {"get": operation("This document", ANYTHING)},
         "/api/v1/send": {"post": _send()},
     }
 
@@ -322,10 +296,10 @@ def _send() -> Schema:
             "content": {"application/json": {"schema": body}},
         },
         "responses": {
-            "200": _answer("Sent", sent),
-            "202": _answer("Queued", closed({"id": TEXT})),
+            "200": answer("Sent", sent),
+            "202": answer("Queued", closed({"id": TEXT})),
             **{
-                str(status): _answer(_WHAT[status], wrong)
+                str(status): answer(WHAT[status], wrong)
                 for status in (400, 401, 404, 408, 413, 415, 422, 429, 503)
             },
         },

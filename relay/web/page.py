@@ -14,7 +14,10 @@ _TYPES = {
     "txt": "text/plain",
 }
 # What the page's script makes views of.
-VIEWS = ("/", "/mails", "/mails/{id}", "/now", "/templates", "/queue")
+VIEWS = (
+    *("/", "/mails", "/mails/{id}", "/mails/{id}/rule"),
+    *("/now", "/templates", "/queue"),
+)
 
 
 class Page:

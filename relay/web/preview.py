@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import quote
 
+from relay.content.codes import code_in
 from relay.content.encoded_words import decoded
 from relay.content.header import parse
 from relay.content.html_tags import Tag, attributes, referenced, tokens
+from relay.content.links import links_in
 from relay.content.mime_parts import Part
 from relay.content.original import Original
 from relay.content.transfer_encoding import transfer_decoded
@@ -27,14 +29,7 @@ MAX_SEARCHED = 1_000_000
 # Characters of images that go into the HTML itself, each time that it shows one.
 MAX_INLINE = 20_000_000
 
-_URL = re.compile(r"https?://[^\s<>\"')\]]+")
-_CODE = re.compile(
-    r"""(?:(?<![\w.,/#-])|(?<=\b[A-Z]-))  # a letter and a dash, as in G-123456
-        (\d{4,8}|\d{3}[ -]\d{3}|(?=[A-Z]{0,7}\d)[A-Z0-9]{6,8})(?![\w/#-])""",
-    re.VERBOSE,
-)
 _IMAGE = re.compile(r"image/[a-z0-9.+-]{1,50}")
-_YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +111,7 @@ class Preview:
             for attribute in attributes(tag.source)
             if attribute.name.lower() == "href"
         ]
-        found += _URL.findall(self.text[:MAX_SEARCHED])
+        found += links_in(self.text[:MAX_SEARCHED])
         wanted = ("http://", "https://", "mailto:")
         return list(
             dict.fromkeys(link for link in found if link.lower().startswith(wanted))
@@ -125,7 +120,7 @@ class Preview:
     @property
     def code(self) -> str:
         """The one-time code in it, "" where none is found."""
-        return code_in(self.text, self.subject)
+        return code_in(self.text[:MAX_SEARCHED], self.subject)
 
 
 class _Images:
@@ -156,22 +151,6 @@ class _Images:
             return None
         self._left -= len(url)
         return url
-
-
-def code_in(text: str, subject: str = "") -> str:
-    """Find a one-time code: alone on its line, else six digits, else the first."""
-    clean = _URL.sub(" ", text[:MAX_SEARCHED])
-    for line in clean.splitlines():
-        if match := _CODE.fullmatch(line.strip(" \t*.:")):
-            return _bare(match[1])
-    found = [match[1] for part in (subject, clean) for match in _CODE.finditer(part)]
-    found = [code for code in found if not _YEAR.fullmatch(code)]
-    six = [code for code in found if re.fullmatch(r"\d{6}|\d{3}[ -]\d{3}", code)]
-    return _bare(next(iter(six + found), ""))
-
-
-def _bare(code: str) -> str:
-    return code.replace(" ", "").replace("-", "")
 
 
 def _name_of(part: Part) -> str:

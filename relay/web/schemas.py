@@ -17,6 +17,7 @@ TEXTS: Schema = {"type": "array", "items": TEXT}
 FLAG: Schema = {"type": "boolean"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 NUMBER: Schema = {"type": "number"}
+PAIR: Schema = {**TEXTS, "minItems": 2, "maxItems": 2}
 ANYTHING: Schema = {"type": "object", "additionalProperties": True}
 
 
@@ -90,6 +91,7 @@ SCHEMAS: dict[str, Schema] = {
         "user": TEXT,
         "template": TEXT,
         "locale": TEXT,
+        "rule": TEXT,
         "variables": TEXTS,
         "warnings": TEXTS,
         "calls": list_of("Call"),
@@ -112,10 +114,7 @@ SCHEMAS: dict[str, Schema] = {
         "html": or_null(TEXT),
         "code": TEXT,
         "links": TEXTS,
-        "headers": {
-            "type": "array",
-            "items": {**TEXTS, "minItems": 2, "maxItems": 2},
-        },
+        "headers": {"type": "array", "items": PAIR},
         "attachments": list_of("Attachment"),
         "remote": COUNT,
     },
@@ -155,6 +154,36 @@ SCHEMAS: dict[str, Schema] = {
         "size": COUNT,
         "problems": list_of("Fault"),
     },
+    "Proposal": {
+        "rule": ANYTHING,
+        "usages": TEXTS,
+        "others": closed(
+            {
+                "conditions": ANYTHING,
+                "headers": {"type": "array", "items": PAIR},
+                "extract": TEXTS,
+            }
+        ),
+    },
+    "Condition": {"name": TEXT, "holds": FLAG, "problem": TEXT},
+    "Expression": {"pattern": TEXT, "variables": ANYTHING, "problem": TEXT},
+    "Trial": {
+        "holds": FLAG,
+        "conditions": list_of("Condition"),
+        "extract": list_of("Expression"),
+        "variables": ANYTHING,
+        "missing": TEXTS,
+        "problem": TEXT,
+        "toml": TEXT,
+        "rendered": or_null(ref("Rendered")),
+        "obstacle": TEXT,
+    },
+    "Kind": {"kind": TEXT, "mails": COUNT, "last": TEXT},
+    "Unclaimed": {
+        "by": one_word(("subject", "sender")),
+        "mails": COUNT,
+        "kinds": list_of("Kind"),
+    },
     "Job": {
         "id": TEXT,
         "state": one_word(("queued", "sending", "sent", "failed", "superseded")),
@@ -168,6 +197,7 @@ SCHEMAS: dict[str, Schema] = {
         "lastReply": or_null(TEXT),
         "maybeSent": FLAG,
         "priority": TEXT,
+        "rule": TEXT,
         "messageId": or_null(TEXT),
     },
     "Obstacle": {"id": TEXT, "obstacle": TEXT},

@@ -14,10 +14,12 @@ from relay.capture.inbox import Inbox
 from relay.intake.in_hand import InHand, Submit
 from relay.observe.journal import Journal
 from relay.observe.stats import Stats
+from relay.observe.unclaimed import Unclaimed
 from relay.templates.catalog import Templates
 from relay.web import arguments, health
 from relay.web.captured import CapturedMails
 from relay.web.figures import Figures
+from relay.web.frames import Frames
 from relay.web.guard import Guard, with_headers
 from relay.web.lines import counted
 from relay.web.live import Live
@@ -26,8 +28,10 @@ from relay.web.metrics import Metrics
 from relay.web.openapi import document
 from relay.web.page import Page
 from relay.web.queue import QueuePages
+from relay.web.rule_maker import RuleMaker
 from relay.web.send import HttpIntake
 from relay.web.templates import TemplatePages
+from relay.web.trial import Compile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +53,9 @@ class Parts:
     about: About
     journal: Journal
     stats: Stats
+    unclaimed: Unclaimed
     templates: Templates
+    compiled: Compile
     inbox: Inbox | None
     parameters: Parameters
     accept: Submit
@@ -83,6 +89,7 @@ def site(
     def clear() -> int:
         count = parts.inbox.clear() if parts.inbox is not None else 0
         parts.journal.clear()
+        parts.unclaimed.clear()
         stream.cleared()
         return count
 
@@ -90,18 +97,31 @@ def site(
         stream.close()
 
     app.on_shutdown.append(close)
+    captured = CapturedMails(parts.inbox, clear)
+    frames = Frames()
     app.add_routes(
         [
             *health.routes(trouble, metrics),
             *Page().routes,
             *stream.routes,
             *Mails(parts.journal, parts.parameters).routes,
-            *CapturedMails(parts.inbox, clear).routes,
+            *captured.routes,
+            *RuleMaker(
+                captured,
+                parts.journal,
+                parts.templates,
+                parts.unclaimed,
+                parts.compiled,
+                frames,
+                by="sender" if parts.inbox is None else "subject",
+            ).routes,
+            *frames.routes,
             *Figures(parts.stats).routes,
             *TemplatePages(
                 parts.templates,
                 parts.accept if parts.may_write else None,
                 parts.in_hand,
+                frames,
             ).routes,
             *QueuePages(
                 parts.spool,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from typing import Any
 
@@ -19,12 +18,10 @@ from relay.templates.lint import problems
 from relay.templates.samples import VARIABLES
 from relay.templates.template import Template
 from relay.web import arguments
-from relay.web.captured import as_frame
-from relay.web.preview import Preview
+from relay.web.frames import Frames
+from relay.web.rendered import rendered
 
-# Rendered documents that wait for their frame; a page shows one at a time.
-KEPT = 40
-LARGEST = 2_000_000  # characters of one
+NO_ORIGINAL = parse(b"")
 
 
 class TemplatePages:
@@ -34,12 +31,16 @@ class TemplatePages:
     """
 
     def __init__(
-        self, templates: Templates, accept: Submit | None, in_hand: InHand
+        self,
+        templates: Templates,
+        accept: Submit | None,
+        in_hand: InHand,
+        frames: Frames,
     ) -> None:
         self._templates = templates
         self._accept = accept
         self._in_hand = in_hand
-        self._rendered: dict[str, str] = {}
+        self._frames = frames
 
     @property
     def routes(self) -> list[web.RouteDef]:
@@ -47,7 +48,6 @@ class TemplatePages:
             web.get("/api/v1/templates", self._list),
             web.post("/api/v1/templates/render", self._render),
             web.post("/api/v1/templates/send", self._send),
-            web.get("/view/rendered/{key}", self._view),
         ]
 
     async def _list(self, _: web.Request) -> web.Response:
@@ -70,14 +70,13 @@ class TemplatePages:
         try:
             template = self._templates.choose(usage, locale)
             # In a thread: a long text takes its time.
-            found = await asyncio.to_thread(_rendered, template, to, variables)
+            envelope = Envelope("app@localhost", (to,))
+            found = await asyncio.to_thread(
+                rendered, template, NO_ORIGINAL, envelope, variables
+            )
         except Refused as refused:
             raise web.HTTPUnprocessableEntity(reason=refused.reply.text) from None
-        html = found["html"]
-        view = None
-        if html is not None and len(html) <= LARGEST:
-            view = f"/view/rendered/{self._keep(html)}"
-        return web.json_response({**found, "view": view})
+        return web.json_response({**found, "view": self._frames.keep(found["html"])})
 
     async def _send(self, request: web.Request) -> web.Response:
         if self._accept is None:
@@ -117,53 +116,10 @@ class TemplatePages:
         reply = "" if end is None else str(end.reply)
         return web.json_response({"id": submission.id, "reply": reply})
 
-    async def _view(self, request: web.Request) -> web.Response:
-        html = self._rendered.get(request.match_info["key"])
-        if html is None:
-            raise web.HTTPNotFound(reason="It was rendered too long ago")
-        return as_frame(html, remote=request.query.get("remote") == "1")
-
-    def _keep(self, html: str) -> str:
-        key = secrets.token_urlsafe(12)
-        self._rendered[key] = html
-        while len(self._rendered) > KEPT:
-            del self._rendered[next(iter(self._rendered))]
-        return key
-
 
 READ_ONLY = (
     "Read-only: set web.user and web.passwordHash in the settings to change things here"
 )
-
-
-def _rendered(template: Template, to: str, variables: dict[str, Any]) -> dict[str, Any]:
-    """What the template makes of the variables, and what is wrong with it."""
-    envelope = Envelope("app@localhost", (to,))
-    content = template.apply(parse(b""), envelope, variables)
-    preview = Preview(content)
-    fields = {name.lower(): value for name, value in reversed(preview.fields)}
-    return {
-        "usage": template.usage,
-        "locale": template.locale,
-        "subject": preview.subject,
-        # Without one of its own it has the From of the app's mail.
-        "from": fields.get("from", "") if template.names_sender else "",
-        "to": fields.get("to", ""),
-        "replyTo": fields.get("reply-to", ""),
-        "text": preview.text,
-        "html": preview.html,
-        "source": template.source.content,
-        "size": len(content),
-        "problems": [
-            {
-                "kind": problem.kind,
-                "text": problem.text,
-                "line": problem.line,
-                "level": problem.level,
-            }
-            for problem in problems(template, preview.source)
-        ],
-    }
 
 
 def _described(template: Template) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import shutil
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page
 
 from tests.server.tools import NODE_MODULES
 
@@ -37,3 +38,17 @@ def need_axe() -> str:
     if not script.is_file():
         pytest.skip("axe-core is missing: npm install --prefix .venv/node axe-core")
     return script.read_text("utf-8")
+
+
+def faultless(page: Page) -> None:
+    """axe-core finds nothing serious in what is shown."""
+    # Playwright adds no script where the policy forbids it, so axe goes in by hand.
+    page.evaluate(need_axe())
+    found: list[dict[str, Any]] = page.evaluate(
+        "async () => (await axe.run(document, {iframes: false})).violations"
+    )
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert [
+        (one["id"], [node["html"][:200] for node in one["nodes"]][:3])
+        for one in serious
+    ] == []

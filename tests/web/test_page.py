@@ -10,23 +10,15 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 import pytest
-from playwright.sync_api import (
-    APIResponse,
-    Browser,
-    Page,
-    Route,
-    expect,
-    sync_playwright,
-)
+from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from relay.password import hashed
 from tests.fake_ses import error
 from tests.server.relay_process import WAIT, until
 from tests.server.test_life import through
-from tests.web.browser import LAUNCH, need_axe, need_chromium
+from tests.web.browser import LAUNCH, faultless
 from tests.web.site import (
     TEMPLATE,
     Site,
@@ -92,42 +84,6 @@ def serving(html: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    need_chromium()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**LAUNCH)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A window; an error of the page's own scripts fails the test."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(WAIT * 1000)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda found: errors.append(str(found)))
-    yield page
-    context.close()
-    assert errors == []
-
-
-def faultless(page: Page) -> None:
-    """axe-core finds nothing serious in what is shown."""
-    # Playwright adds no script where the policy forbids it, so axe goes in by hand.
-    page.evaluate(need_axe())
-    found: list[dict[str, Any]] = page.evaluate(
-        "async () => (await axe.run(document, {iframes: false})).violations"
-    )
-    serious = [one for one in found if one["impact"] in ("serious", "critical")]
-    assert [
-        (one["id"], [node["html"][:200] for node in one["nodes"]][:3])
-        for one in serious
-    ] == []
 
 
 def test_a_mail_comes_in_is_opened_and_read(page: Page, site: Site) -> None:
@@ -617,4 +573,4 @@ def test_the_page_loads_nothing_from_elsewhere() -> None:
         if file.suffix in (".html", ".css", ".js") and file.name != "uplot.js":
             text = file.read_text("utf-8")
             assert "://" not in text.replace("http://www.w3.org/2000/svg", "")
-    assert total < 120_000
+    assert total < 135_000

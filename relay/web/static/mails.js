@@ -2,6 +2,8 @@
 
 import { get, remove } from "./api.js";
 import { ago, arrange, ask, bytes, copier, exact, framed, h, ms, say, span, stateOf, STATES, tabs, time } from "./dom.js";
+import { maker } from "./rule.js";
+import { unclaimed } from "./unclaimed.js";
 
 const PAGE = 200;
 const OVER = 8; // rows above and below what is seen
@@ -22,12 +24,13 @@ export function query(text) {
   return found;
 }
 
-export function open(main, [id], context) {
+export function open(main, [id, part], context) {
   let rows = [];
   let next = null;
   let loading = false;
   let wanted = new URLSearchParams(location.search).get("q") ?? "";
   let current = id ?? "";
+  let making = part === "rule";
   let chosen = current; // the mail that j and k go on from
   let told = []; // what came while the list was on its way
   let fresh = 0;
@@ -49,14 +52,15 @@ export function open(main, [id], context) {
   const more = h("button", { type: "button", class: "primary fresh-button", hidden: true });
   const detail = h("section", { class: "detail", "aria-label": "Mail" });
   const problem = h("div", { role: "alert" });
+  const captures = () => context.status?.transport === "capture";
+  const claims = unclaimed(captures);
   const left = h("section", { class: "left", "aria-label": "List of mails" },
-    h("h1", { class: "skip" }, "Mails"), h("div", { class: "search", role: "search" }, search, states, clear), problem, more, empty, list);
+    h("h1", { class: "skip" }, "Mails"), h("div", { class: "search", role: "search" }, search, states, clear), claims.node, problem, more, empty, list);
   const node = h("div", { class: "mails" }, left, detail);
   states.classList.add("states");
   main.append(node);
 
   const height = () => parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--row"));
-  const captures = () => context.status?.transport === "capture";
 
   // The list: what is on the screen is in the DOM, not ten thousand rows.
 
@@ -195,8 +199,13 @@ export function open(main, [id], context) {
 
   async function tell() {
     node.classList.toggle("open", Boolean(current));
+    node.classList.toggle("making", making);
     if (!current) { detail.replaceChildren(); return; }
     const mine = current;
+    const wasMaking = making;
+    // A form that one fills in is not drawn anew for what happens meanwhile.
+    if (making && detail.dataset.rule === mine) return;
+    delete detail.dataset.rule;
     let found;
     try {
       found = await get(`/api/v1/mails/${encodeURIComponent(mine)}`);
@@ -206,7 +215,17 @@ export function open(main, [id], context) {
     }
     let content = null;
     if (captures()) content = await get(`/api/v1/mails/${encodeURIComponent(mine)}/content`).catch(() => null);
-    if (mine !== current) return;
+    if (mine !== current || wasMaking !== making) return;
+    if (making) {
+      detail.dataset.rule = mine;
+      const form = content ? await maker(found, content).catch((trouble) => trouble.message) : "Its content is not kept, or no longer";
+      if (mine !== current || !making) return;
+      detail.dataset.id = "";
+      detail.replaceChildren(typeof form === "string" ? h("div", { class: "inner" }, h("a", { href: `/mails/${mine}` }, "← The mail"), h("p", { role: "alert" }, form)) : form);
+      detail.scrollTop = 0;
+      document.title = `A rule for ${found.subject || found.id} – ses-relay`;
+      return;
+    }
     const before = detail.dataset.id === mine ? detail.querySelector(".tabbed")?.shown ?? 0 : 0;
     const scroll = detail.dataset.id === mine ? detail.scrollTop : 0;
     detail.dataset.id = mine;
@@ -222,6 +241,7 @@ export function open(main, [id], context) {
       h("li", { class: "good" }, h("strong", {}, "Received "), time(mail.at), h("div", { class: "soft" },
         [mail.peer && `from ${mail.peer}`, mail.user && `user ${mail.user}`, mail.listener && `listener ${mail.listener}`, bytes(mail.size)].filter(Boolean).join(", "))),
     ];
+    if (mail.rule) steps.push(h("li", { class: "good" }, h("strong", {}, `Rule ${mail.rule}`)));
     if (mail.usage || mail.template) steps.push(h("li", { class: mail.template ? "good" : "wait" }, h("strong", {}, `Usage ${mail.usage}`),
       h("div", { class: "soft" }, mail.template ? `template ${mail.template}${mail.locale ? `, locale ${mail.locale}` : ""}` : "no template",
         mail.variables.length ? `; variables: ${mail.variables.join(", ")}` : "")));
@@ -257,6 +277,7 @@ export function open(main, [id], context) {
       h("div", { class: "head" }, h("h1", { dir: "auto" }, mail.subject || (captures() ? "(no subject)" : "(subject not shown)")), stateOf(mail.state, "big"),
         h("p", { class: "who" }, h("span", { class: "soft" }, "From "), mail.sender ?? "<>"),
         h("p", { class: "who" }, h("span", { class: "soft" }, "To "), mail.to.slice(0, 20).join(", "), mail.to.length > 20 ? ` and ${mail.to.length - 20} more` : "")),
+      !mail.usage && captures() && content ? h("div", {}, h("a", { class: "button", href: `/mails/${mail.id}/rule${location.search}` }, "Make a rule")) : null,
       h("ol", { class: "story", "aria-label": "Story" }, steps),
       captures() && !content && mail.state !== "refused" ? h("p", { class: "soft" }, "Its content is not kept.") : null,
       tabbed);
@@ -312,23 +333,26 @@ export function open(main, [id], context) {
 
   clear.hidden = !captures();
   load(true).then(tell);
+  claims.load();
   return {
-    moved([to]) {
+    moved([to, what]) {
       const within = detail.contains(document.activeElement);
       current = to ?? "";
+      making = what === "rule";
       chosen = current || chosen; // who comes back goes on from there
       draw();
       tell().then(() => { if (current && !wide()) detail.querySelector("a")?.focus(); });
       if (!current && within) focus();
     },
     mails: changed,
-    again() { load(true); if (current) tell(); },
+    again() { load(true); claims.load(); if (current) tell(); },
+    point() { claims.load(); },
     status() { clear.hidden = !captures(); },
     key(event) {
       if (event.key === "j") move(1);
       else if (event.key === "k") move(-1);
       else if (event.key === "/") search.focus();
-      else if (event.key === "Escape" && current) context.go(`/mails${location.search}`);
+      else if (event.key === "Escape" && current) context.go(`/mails${making ? `/${current}` : ""}${location.search}`);
       else return false;
       return true;
     },

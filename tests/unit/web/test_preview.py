@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.content.codes import code_in
 from relay.templates.lint import problems
 from relay.templates.template import Source, Template
-from relay.web.preview import Preview, code_in
+from relay.web.preview import Preview
 
 
 @pytest.mark.parametrize(
