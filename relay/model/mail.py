@@ -8,6 +8,8 @@ from enum import IntEnum
 
 from relay.model.submission import Envelope
 
+DEFAULT = "default"  # what people are told of the account without a name: [ses]
+
 RECIPIENTS_PER_CALL = 50  # SES' limit, over To, Cc and Bcc
 
 # Names and values of EmailTags, as SES takes them.
@@ -45,9 +47,10 @@ class ListManagement:
 class SendOptions:
     """What this one mail says about its SES call; empty: as the settings say.
 
-    All but `tags` comes from a client's X-SES-* headers, so a name that SES does
-    not find here is the client's mistake, not the operator's.
+    All but `tags` and `account` comes from a client's X-SES-* headers, so a name that
+    SES does not find here is the client's mistake, not the operator's.
     `tags` is complete: settings, client and usage merged, in this order.
+    `account` is the name of the account that the mail leaves by; empty: [ses].
     """
 
     configuration_set: str = ""
@@ -56,6 +59,7 @@ class SendOptions:
     tenant: str = ""
     list_management: ListManagement | None = None
     tags: tuple[tuple[str, str], ...] = ()
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
