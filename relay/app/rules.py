@@ -53,6 +53,7 @@ def _source(rule: Rule, number: int, settings: Config) -> Source:
         variables_from=rule.variables_from,
         extract=rule.extract,
         not_found=rule.not_found,
+        account=rule.account,
     )
 
 

@@ -31,13 +31,15 @@ class _Stop(Exception):  # noqa: N818 - a finding that makes further questions u
 async def checks(
     settings: ClientSettings,
     *,
+    place: str = "ses",
     identities: Sequence[tuple[str, str]] = (),
     identity_arn: str = "",
     configuration_set: str = "",
 ) -> list[Finding]:
     """Ask SES about account, senders and configuration set.
 
-    `identities` are pairs of a setting's name and the address that it holds.
+    `place` is where the settings have the account; `identities` are pairs of a
+    setting's name and the address or domain that it holds.
     """
     findings: list[Finding] = []
     try:
@@ -49,7 +51,7 @@ async def checks(
             findings += await asker.account()
             findings += await asker.identities(identities, identity_arn)
             if configuration_set:
-                findings.append(await asker.configuration_set(configuration_set))
+                findings.append(await asker.configuration_set(configuration_set, place))
     except CannotOpen as error:
         findings.append(Finding("problem", str(error)))
     except _Stop as stop:
@@ -127,7 +129,7 @@ class _Asker:
         labels = domain.split(".")
         # A verified domain stands for its subdomains as well.
         domains = [".".join(labels[at:]) for at in range(max(len(labels) - 1, 1))]
-        for name in (address, *domains):
+        for name in dict.fromkeys((address, *domains)):
             answer = await self._ask(
                 partial(self._client.get_email_identity, EmailIdentity=name),
                 "ses:GetEmailIdentity",
@@ -139,14 +141,19 @@ class _Asker:
                 return answer
             if answer.get("VerifiedForSendingStatus"):
                 return Finding("ok", f"{setting}: {address}, verified by {name}")
+        neither = (
+            f"neither {address} nor {domain} is a"
+            if "@" in address
+            else (f"{domain} is no")
+        )
         return Finding(
             "problem",
-            f"{setting}: neither {address} nor {domain} is a verified identity in "
-            "this region; verify one in SES' console",
+            f"{setting}: {neither} verified identity in this region; verify one in "
+            "SES' console",
         )
 
-    async def configuration_set(self, name: str) -> Finding:
-        setting = "ses.configurationSetName"
+    async def configuration_set(self, name: str, place: str) -> Finding:
+        setting = f"{place}.configurationSetName"
         answer = await self._ask(
             partial(self._client.get_configuration_set, ConfigurationSetName=name),
             "ses:GetConfigurationSet",

@@ -108,7 +108,7 @@ def read(
     jsons: list[Field] = []
     locales: list[Field] = []
     single: list[tuple[str, Field]] = []
-    ses: list[tuple[str, Field]] = []
+    ses = False
     for field in message.fields:
         key = field.name.lower()
         if key == name and has_colon(field):
@@ -120,7 +120,7 @@ def read(
         elif key.startswith(_VARIABLE):
             single.append((key, field))
         elif key.startswith("x-ses-"):
-            ses.append((key, field))
+            ses = True
     if len(usages) > 1:
         raise bad_header(usage_header, "given more than once")
     controls = Controls(
@@ -128,9 +128,23 @@ def read(
         _variables(jsons, single),
         _word(locales, "X-Relay-Locale", MAX_LOCALE),
     )
-    if not ses:
-        return controls
-    return controls._replace(**asked(ses, client_headers)._asdict())
+    return (
+        with_ses_headers(controls, message.fields, client_headers) if ses else controls
+    )
+
+
+def with_ses_headers(
+    controls: Controls, fields: Iterable[Field], client_headers: Collection[str]
+) -> Controls:
+    """What the X-SES-* headers among `fields` ask for, over what is asked already.
+
+    Raises Refused with a reply that names the header.
+    """
+    found = asked(((field.name.lower(), field) for field in fields), client_headers)
+    said = {name: value for name, value in found._asdict().items() if value}
+    if found.tags:
+        said["tags"] = {**controls.tags, **found.tags}
+    return controls._replace(**said)
 
 
 def _word(fields: Sequence[Field], header: str, most: int) -> str:

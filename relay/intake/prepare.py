@@ -6,8 +6,7 @@ at most 50 recipients a mail.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -26,12 +25,16 @@ from relay.content.ses_safe import (
     may_exceed,
     reencode,
 )
+from relay.delivery.guarded import guarded_parts
 from relay.intake import control_headers
 from relay.intake.control_field import bounded
 from relay.intake.effort import Effort
 from relay.intake.ruling import ruled
-from relay.model.mail import RECIPIENTS_PER_CALL, Choice, Mail, Prepared, SendOptions
+from relay.intake.sender_account import SenderAccount, SenderAccounts
+from relay.model.guard import Guard
+from relay.model.mail import RECIPIENTS_PER_CALL, Choice, Mail, Prepared
 from relay.model.replies import (
+    GUARDED,
     LOOP,
     MAX_FIELDS,
     MAX_HEADER_BYTES,
@@ -52,7 +55,6 @@ MAX_NAMES, MAX_NAME = 50, 64
 NO_CONTROLS = control_headers.Controls()
 NO_ORIGINAL = parse(b"")
 NO_CHOICE = Choice()
-_NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class Preparation:
@@ -64,22 +66,19 @@ class Preparation:
         templates: Templates,
         usage_header: str = "X-Relay-Usage",
         without_usage: str = "pass",
-        client_headers: Collection[str] = (),
-        tags: Mapping[str, str] | None = None,
-        usage_tag: str = "usage",
-        reencode: bool = True,
+        accounts: SenderAccounts | None = None,
         split_at: int = RECIPIENTS_PER_CALL,
         rules: Rules | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._templates = templates
         self._rules = rules
         self._usage_header = usage_header
         self._without_usage = without_usage
-        self._client_headers = tuple(client_headers)
-        self._tags = dict(tags or {})
-        self._usage_tag = usage_tag
-        self._reencode = reencode
+        self._accounts = accounts or SenderAccounts([SenderAccount()])
+        self._accounts.know(templates.usages)
         self._split_at = split_at
+        self._guard = guard
         self._effort = Effort(
             (name for template in templates.all for name in template.variables),
             usage_header=usage_header,
@@ -87,11 +86,6 @@ class Preparation:
             rules_read_bodies=rules is not None and rules.read_bodies,
             rules_name_usages=rules is not None and rules.name_usages,
         )
-        # Of mail without X-SES-* headers: made once for each usage that is known.
-        self._usual = {
-            usage: SendOptions(tags=self._merged_tags({}, usage))
-            for usage in ("", *templates.usages)
-        }
 
     def takes_long(self, submission: Submission) -> bool:
         """Tell cheaply whether `prepare` would hold up other clients."""
@@ -114,6 +108,7 @@ class Preparation:
             _refuse_loop(header)
         controls = NO_CONTROLS
         kept: tuple[Field, ...] | None = None  # the header, where it was taken apart
+        out: Sequence[Field] = ()
         if control_headers.mentions(lower, self._usage_header):
             kept, out = control_headers.taken_out(
                 limited_fields(header), self._usage_header
@@ -121,14 +116,15 @@ class Preparation:
             controls = control_headers.read(
                 Message(out, b""),
                 usage_header=self._usage_header,
-                client_headers=self._client_headers,
+                client_headers=self._accounts.client_headers,
             )
-        rule = None
+        rule = account = None
         if self._rules is not None:
             facts = Facts(submission, content, header)
             rule = self._rules.rule_for(facts)
             if rule is not None:
                 controls = ruled(controls, rule, facts)
+                account = self._accounts.named(rule.source.account)
         usage = controls.usage or submission.usage or self._default_usage()
         choice = NO_CHOICE if rule is None else Choice(rule=rule.name)
         envelope = submission.envelope
@@ -139,18 +135,27 @@ class Preparation:
             message = Message(fields, content[len(header) :])
             if lower.find(b"multipart/") >= 0:
                 check_structure(message)
-            content, choice = self._templated(message, envelope, controls, usage)
+            templates = self._templates if account is None else account.templates
+            content, choice = self._templated(
+                message, envelope, controls, usage, templates or self._templates
+            )
             if rule is not None:
                 choice = replace(choice, rule=rule.name)
-        elif kept is not None or not self._goes_as_it_is(content, header, lower):
+        account = account or self._accounts.by_header(
+            content if usage else header, envelope.sender
+        )
+        reencodes = account.reencode
+        if not usage and (
+            kept is not None
+            or not _goes_as_it_is(content, header, lower, reencodes=reencodes)
+        ):
             fields = limited_fields(header) if kept is None else kept
-            breaks = not plainly and self._reencode and _breaks(content)
+            breaks = not plainly and reencodes and _breaks(content)
             content = self._passed(fields, content, len(header), envelope, breaks)
-        options = self._options(controls, usage)
-        mails = [
-            Mail(share, content, options, choice) for share in self._envelopes(envelope)
-        ]
-        return Prepared(tuple(mails), controls.warnings)
+        controls = self._accounts.heard(controls, out, account)
+        options = account.options(controls, usage)
+        whole = Mail(envelope, content, options, choice)
+        return Prepared(self._shares(whole), controls.warnings)
 
     def _ordered(self, order: Order, envelope: Envelope) -> Prepared:
         """The mail of an order: the template alone, around no original."""
@@ -160,24 +165,13 @@ class Preparation:
             variables={**order.defaults, **order.variables},
             locale=order.locale,
         )
-        content, choice = self._templated(NO_ORIGINAL, envelope, controls, order.usage)
-        choice = replace(choice, variables=_names(order.variables))
-        options = self._options(controls, order.usage)
-        return Prepared((Mail(envelope, content, options, choice),))
-
-    def _goes_as_it_is(self, content: bytes, header: bytes, lower: bytes) -> bool:
-        """Most mail: nothing to remove, to add, to encode, nor near a limit.
-
-        What is looked for is in the bytes, because taking a header apart costs more
-        than all of this.
-        """
-        return (
-            len(header) <= MAX_HEADER_BYTES
-            and header.count(b"\r\n") <= MAX_FIELDS
-            and (lower.startswith(b"from:") or lower.find(b"\r\nfrom:") >= 0)
-            and not (self._reencode and _breaks(content))
-            and not (lower.find(b"multipart/") >= 0 and may_exceed(content))
+        content, choice = self._templated(
+            NO_ORIGINAL, envelope, controls, order.usage, self._templates
         )
+        choice = replace(choice, variables=_names(order.variables))
+        account = self._accounts.by_header(content, envelope.sender)
+        options = account.options(controls, order.usage)
+        return Prepared(self._shares(Mail(envelope, content, options, choice)))
 
     def _default_usage(self) -> str:
         match self._without_usage:
@@ -193,6 +187,7 @@ class Preparation:
         envelope: Envelope,
         controls: control_headers.Controls,
         usage: str,
+        templates: Templates,
     ) -> tuple[bytes, Choice]:
         variables = dict(controls.variables)
         locale = controls.locale
@@ -200,7 +195,7 @@ class Preparation:
             variables.setdefault("locale", locale)
         elif isinstance(variables.get("locale"), str):
             locale = variables["locale"]
-        template = self._templates.choose(usage, locale)
+        template = templates.choose(usage, locale)
         content = template.apply(message, envelope, variables)
         return content, Choice(
             usage,
@@ -241,27 +236,22 @@ class Preparation:
         view = memoryview(content)[start:]
         return b"".join([*(field.raw for field in fields), empty, view])
 
-    def _options(self, controls: control_headers.Controls, usage: str) -> SendOptions:
-        usual = self._usual.get(usage)
-        if usual is not None and not controls.about_ses:
-            return usual
-        return SendOptions(
-            configuration_set=controls.configuration_set,
-            from_arn=controls.from_arn,
-            feedback_arn=controls.feedback_arn,
-            tenant=controls.tenant,
-            list_management=controls.list_management,
-            tags=self._merged_tags(controls.tags, usage),
-        )
+    def _shares(self, whole: Mail) -> tuple[Mail, ...]:
+        """The mails of a submission, each for one call. Raises Refused."""
+        if self._guard is None:
+            return self._calls(whole)
+        parts = guarded_parts(whole, self._guard)
+        if not parts:
+            raise Refused(GUARDED)
+        return tuple(call for part in parts for call in self._calls(part))
 
-    def _merged_tags(
-        self, clients: Mapping[str, str], usage: str
-    ) -> tuple[tuple[str, str], ...]:
-        tags = dict(self._tags)
-        tags |= {name: tag for name, tag in clients.items() if name != self._usage_tag}
-        if self._usage_tag and usage:
-            tags[self._usage_tag] = _NOT_IN_A_TAG.sub("_", usage)[:256]
-        return tuple(tags.items())
+    def _calls(self, whole: Mail) -> tuple[Mail, ...]:
+        return tuple(
+            [
+                Mail(share, whole.content, whole.options, whole.choice)
+                for share in self._envelopes(whole.envelope)
+            ]
+        )
 
     def _envelopes(self, envelope: Envelope) -> list[Envelope]:
         """The recipients in their order, without duplicates, shared out among calls."""
@@ -281,6 +271,23 @@ class Preparation:
             Envelope(envelope.sender, share, envelope.dsn.about(share))
             for share in shares
         ]
+
+
+def _goes_as_it_is(
+    content: bytes, header: bytes, lower: bytes, *, reencodes: bool
+) -> bool:
+    """Most mail: nothing to remove, to add, to encode, nor near a limit.
+
+    What is looked for is in the bytes, because taking a header apart costs more
+    than all of this.
+    """
+    return (
+        len(header) <= MAX_HEADER_BYTES
+        and header.count(b"\r\n") <= MAX_FIELDS
+        and (lower.startswith(b"from:") or lower.find(b"\r\nfrom:") >= 0)
+        and not (reencodes and _breaks(content))
+        and not (lower.find(b"multipart/") >= 0 and may_exceed(content))
+    )
 
 
 def _names(variables: Mapping[str, Any]) -> tuple[str, ...]:

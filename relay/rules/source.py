@@ -31,3 +31,4 @@ class Source:
     variables_from: str = ""  # "", "text", "json"
     extract: Sequence[str] = ()
     not_found: str = "pass"
+    account: str = ""

@@ -81,7 +81,7 @@ class TemplatePages:
 
     async def _send(self, request: web.Request) -> web.Response:
         if self._accept is None:
-            raise web.HTTPForbidden(reason=READ_ONLY)
+            raise web.HTTPForbidden(reason=arguments.READ_ONLY)
         given = await arguments.body(request)
         usage = arguments.text(given, "usage", required=True)
         locale = arguments.text(given, "locale")
@@ -129,11 +129,6 @@ class TemplatePages:
         while len(self._rendered) > KEPT:
             del self._rendered[next(iter(self._rendered))]
         return key
-
-
-READ_ONLY = (
-    "Read-only: set web.user and web.passwordHash in the settings to change things here"
-)
 
 
 def _rendered(template: Template, to: str, variables: dict[str, Any]) -> dict[str, Any]:

@@ -164,7 +164,8 @@ export function open(main, [id], context) {
       return;
     }
     let content = null;
-    if (captures()) content = await get(`/api/v1/mails/${encodeURIComponent(mine)}/content`).catch(() => null);
+    const kept = captures() || found.calls.some((call) => call.state === "captured");
+    if (kept) content = await get(`/api/v1/mails/${encodeURIComponent(mine)}/content`).catch(() => null);
     if (mine !== current) return;
     const before = detail.dataset.id === mine ? detail.querySelector(".tabbed")?.shown ?? 0 : 0;
     const scroll = detail.dataset.id === mine ? detail.scrollTop : 0;
@@ -179,16 +180,18 @@ export function open(main, [id], context) {
   function story(mail, content, tab) {
     const steps = [
       h("li", { class: "good" }, h("strong", {}, "Received "), time(mail.at), h("div", { class: "soft" },
-        [mail.peer && `from ${mail.peer}`, mail.user && `user ${mail.user}`, mail.listener && `listener ${mail.listener}`, bytes(mail.size)].filter(Boolean).join(", "))),
+        [mail.peer && `from ${mail.peer}`, mail.user && `user ${mail.user}`, mail.listener && `listener ${mail.listener}`, !["default", ":guard"].includes(mail.account) && `account ${mail.account}`, bytes(mail.size)].filter(Boolean).join(", "))),
     ];
     if (mail.usage || mail.template) steps.push(h("li", { class: mail.template ? "good" : "wait" }, h("strong", {}, `Usage ${mail.usage}`),
       h("div", { class: "soft" }, mail.template ? `template ${mail.template}${mail.locale ? `, locale ${mail.locale}` : ""}` : "no template",
         mail.variables.length ? `; variables: ${mail.variables.join(", ")}` : "")));
     for (const warning of mail.warnings) steps.push(h("li", { class: "wait" }, warning));
     if (mail.attemptsLeftOut) steps.push(h("li", { class: "wait" }, `${mail.attemptsLeftOut} more attempts`));
+    const held = captures() || mail.calls.every((call) => call.state === "captured");
     for (const one of mail.attempts) steps.push(h("li", { class: one.answer === "accepted" ? "good" : "bad" },
-      h("strong", {}, one.answer === "accepted" ? (captures() ? "Captured " : "SES took it ") : `${captures() ? "Played" : "SES"}: ${one.answer.replaceAll("_", " ")} `), time(one.at),
-      h("span", { class: "soft" }, ` · attempt ${one.attempt}${mail.calls.length > 1 ? ` of call ${one.call}` : ""}, ${ms(one.ms)}`),
+      h("strong", {}, one.answer === "accepted" ? (held ? "Captured " : "SES took it ") : `${captures() ? "Played" : "SES"}: ${one.answer.replaceAll("_", " ")} `), time(one.at),
+      h("span", { class: "soft" }, ` · attempt ${one.attempt}${mail.calls.length > 1 ? ` of call ${one.call}` : ""}, ${ms(one.ms)}`
+        + (one.account !== mail.account ? `, by ${one.account} instead of ${mail.account}` : "")),
       one.reply && h("div", {}, one.reply), one.detail && h("div", { class: "soft" }, one.detail),
       one.maybeSent && h("div", {}, "It may have been sent: its end was not seen.")));
     if (mail.reply) steps.push(h("li", { class: mail.state === "refused" ? "bad" : "good" }, h("strong", {}, "The client heard "), h("code", {}, mail.reply), h("span", { class: "soft" }, ` after ${ms(mail.ms)}`)));

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relay.delivery.admission import Admission, Refusal, Slot
+from relay.delivery.admission import Admission, Load, Refusal, Slot
 from relay.delivery.pace import Pace
 from relay.model.outcome import Accepted, Outcome
 from relay.ses import error_table
@@ -27,7 +27,7 @@ def made(now: Now, *, concurrency: int = 3, pace: Pace | None = None) -> Admissi
     return Admission(
         pace=pace or Pace(),
         concurrency=concurrency,
-        memory=1000,
+        load=Load(1000),
         silent_after=3.0,
         looks=[30, 120],
         now=now,
