@@ -115,7 +115,8 @@ class SenderAccounts:
 
     def of(self, address: str) -> SenderAccount:
         """The account that has the domain of an address."""
-        domain = address.rpartition("@")[2].lower().rstrip(".")
+        _, at, domain = address.rpartition("@")
+        domain = domain.lower().rstrip(".") if at else ""
         if domain in self._by_domain:
             return self._by_domain[domain]
         while domain:
