@@ -23,15 +23,14 @@ from relay.app.guard import guard as read_guard
 from relay.app.guard import keeps
 from relay.app.outlets import Outlet, outlets
 from relay.app.places import Places
+from relay.app.preparation import preparation
 from relay.app.rules import rules as read_rules
-from relay.app.senders import senders
 from relay.app.templates import templates as read_templates
 from relay.app.web_side import WebSide
 from relay.delivery import Delivery
 from relay.delivery.admission import Admission
 from relay.intake.accept import Intake
 from relay.intake.large_mail import LargeMailLimit
-from relay.intake.prepare import Preparation
 from relay.model.guard import KEPT, Guard
 from relay.observe.events import Event, Events
 from relay.observe.heartbeat import Heartbeat
@@ -287,14 +286,7 @@ def _intake(
     events: Events,
 ) -> Intake:
     return Intake(
-        preparation=Preparation(
-            templates=templates,
-            usage_header=settings.usage_header,
-            without_usage=settings.without_usage,
-            accounts=senders(settings, templates),
-            rules=rules,
-            guard=guard,
-        ),
+        preparation=preparation(settings, templates, rules, guard),
         delivery=delivery,
         events=events,
         answer_within=settings.queue.answer_within,

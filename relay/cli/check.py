@@ -200,6 +200,12 @@ async def _online(chosen: config.Config) -> list[Finding]:
             identities=_identities(chosen, account),
             identity_arn=account.ses.email_address_identity_arn,
             configuration_set=account.ses.configuration_set_name,
+            rules_sets=[
+                (f"rules[{number}].configurationSetName", rule.configuration_set_name)
+                for number, rule in enumerate(chosen.rules)
+                if rule.configuration_set_name
+                and (rule.account or config.DEFAULT) == account.name
+            ],
         )
         found += (Finding(one.level, f"{of}{one.text}") for one in asked)
     return found
@@ -234,4 +240,17 @@ def _identities(
         if (address := mailbox(template.send_from).address)
         and by.of(address).account == account.key
     ]
+    named += [
+        (f"rules[{number}].setFrom", address)
+        for number, rule in enumerate(chosen.rules)
+        if (address := mailbox(rule.set_from).address)
+        and _named(rule.account, by.of(address).account) == account.key
+    ]
     return [(setting, address) for setting, address in named if address]
+
+
+def _named(by_rule: str, by_domain: str) -> str:
+    """The account of a rule's mail: the one it names, else that of the domain."""
+    if not by_rule:
+        return by_domain
+    return "" if by_rule == config.DEFAULT else by_rule

@@ -35,11 +35,13 @@ async def checks(
     identities: Sequence[tuple[str, str]] = (),
     identity_arn: str = "",
     configuration_set: str = "",
+    rules_sets: Sequence[tuple[str, str]] = (),
 ) -> list[Finding]:
-    """Ask SES about account, senders and configuration set.
+    """Ask SES about account, senders and configuration sets.
 
     `place` is where the settings have the account; `identities` are pairs of a
-    setting's name and the address or domain that it holds.
+    setting's name and the address or domain that it holds, `rules_sets` the same of
+    the rules' configuration sets.
     """
     findings: list[Finding] = []
     try:
@@ -51,7 +53,12 @@ async def checks(
             findings += await asker.account()
             findings += await asker.identities(identities, identity_arn)
             if configuration_set:
-                findings.append(await asker.configuration_set(configuration_set, place))
+                setting = f"{place}.configurationSetName"
+                findings.append(
+                    await asker.configuration_set(configuration_set, setting)
+                )
+            for setting, name in rules_sets:
+                findings.append(await asker.configuration_set(name, setting))
     except CannotOpen as error:
         findings.append(Finding("problem", str(error)))
     except _Stop as stop:
@@ -152,8 +159,7 @@ class _Asker:
             "SES' console",
         )
 
-    async def configuration_set(self, name: str, place: str) -> Finding:
-        setting = f"{place}.configurationSetName"
+    async def configuration_set(self, name: str, setting: str) -> Finding:
         answer = await self._ask(
             partial(self._client.get_configuration_set, ConfigurationSetName=name),
             "ses:GetConfigurationSet",

@@ -6,10 +6,10 @@ at most 50 recipients a mail.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from relay.content.header import (
     Field,
@@ -18,6 +18,7 @@ from relay.content.header import (
     limited_fields,
     normalise,
     parse,
+    with_first,
 )
 from relay.content.ses_safe import (
     check_structure,
@@ -27,10 +28,12 @@ from relay.content.ses_safe import (
 )
 from relay.delivery.guarded import guarded_parts
 from relay.intake import control_headers
-from relay.intake.control_field import bounded
+from relay.intake.control_field import MAX_USAGE, bounded
 from relay.intake.effort import Effort
-from relay.intake.ruling import ruled
+from relay.intake.ruling import chosen, ruled
 from relay.intake.sender_account import SenderAccount, SenderAccounts
+from relay.intake.vendor_headers import NONE as NO_VENDORS
+from relay.intake.vendor_headers import Vendors
 from relay.model.guard import Guard
 from relay.model.mail import RECIPIENTS_PER_CALL, Choice, Mail, Prepared
 from relay.model.replies import (
@@ -46,7 +49,7 @@ from relay.model.replies import (
 from relay.model.reply import Refused
 from relay.model.submission import Envelope, Order, Submission
 from relay.rules.facts import Facts
-from relay.rules.rules import Rules
+from relay.rules.rules import NO_RULE, Rule, Rules
 from relay.templates.catalog import Templates
 
 # Of the variables' names this much is remembered, for people who look at the mail.
@@ -55,6 +58,21 @@ MAX_NAMES, MAX_NAME = 50, 64
 NO_CONTROLS = control_headers.Controls()
 NO_ORIGINAL = parse(b"")
 NO_CHOICE = Choice()
+
+
+class _Came(NamedTuple):
+    """A mail as it came, its line ends mended; `lower` is its header in lower case.
+
+    `kept`: the header's fields without control headers, where it was taken apart;
+    `out`: those.
+    """
+
+    envelope: Envelope
+    content: bytes
+    header: bytes
+    lower: bytes
+    kept: tuple[Field, ...] | None
+    out: Sequence[Field]
 
 
 class Preparation:
@@ -67,6 +85,7 @@ class Preparation:
         usage_header: str = "X-Relay-Usage",
         without_usage: str = "pass",
         accounts: SenderAccounts | None = None,
+        headers_of: Collection[str] = (),
         split_at: int = RECIPIENTS_PER_CALL,
         rules: Rules | None = None,
         guard: Guard | None = None,
@@ -77,14 +96,16 @@ class Preparation:
         self._without_usage = without_usage
         self._accounts = accounts or SenderAccounts([SenderAccount()])
         self._accounts.know(templates.usages)
+        self._vendors = Vendors(headers_of) if headers_of else NO_VENDORS
         self._split_at = split_at
         self._guard = guard
         self._effort = Effort(
             (name for template in templates.all for name in template.variables),
             usage_header=usage_header,
-            default_usage=without_usage not in ("pass", "reject"),
-            rules_read_bodies=rules is not None and rules.read_bodies,
-            rules_name_usages=rules is not None and rules.name_usages,
+            any_usage=without_usage not in ("pass", "reject")
+            or bool(headers_of)
+            or (rules is not None and rules.name_usages),
+            search_bodies=rules is not None and rules.read_bodies,
         )
 
     def takes_long(self, submission: Submission) -> bool:
@@ -117,17 +138,37 @@ class Preparation:
                 Message(out, b""),
                 usage_header=self._usage_header,
                 client_headers=self._accounts.client_headers,
+                vendors=self._vendors,
             )
-        rule = account = None
+        came = _Came(submission.envelope, content, header, lower, kept, out)
+        rule = None
         if self._rules is not None:
-            facts = Facts(submission, content, header)
+            facts = Facts(submission, content, header, lower)
             rule = self._rules.rule_for(facts)
-            if rule is not None:
-                controls = ruled(controls, rule, facts)
-                account = self._accounts.named(rule.source.account)
-        usage = controls.usage or submission.usage or self._default_usage()
-        choice = NO_CHOICE if rule is None else Choice(rule=rule.name)
-        envelope = submission.envelope
+        if rule is None:
+            return self._mails(came, controls, submission.usage, plainly)
+        try:
+            controls = ruled(controls, rule, facts)
+            return self._mails(came, controls, submission.usage, plainly, rule)
+        except Refused as refused:
+            refused.rule = rule.name
+            raise
+
+    def _mails(
+        self,
+        came: _Came,
+        controls: control_headers.Controls,
+        default: str,
+        plainly: bool,
+        rule: Rule = NO_RULE,
+    ) -> Prepared:
+        """Those of a mail whose rule has said its part.
+
+        `default` is its user's or its listener's usage.
+        """
+        envelope, content, header, lower, kept, out = came
+        usage = controls.usage or default or self._default_usage()
+        choice = NO_CHOICE
         if usage and plainly:
             raise Refused(NOT_PREPARED)
         if usage:
@@ -135,42 +176,41 @@ class Preparation:
             message = Message(fields, content[len(header) :])
             if lower.find(b"multipart/") >= 0:
                 check_structure(message)
-            templates = self._templates if account is None else account.templates
-            content, choice = self._templated(
-                message, envelope, controls, usage, templates or self._templates
-            )
-            if rule is not None:
-                choice = replace(choice, rule=rule.name)
-        account = account or self._accounts.by_header(
-            content if usage else header, envelope.sender
-        )
-        reencodes = account.reencode
-        if not usage and (
-            kept is not None
-            or not _goes_as_it_is(content, header, lower, reencodes=reencodes)
-        ):
-            fields = limited_fields(header) if kept is None else kept
-            breaks = not plainly and reencodes and _breaks(content)
-            content = self._passed(fields, content, len(header), envelope, breaks)
+            content, choice = self._templated(message, envelope, controls, usage, rule)
+            account = self._accounts.account(rule, content, envelope.sender)
+        else:
+            left = kept
+            if rule.edits.any:
+                fields = limited_fields(header) if kept is None else kept
+                left = rule.edits.applied(fields, fields)
+                header = b"".join([field.raw for field in left])
+            account = self._accounts.account(rule, header, envelope.sender)
+            if left is not None or not _goes_as_it_is(
+                content, header, lower, reencodes=account.reencode
+            ):
+                fields = limited_fields(header) if left is None else left
+                breaks = not plainly and account.reencode and _breaks(content)
+                start = len(came.header)
+                content = self._passed(fields, content, start, envelope, breaks)
+        if rule is not NO_RULE:
+            choice = chosen(choice, rule)
         controls = self._accounts.heard(controls, out, account)
-        options = account.options(controls, usage)
+        options = account.options.of(controls, usage, rule)
         whole = Mail(envelope, content, options, choice)
         return Prepared(self._shares(whole), controls.warnings)
 
     def _ordered(self, order: Order, envelope: Envelope) -> Prepared:
         """The mail of an order: the template alone, around no original."""
-        bounded(order.usage, "usage", control_headers.MAX_USAGE)
+        bounded(order.usage, "usage", MAX_USAGE)
         controls = control_headers.Controls(
             usage=order.usage,
             variables={**order.defaults, **order.variables},
             locale=order.locale,
         )
-        content, choice = self._templated(
-            NO_ORIGINAL, envelope, controls, order.usage, self._templates
-        )
+        content, choice = self._templated(NO_ORIGINAL, envelope, controls, order.usage)
         choice = replace(choice, variables=_names(order.variables))
-        account = self._accounts.by_header(content, envelope.sender)
-        options = account.options(controls, order.usage)
+        account = self._accounts.account(NO_RULE, content, envelope.sender)
+        options = account.options.of(controls, order.usage)
         return Prepared(self._shares(Mail(envelope, content, options, choice)))
 
     def _default_usage(self) -> str:
@@ -187,7 +227,7 @@ class Preparation:
         envelope: Envelope,
         controls: control_headers.Controls,
         usage: str,
-        templates: Templates,
+        rule: Rule = NO_RULE,
     ) -> tuple[bytes, Choice]:
         variables = dict(controls.variables)
         locale = controls.locale
@@ -195,8 +235,15 @@ class Preparation:
             variables.setdefault("locale", locale)
         elif isinstance(variables.get("locale"), str):
             locale = variables["locale"]
-        template = templates.choose(usage, locale)
-        content = template.apply(message, envelope, variables)
+        account = self._accounts.named(rule.source.account)
+        templates = self._templates if account is None else account.templates
+        template = (templates or self._templates).choose(usage, locale)
+        sender = rule.edits.sender(message.fields)
+        content = template.apply(message, envelope, variables, sender)
+        if rule.edits.any:
+            made = parse(content)
+            fields = rule.edits.applied(made.fields, message.fields)
+            content = Message(fields, made.rest).content
         return content, Choice(
             usage,
             template.usage,
@@ -222,7 +269,8 @@ class Preparation:
         if all(field.key != "from" for field in fields):
             if envelope.sender is None:
                 raise Refused(NO_FROM)
-            fields = _with_from(fields, envelope.sender)
+            made = b"From: " + envelope.sender.encode("utf-8", "replace") + b"\r\n"
+            fields = with_first(fields, Field("From", made))
         # A text without a header gets the line between the two.
         empty = b"" if content.startswith(b"\r\n", start) else b"\r\n"
         if start == len(content) > 0:
@@ -246,12 +294,8 @@ class Preparation:
         return tuple(call for part in parts for call in self._calls(part))
 
     def _calls(self, whole: Mail) -> tuple[Mail, ...]:
-        return tuple(
-            [
-                Mail(share, whole.content, whole.options, whole.choice)
-                for share in self._envelopes(whole.envelope)
-            ]
-        )
+        rest = whole.content, whole.options, whole.choice
+        return tuple([Mail(one, *rest) for one in self._envelopes(whole.envelope)])
 
     def _envelopes(self, envelope: Envelope) -> list[Envelope]:
         """The recipients in their order, without duplicates, shared out among calls."""
@@ -301,17 +345,3 @@ def _breaks(content: bytes) -> bool:
 def _refuse_loop(header: bytes) -> None:
     if len(parse(header).all("received")) > MAX_RECEIVED:
         raise Refused(LOOP)
-
-
-def _with_from(fields: tuple[Field, ...], sender: str) -> tuple[Field, ...]:
-    """From: before all fields, but after what must come first or would join it."""
-    place = 0
-    while place < len(fields) and (
-        not fields[place].name or fields[place].raw[:1] in (b" ", b"\t")
-    ):
-        place += 1  # an mbox "From " line, or a line that white space begins
-    before = list(fields[:place])
-    if before and not before[-1].raw.endswith(b"\r\n"):
-        before[-1] = Field(before[-1].name, before[-1].raw + b"\r\n")
-    made = Field("From", b"From: " + sender.encode("utf-8", "replace") + b"\r\n")
-    return (*before, made, *fields[place:])

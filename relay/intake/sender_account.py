@@ -5,17 +5,16 @@ It is its rule's, else the one with the domain of the From that leaves, else `[s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 
 from relay.content.address import first_address
 from relay.content.encoded_words import decoded
 from relay.content.header import Field, header_of, parse
 from relay.intake.control_headers import Controls, with_ses_headers
-from relay.model.mail import DEFAULT, SendOptions
+from relay.intake.options import Options
+from relay.model.mail import DEFAULT
+from relay.rules.rules import Rule
 from relay.templates.catalog import Templates
-
-_NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class SenderAccount:
@@ -42,40 +41,16 @@ class SenderAccount:
         self.reencode = reencode
         self.templates = templates
         self._usage_tag = usage_tag
-        # Of mail without X-SES-* headers: made once for each usage that is known.
-        self._usual: dict[str, SendOptions] = {}
+        self.know(())
 
     def know(self, usages: Sequence[str]) -> None:
         """Make ready for mail of these usages."""
-        for usage in ("", *usages):
-            self._usual[usage] = self._made(Controls(), usage)
-
-    def options(self, controls: Controls, usage: str) -> SendOptions:
-        """What a call says of a mail."""
-        usual = self._usual.get(usage)
-        if usual is not None and not controls.about_ses:
-            return usual
-        return self._made(controls, usage)
-
-    def _made(self, controls: Controls, usage: str) -> SendOptions:
-        return SendOptions(
-            configuration_set=controls.configuration_set,
-            from_arn=controls.from_arn,
-            feedback_arn=controls.feedback_arn,
-            tenant=controls.tenant,
-            list_management=controls.list_management,
-            tags=self._merged_tags(controls.tags, usage),
+        self.options = Options(
+            tags=self.tags,
+            usage_tag=self._usage_tag,
+            usages=usages,
             account=self.account,
         )
-
-    def _merged_tags(
-        self, clients: Mapping[str, str], usage: str
-    ) -> tuple[tuple[str, str], ...]:
-        tags = dict(self.tags)
-        tags |= {name: tag for name, tag in clients.items() if name != self._usage_tag}
-        if self._usage_tag and usage:
-            tags[self._usage_tag] = _NOT_IN_A_TAG.sub("_", usage)[:256]
-        return tuple(tags.items())
 
 
 class SenderAccounts:
@@ -103,8 +78,13 @@ class SenderAccounts:
         """The account that a rule names; None: it names none."""
         return self._named[name] if name else None
 
-    def by_header(self, header: bytes, sender: str | None) -> SenderAccount:
-        """The account of the From that leaves; without one `sender` will be it."""
+    def account(self, rule: Rule, header: bytes, sender: str | None) -> SenderAccount:
+        """That of a mail: by its rule, else by the From in the header that leaves.
+
+        Where it has none, `sender` will be it.
+        """
+        if rule.source.account:
+            return self._named[rule.source.account]
         if not self._by_domain:
             return self.default
         field = parse(header_of(header)).first("from")

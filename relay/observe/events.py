@@ -31,6 +31,7 @@ class NotTaken:
     submission: Submission
     reply: Reply
     seconds: float
+    rule: str = ""  # the name of the mail's rule
 
     @property
     def id(self) -> MailId:

@@ -31,7 +31,7 @@ class MailLog:
 
     def __call__(self, event: Event) -> None:
         match event:
-            case NotTaken(submission, reply, seconds):
+            case NotTaken(submission, reply, seconds, rule):
                 log.line(
                     logging.WARNING,
                     "refused",
@@ -40,6 +40,7 @@ class MailLog:
                         submission.envelope.sender,
                         submission.envelope.recipients,
                     ),
+                    rule=rule,
                     size=len(submission.content),
                     attempts=0,
                     ms=_ms(seconds),
@@ -156,6 +157,7 @@ class MailLog:
             "template": choice.template,
             "locale": choice.locale,
             "account": mail.options.account,
+            "rule": choice.rule,
             "size": len(mail.content),
             "detail": self._shown(detail),
             "maybeSent": getattr(outcome, "maybe_sent", None) or None,

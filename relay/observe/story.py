@@ -115,7 +115,7 @@ class Entry:
             self.peer,
             "" if self.answer is None else self.answer.text,
             self._message_id,
-            *(chosen.usage, chosen.template, chosen.locale),
+            *(chosen.usage, chosen.template, chosen.locale, chosen.rule),
             *chosen.variables,
             *self.recipients,
             *self.warnings,
@@ -164,6 +164,10 @@ class Entry:
     @property
     def locale(self) -> str:
         return self.choice.locale
+
+    @property
+    def rule(self) -> str:
+        return self.choice.rule
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -262,6 +266,8 @@ class Entry:
         """The relay itself refused it."""
         self._received(event.submission, event.reply, event.seconds)
         self.refused = True
+        if event.rule:
+            self.choice = replace(self.choice, rule=event.rule)
 
     def settled(self, event: Settled, now: float, subject_of: SubjectOf) -> None:
         """Its job in the queue stands elsewhere."""

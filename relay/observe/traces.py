@@ -94,6 +94,7 @@ class Traces:
                 self._answered(event)
             case NotTaken(submission=submission, reply=reply, seconds=seconds):
                 span = self._mail(submission, seconds, before=time.time())
+                span.set_attribute("relay.rule", event.rule)
                 span.set_attribute("relay.reply", f"{reply.code}")
                 span.set_status(Status(StatusCode.ERROR, "refused"))
                 span.end()
@@ -115,6 +116,7 @@ class Traces:
                 "relay.usage": choice.usage,
                 "relay.template": choice.template,
                 "relay.locale": choice.locale,
+                "relay.rule": choice.rule,
                 "relay.calls": len(event.mails),
                 "relay.reply": str(event.reply.code),
             }

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
+from relay.model.mail import Priority
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
@@ -32,3 +34,9 @@ class Source:
     extract: Sequence[str] = ()
     not_found: str = "pass"
     account: str = ""
+    configuration_set: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    priority: Priority | None = None
+    set_from: str = ""
+    keep_from: str = "reply-to"

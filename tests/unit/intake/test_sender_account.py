@@ -103,3 +103,10 @@ def test_a_rule_names_the_account_and_with_it_the_from_of_templates() -> None:
     assert b"From: noreply@b.example" in made.content
     back = Rules([RuleSource(name="r", account="default")])
     assert mail("From: a@b.example", rules=back).options.account == ""
+
+
+def test_the_from_that_a_rule_sets_counts() -> None:
+    """With a template and without one."""
+    rules = Rules([RuleSource(name="r", set_from="Brand <x@b.example>")])
+    for header in ("From: a@acme.example", "From: a@acme.example\r\nX-Relay-Usage: Hi"):
+        assert mail(header, rules=rules).options.account == "b"
