@@ -30,7 +30,7 @@ REMOTE_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 
-NOT_KEPT = "Contents are kept in capture mode, and behind a guard that captures"
+NOT_KEPT = "Contents are kept in capture mode only"
 
 
 def as_frame(html: str, *, remote: bool) -> web.Response:
