@@ -199,5 +199,6 @@ def checked(check: Callable[[Any], Any]) -> Narrow:
 
 def shown_as(json_schema: dict[str, Any]) -> Narrow:
     """Say what the JSON schema says of it, where pydantic cannot know."""
-    metadata = {"pydantic_js_functions": [lambda _schema, _handler: json_schema]}
+    # A copy: pydantic writes the default into it.
+    metadata = {"pydantic_js_functions": [lambda _schema, _handler: {**json_schema}]}
     return limited(metadata=metadata)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from relay.content.header import (
     Field,
@@ -58,21 +58,6 @@ MAX_NAMES, MAX_NAME = 50, 64
 NO_CONTROLS = control_headers.Controls()
 NO_ORIGINAL = parse(b"")
 NO_CHOICE = Choice()
-
-
-class _Came(NamedTuple):
-    """A mail as it came, its line ends mended; `lower` is its header in lower case.
-
-    `kept`: the header's fields without control headers, where it was taken apart;
-    `out`: those.
-    """
-
-    envelope: Envelope
-    content: bytes
-    header: bytes
-    lower: bytes
-    kept: tuple[Field, ...] | None
-    out: Sequence[Field]
 
 
 class Preparation:
@@ -140,34 +125,38 @@ class Preparation:
                 client_headers=self._accounts.client_headers,
                 vendors=self._vendors,
             )
-        came = _Came(submission.envelope, content, header, lower, kept, out)
-        rule = None
+        rule = NO_RULE
         if self._rules is not None:
             facts = Facts(submission, content, header, lower)
-            rule = self._rules.rule_for(facts)
-        if rule is None:
-            return self._mails(came, controls, submission.usage, plainly)
+            rule = self._rules.rule_for(facts) or NO_RULE
         try:
-            controls = ruled(controls, rule, facts)
-            return self._mails(came, controls, submission.usage, plainly, rule)
+            if rule is not NO_RULE:
+                controls = ruled(controls, rule, facts)
+            return self._mails(
+                submission, content, header, lower, kept, out, controls, rule, plainly
+            )
         except Refused as refused:
             refused.rule = rule.name
             raise
 
     def _mails(
         self,
-        came: _Came,
+        submission: Submission,
+        content: bytes,
+        header: bytes,
+        lower: bytes,
+        kept: tuple[Field, ...] | None,
+        out: Sequence[Field],
         controls: control_headers.Controls,
-        default: str,
+        rule: Rule,
         plainly: bool,
-        rule: Rule = NO_RULE,
     ) -> Prepared:
-        """Those of a mail whose rule has said its part.
+        """Those of a mail whose control headers were read, and whose rule was found.
 
-        `default` is its user's or its listener's usage.
+        `kept` is the rest of its header, where control headers were taken out: `out`.
         """
-        envelope, content, header, lower, kept, out = came
-        usage = controls.usage or default or self._default_usage()
+        envelope = submission.envelope
+        usage = controls.usage or submission.usage or self._default_usage()
         choice = NO_CHOICE
         if usage and plainly:
             raise Refused(NOT_PREPARED)
@@ -179,7 +168,7 @@ class Preparation:
             content, choice = self._templated(message, envelope, controls, usage, rule)
             account = self._accounts.account(rule, content, envelope.sender)
         else:
-            left = kept
+            left, start = kept, len(header)
             if rule.edits.any:
                 fields = limited_fields(header) if kept is None else kept
                 left = rule.edits.applied(fields, fields)
@@ -190,7 +179,6 @@ class Preparation:
             ):
                 fields = limited_fields(header) if left is None else left
                 breaks = not plainly and account.reencode and _breaks(content)
-                start = len(came.header)
                 content = self._passed(fields, content, start, envelope, breaks)
         if rule is not NO_RULE:
             choice = chosen(choice, rule)
