@@ -32,7 +32,12 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.validate import ParamValidator
 
-KEYS = {"AKIAFAKE": "fake-secret", "ASIAROLE1": "role-secret", "ASIAROLE2": "2nd"}
+KEYS = {
+    "AKIAFAKE": "fake-secret",
+    "AKIABRAND": "brand-secret",
+    "ASIAROLE1": "role-secret",
+    "ASIAROLE2": "2nd",
+}
 SEND = "/v2/email/outbound-emails"
 
 
@@ -78,6 +83,7 @@ class Request:
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     key_id: str = ""
+    region: str = ""  # that it was signed for
     wrong: str = ""  # why AWS would refuse it; empty: it would not
 
     @property
@@ -188,11 +194,17 @@ class FakeSes:
         return _answer(answer or error("NotFoundException", 404, "not found"), {})
 
     def _request(self, request: web.BaseRequest, body: bytes) -> Request:
-        key_id, wrong = _signature(request, body)
+        key_id, region, wrong = _signature(request, body)
         if not wrong and request.path == SEND:
             wrong = self._parameters(body)
         return Request(
-            request.method, request.path, dict(request.headers), body, key_id, wrong
+            request.method,
+            request.path,
+            dict(request.headers),
+            body,
+            key_id,
+            region,
+            wrong,
         )
 
     def _parameters(self, body: bytes) -> str:
@@ -300,18 +312,18 @@ def _reset(request: web.BaseRequest) -> web.StreamResponse:
     return web.Response()
 
 
-def _signature(request: web.BaseRequest, body: bytes) -> tuple[str, str]:
-    """Check AWS' signature (version 4); give the key's id and what is wrong."""
+def _signature(request: web.BaseRequest, body: bytes) -> tuple[str, str, str]:
+    """Check AWS' signature (version 4); give key's id, region and what is wrong."""
     header = request.headers.get("Authorization", "")
     if not header.startswith("AWS4-HMAC-SHA256 "):
-        return "", "MissingAuthenticationTokenException: no signature"
+        return "", "", "MissingAuthenticationTokenException: no signature"
     parts = dict(
         part.strip().split("=", 1) for part in header.partition(" ")[2].split(",")
     )
     key_id, _, region, service, _ = parts["Credential"].split("/")
     secret = KEYS.get(key_id)
     if secret is None:
-        return key_id, "UnrecognizedClientException: unknown key"
+        return key_id, region, "UnrecognizedClientException: unknown key"
     signed = {name: request.headers[name] for name in parts["SignedHeaders"].split(";")}
     copy = AWSRequest(
         method=request.method,
@@ -325,8 +337,8 @@ def _signature(request: web.BaseRequest, body: bytes) -> tuple[str, str]:
         signer.string_to_sign(copy, signer.canonical_request(copy)), copy
     )
     if expected != parts["Signature"]:
-        return key_id, "InvalidSignatureException: signatures differ"
-    return key_id, ""
+        return key_id, region, "InvalidSignatureException: signatures differ"
+    return key_id, region, ""
 
 
 def self_signed(directory: Path) -> tuple[ssl.SSLContext, Path]:

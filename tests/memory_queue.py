@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from relay.model.job import (
@@ -23,26 +23,41 @@ from relay.queue.turns import Turns
 class MemoryQueue:
     """A `Queue` in a dictionary of jobs by their place in the line."""
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, now: Callable[[], float] = time.time, accounts: Sequence[str] = ("",)
+    ) -> None:
         self.now = now
+        self._accounts = list(accounts)
         self.jobs: dict[int, Job] = {}
         self._last = 0
-        self._turns = Turns()
+        self._turns: dict[Sequence[int] | None, Turns] = {}
         self._changed: list[Callable[[], None]] = []
 
     def unix(self, at: float) -> float:
         """The Unix time of a moment of the clock."""
         return at
 
-    def is_due(self, priority: Priority = Priority.LOW) -> bool:
+    def lane(self, account: str) -> int:
+        known = self._accounts
+        return known.index(account) if account in known else len(known)
+
+    def _is_in(self, job: Job, lanes: Sequence[int] | None) -> bool:
+        return lanes is None or self.lane(job.mail.options.account) in lanes
+
+    def is_due(
+        self, priority: Priority = Priority.LOW, lanes: Sequence[int] | None = None
+    ) -> bool:
         return any(
-            _due(job) <= self.now() and job.mail.choice.priority <= priority
+            _due(job) <= self.now()
+            and job.mail.choice.priority <= priority
+            and self._is_in(job, lanes)
             for _, job in self._waiting()
         )
 
-    def due_in(self) -> float | None:
+    def due_in(self, lanes: Sequence[int] | None = None) -> float | None:
         ends = [job.expires_at for _, job in self._waiting()]
-        first = [*self._dues(), *ends]
+        dues = [_due(job) for _, job in self._waiting() if self._is_in(job, lanes)]
+        first = [*dues, *ends]
         return max(min(first) - self.now(), 0.0) if first else None
 
     def on_change(self, changed: Callable[[], None]) -> None:
@@ -65,18 +80,28 @@ class MemoryQueue:
         self._tell()
         return replaced
 
-    async def claim(self, limit: int, *, size: int) -> Sequence[Claim]:
+    async def claim(
+        self,
+        limit: int,
+        *,
+        size: int,
+        lanes: Sequence[int] | None = None,
+        unmarked: Collection[int] = (),
+    ) -> Sequence[Claim]:
         now = self.now()
+        turns = self._turns.setdefault(lanes, Turns())
         due = [
             (seq, job)
             for seq, job in self._waiting()
             if _due(job) <= now < job.expires_at
+            and self._is_in(job, lanes)
+            and not (_is_marked(job) and self._is_in(job, list(unmarked)))
         ]
         due.sort(key=lambda place: (place[1].accepted_at, place[0]))
         chosen: dict[int, Job] = {}
         while due and len(chosen) < limit:
             ranks = sorted({job.mail.choice.priority for _, job in due})
-            rank = self._turns.take(ranks)
+            rank = turns.take(ranks)
             place = next(p for p in due if p[1].mail.choice.priority is rank)
             seq, job = place
             taken = sum(len(other.mail.content) for other in chosen.values())
@@ -114,8 +139,10 @@ class MemoryQueue:
         self._tell()
         return came_to
 
-    async def due_now(self) -> None:
+    async def due_now(self, lanes: Sequence[int] | None = None) -> None:
         for seq, job in self._waiting():
+            if not self._is_in(job, lanes):
+                continue
             if isinstance(job.state, Queued) and job.state.due > self.now():
                 state = replace(job.state, due=job.accepted_at)
                 self.jobs[seq] = replace(job, state=state)
@@ -133,9 +160,6 @@ class MemoryQueue:
             for seq, job in self.jobs.items()
             if isinstance(job.state, Queued)
         ]
-
-    def _dues(self) -> list[float]:
-        return [_due(job) for _, job in self._waiting()]
 
     def _insert(self, jobs: Sequence[Job]) -> list[Claim]:
         claims = []
@@ -176,6 +200,11 @@ class MemoryQueue:
 def _due(job: Job) -> float:
     assert isinstance(job.state, Queued)
     return job.state.due
+
+
+def _is_marked(job: Job) -> bool:
+    assert isinstance(job.state, Queued)
+    return job.state.maybe_sent
 
 
 def _ended(job: Job) -> Job:

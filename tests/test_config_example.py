@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from relay import config
+from relay.config.explain import to_camel
 from relay.config.json_schema import plain
-from relay.config.models import Rule, Template, User
+from relay.config.models import Account, Rule, Template, User
 from relay.config.table import Table
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
@@ -36,6 +37,10 @@ def test_the_example_shows_every_setting_with_its_default_and_no_other() -> None
     user = _plain(User(name="app"))
     template = _plain(Template(usage_type="SignIn", subject=""))
     rule = _plain(Rule())
+    # It takes all keys of [ses], which are shown there.
+    own = map(to_camel, Account.__annotations__)
+    whole = _plain(Account(name="brand-b"))
+    account = {name: whole[name] for name in own}
     [shown_template] = shown["templates"]
     assert shown_template.keys() == template.keys()
     for name in EXAMPLES:
@@ -43,6 +48,7 @@ def test_the_example_shows_every_setting_with_its_default_and_no_other() -> None
     assert shown == {
         **wanted,
         "users": [user],
+        "accounts": [account],
         "templates": [template],
         "rules": [rule],
     }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from relay.delivery.account_pace import AccountPace
+from relay.app.outlets import Outlet
+from relay.config import DEFAULT
 from relay.delivery.admission import Admission
-from relay.delivery.pace import Pace
-from relay.observe.stats import Now
+from relay.model.guard import KEPT
+from relay.observe.stats import AccountNow, Now
 from relay.queue import Unwritable
 from relay.smtp.doorkeeper import Doorkeeper
 from relay.system import sockets
@@ -21,12 +22,12 @@ if TYPE_CHECKING:  # not every relay needs it, or SQLite behind it
 
 def figures(
     doorkeeper: Doorkeeper,
-    pace: Pace,
-    account: AccountPace | None,
+    outlets: Sequence[Outlet],
+    gates: Mapping[str, Admission],
     queue: SqliteQueue | None,
-    gate: Admission | None,
 ) -> Callable[[], Now]:
-    """How things stand, asked of the parts that know."""
+    """How things stand, asked of the parts that know; `gates` by their accounts."""
+    own = [outlet for outlet in outlets if outlet.account != KEPT]
 
     def now() -> Now:
         waiting = sending = oldest = None
@@ -35,24 +36,41 @@ def figures(
             waiting, sending = found.waiting, found.sending
             if found.oldest is not None and waiting:
                 oldest = max(queue.now() - found.oldest, 0.0)
-        # SES says -1 where there is no limit.
-        quota = None if account is None else account.quota
-        per_day = quota.per_day if quota is not None else None
+        accounts = [_account(one, gates.get(one.account)) for one in own]
+        first = accounts[0]
         return Now(
-            quota=per_day if per_day is None or per_day > 0 else None,
-            quota_used=quota.used if quota is not None else None,
+            quota=first.quota,
+            quota_used=first.quota_used,
             waiting=waiting,
             sending=sending,
             oldest=oldest,
-            rate=pace.rate,
-            full_rate=pace.full,
+            rate=first.rate,
+            full_rate=first.full_rate,
             connections=doorkeeper.open,
             memory=doorkeeper.memory.used,
             memory_limit=doorkeeper.memory.limit,
-            paused="" if gate is None else gate.paused,
+            paused=first.paused,
+            accounts=tuple(accounts) if len(accounts) > 1 else (),
         )
 
     return now
+
+
+def _account(outlet: Outlet, gate: Admission | None) -> AccountNow:
+    """How one account stands; those of one door stand alike."""
+    pace, source = outlet.door.pace, outlet.door.source
+    quota = None if source is None else source.quota
+    # SES says -1 where there is no limit.
+    per_day = quota.per_day if quota is not None else None
+    return AccountNow(
+        account=outlet.account or DEFAULT,
+        fallback=None if outlet.fallback is None else outlet.fallback or DEFAULT,
+        paused="" if gate is None else gate.paused,
+        rate=pace.rate,
+        full_rate=pace.full,
+        quota=per_day if per_day is None or per_day > 0 else None,
+        quota_used=quota.used if quota is not None else None,
+    )
 
 
 def trouble(

@@ -12,32 +12,30 @@ import gc
 import logging
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
 from relay import config, log
 from relay.app.figures import figures
+from relay.app.guard import guard as read_guard
+from relay.app.guard import keeps
+from relay.app.outlets import Outlet, outlets
 from relay.app.places import Places
 from relay.app.preparation import preparation
 from relay.app.rules import rules as read_rules
-from relay.app.ses_side import request_settings, ses_when_open
 from relay.app.templates import templates as read_templates
 from relay.app.web_side import WebSide
 from relay.delivery import Delivery
-from relay.delivery.account_pace import AccountPace
 from relay.delivery.admission import Admission
-from relay.delivery.pace import Pace
-from relay.delivery.transport import QuotaSource, Transport, attempt_seconds
 from relay.intake.accept import Intake
 from relay.intake.large_mail import LargeMailLimit
-from relay.model.mail import Mail
+from relay.model.guard import KEPT, Guard
 from relay.observe.events import Event, Events
 from relay.observe.heartbeat import Heartbeat
 from relay.observe.maillog import MailLog
 from relay.rules.rules import RuleError, Rules
-from relay.ses.when_open import SesWhenOpen
 from relay.smtp.doorkeeper import Doorkeeper
 from relay.system import process
 from relay.system.process import CannotStart
@@ -90,35 +88,45 @@ class MailSide:
         )
         for warning in warnings:
             log.line(logging.WARNING, "settings", warning=warning)
-        transport, ses, inbox = _transport(settings, templates, captured, stack)
+        guard = read_guard(settings)
+        inbox = _inbox(settings)
+        leaving = outlets(
+            settings,
+            stack,
+            inbox=inbox,
+            captured=captured,
+            guard=guard,
+            on_open=partial(say_ready, settings, templates),
+        )
+        doors = list({id(one.door): one.door for one in leaving}.values())
+        ways_to_ses = [door.ses for door in doors if door.ses is not None]
         web = WebSide(
             settings, templates, inbox=inbox, page=page, health=health, places=places
         )
         events = _events(settings, web, stack)
-        pace, account = _pace(settings, ses)
-        delivery, gate, workers = _delivery(settings, transport, events, pace, queue)
-        intake = _intake(settings, templates, rules, delivery, events)
-        web.stats.now = figures(doorkeeper, pace, account, queue, gate)
+        delivery, gates, workers = _delivery(settings, leaving, events, guard, queue)
+        intake = _intake(settings, templates, rules, guard, delivery, events)
+        web.stats.now = figures(doorkeeper, leaving, gates, queue)
         heartbeat = Heartbeat(web.stats) if web.serves else None
         server = web.server(
             accept=intake.accept,
-            request=request_settings(settings),
+            request={one.account: one.request for one in leaving},
             listening=listening,
             queue=queue,
-            is_open=lambda: ses is None or ses.is_open,
+            is_open=lambda: all(way.is_open for way in ways_to_ses),
             stack=stack,
         )
         self.accept = intake.accept
         self.stop_within = delivery.stop_within
         parts: Sequence[process.Service | None] = (
-            account,
+            *(door.source for door in doors),
             *workers,
             heartbeat,
-            ses,
+            *ways_to_ses,
             server,
         )
         self.services = [part for part in parts if part is not None]
-        if ses is None:  # else it has to open first
+        if not ways_to_ses:  # else they have to open first
             say_ready(settings, templates)
 
 
@@ -178,26 +186,13 @@ def _give_back_memory() -> None:
         trim(0)
 
 
-def _transport(
-    settings: config.Config,
-    templates: Templates,
-    captured: Callable[[Captured], None],
-    stack: AsyncExitStack,
-) -> tuple[Transport, SesWhenOpen | None, Inbox | None]:
-    """Where mail goes, and which it is: SES, or the inbox of `capture`."""
-    if settings.transport != "capture":
-        ses = ses_when_open(
-            settings, stack, on_open=partial(say_ready, settings, templates)
-        )
-        return ses, ses, None
+def _inbox(settings: config.Config) -> Inbox | None:
+    """Where mail is kept that goes nowhere, if some is."""
+    if settings.transport != "capture" and not keeps(settings):
+        return None
     from relay.capture.inbox import Inbox
-    from relay.capture.transport import CaptureTransport
 
-    inbox = Inbox()
-    transport = CaptureTransport(
-        inbox, settings=request_settings(settings), captured=captured
-    )
-    return transport, None, inbox
+    return Inbox()
 
 
 def _events(settings: config.Config, web: WebSide, stack: AsyncExitStack) -> Events:
@@ -231,66 +226,67 @@ def _traces(stack: AsyncExitStack) -> list[Callable[[Event], None]]:
     return [traces]
 
 
-def _pace(
-    settings: config.Config, source: QuotaSource | None
-) -> tuple[Pace, AccountPace | None]:
-    """The pace, and who keeps it where the account says it."""
-    rate = settings.pace.rate
-    if rate != "auto":
-        return Pace(rate), None
-    pace = Pace()
-    if source is None:
-        return pace, None
-    return pace, AccountPace(source, pace, share=settings.pace.share)
-
-
 def _delivery(
     settings: config.Config,
-    transport: Transport,
+    leaving: Sequence[Outlet],
     events: Events,
-    pace: Pace,
+    guard: Guard | None,
     queue: SqliteQueue | None,
-) -> tuple[Delivery, Admission | None, Sequence[process.Service]]:
-    """How mail gets to the transport; with a queue its gate, and what runs for it."""
-    accepted_as = "captured as" if settings.transport == "capture" else "Ok"
+) -> tuple[Delivery, Mapping[str, Admission], Sequence[process.Service]]:
+    """How mail leaves; with a queue each account's gate, and what runs for it."""
     # Each imported in its branch: no relay needs the other's memory.
     if queue is None:
+        from relay.app.without_queue import routes
         from relay.delivery.immediate import ImmediateDelivery
 
         immediate = ImmediateDelivery(
-            transport=transport,
+            routes=routes(leaving, looks=settings.queue.slow_delays),
             events=events,
-            pace=pace,
             answer_within=settings.queue.answer_within,
-            concurrency=settings.ses.concurrency,
-            attempt_seconds=_attempt_seconds(settings),
-            accepted_as=accepted_as,
         )
-        return immediate, None, ()
+        return immediate, {}, ()
     from relay.app import queue_side
 
-    gate = queue_side.gate(settings, pace)
-    delivery, workers = queue_side.queued(
-        settings, transport, events, queue, gate, accepted_as=accepted_as
-    )
-    return delivery, gate, workers
+    ways = queue_side.ways(settings, leaving)
+    delivery, workers = queue_side.queued(settings, ways, events, queue, guard)
+    gates = {one.account: ways.of(one.account).gate for one in leaving}
+    _log_pauses(leaving, gates)
+    return delivery, gates, workers
 
 
-def _attempt_seconds(settings: config.Config) -> Callable[[Mail], float]:
-    if settings.transport == "capture":
-        return lambda mail: 0.0
-    return partial(attempt_seconds, settings.ses.attempt_timeout)
+def _log_pauses(leaving: Sequence[Outlet], gates: Mapping[str, Admission]) -> None:
+    """Have the log tell when an account's mail goes elsewhere, or waits for it alone.
+
+    Of one account its mail's own lines tell that.
+    """
+    own = [one for one in leaving if one.account != KEPT]
+    if len(own) < 2:
+        return
+    for one in own:
+
+        def tell(reason: str, one: Outlet = one) -> None:
+            goes_by = None if one.fallback is None else one.fallback or config.DEFAULT
+            log.line(
+                logging.WARNING if reason else logging.INFO,
+                "account paused" if reason else "account resumed",
+                account=one.account or config.DEFAULT,
+                reason=reason,
+                fallback=goes_by if reason else None,
+            )
+
+        gates[one.account].on_pause(tell)
 
 
 def _intake(
     settings: config.Config,
     templates: Templates,
     rules: Rules | None,
+    guard: Guard | None,
     delivery: Delivery,
     events: Events,
 ) -> Intake:
     return Intake(
-        preparation=preparation(settings, templates, rules),
+        preparation=preparation(settings, templates, rules, guard),
         delivery=delivery,
         events=events,
         answer_within=settings.queue.answer_within,

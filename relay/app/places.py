@@ -37,7 +37,8 @@ def places(settings: config.Config) -> Places:
         PAGE if settings.web.listen else 0,
         PROBES if settings.health.listen else 0,
     )
-    kept = settings.ses.concurrency
+    doors = {one.door: one.ses.concurrency for one in config.accounts(settings)}
+    kept = sum(doors.values())
     if settings.queue.engine != "none":
         kept += SPOOL
     all_wanted = wanted.clients + wanted.page + wanted.probes + kept

@@ -68,6 +68,7 @@ def _source(rule: Rule, number: int, settings: Config) -> Source:
         variables_from=rule.variables_from,
         extract=rule.extract,
         not_found=rule.not_found,
+        account=rule.account,
         configuration_set=rule.configuration_set_name,
         tags=rule.tags,
         headers=rule.headers,

@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from relay import config, log
+from relay.app.guard import guard
 from relay.app.places import REFUSED, Places, places
 from relay.model.reply import Reply
 from relay.model.submission import Submission
@@ -170,6 +171,7 @@ async def _listeners(
     )
     tls_context = _tls_context(settings)
     logins = _logins(settings, stopping, stack)
+    who_may_get_mail = guard(settings)
     listeners: list[Listener] = []
     listening: list[socket.socket] = []
     for listener in settings.listeners:
@@ -189,6 +191,7 @@ async def _listeners(
             insecure_auth=listener.insecure_auth,
             logins=logins,
             proxies=listener.proxies,
+            guard=who_may_get_mail,
         )
         bound = await binder.bound(listener.address, listener.name)
         listeners.append(Listener(service, bound))

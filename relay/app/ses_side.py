@@ -10,15 +10,15 @@ from functools import partial
 from types import ModuleType
 
 from relay import config
+from relay.config.models import Ses
 from relay.ses.client_settings import ClientSettings
 from relay.ses.parameters import RequestSettings
 from relay.ses.when_open import OpenSes, SesWhenOpen
 from relay.system.process import CannotStart
 
 
-def client_settings(settings: config.Config) -> ClientSettings:
+def client_settings(ses: Ses) -> ClientSettings:
     """Who asks SES, and where."""
-    ses = settings.ses
     return ClientSettings(
         access_key_id=config.revealed(ses.access_key_id),
         access_key_secret=config.revealed(ses.access_key_secret),
@@ -31,9 +31,8 @@ def client_settings(settings: config.Config) -> ClientSettings:
     )
 
 
-def request_settings(settings: config.Config) -> RequestSettings:
-    """What every SES call carries by the settings."""
-    ses = settings.ses
+def request_settings(ses: Ses) -> RequestSettings:
+    """What every SES call of an account carries by the settings."""
     return RequestSettings(
         from_arn=ses.email_address_identity_arn,
         feedback_address=ses.feedback_forwarding_email_address,
@@ -44,32 +43,48 @@ def request_settings(settings: config.Config) -> RequestSettings:
     )
 
 
-def ses_when_open(
-    settings: config.Config, stack: AsyncExitStack, *, on_open: Callable[[], None]
-) -> SesWhenOpen:
-    """SES, which opens once it runs and until the stack ends."""
-    return SesWhenOpen(partial(_open_ses, settings, stack), on_open=on_open)
+class Opener:
+    """Opens ways to SES until the stack ends; `on_open` when all of them are open."""
+
+    def __init__(self, stack: AsyncExitStack, *, on_open: Callable[[], None]) -> None:
+        self._stack = stack
+        self._on_open = on_open
+        self._closed = 0
+        self._import = asyncio.Lock()
+
+    def ses_when_open(self, account: config.Sending) -> SesWhenOpen:
+        """A way that opens once it runs."""
+        self._closed += 1
+        return SesWhenOpen(partial(self.open, account), on_open=self._opened)
+
+    def _opened(self) -> None:
+        self._closed -= 1
+        if not self._closed:
+            self._on_open()
+
+    async def open(self, account: config.Sending) -> OpenSes:
+        """Open the way to SES until the stack ends. Raises CannotStart."""
+        async with self._import:
+            # In a thread: the SDK's import takes longer than all else, and clients
+            # connect.
+            sdk_client, opener = await asyncio.to_thread(_import_sdk)
+        try:
+            opened: OpenSes = await self._stack.enter_async_context(
+                opener.open_ses(client_settings(account.ses))
+            )
+        except sdk_client.CannotOpen as error:
+            place = f"{account.place}: " if account.key else ""
+            raise CannotStart(f"{place}{error}") from error
+        return opened
 
 
 async def try_to_open(settings: config.Config) -> None:
-    """Open the way as a start would, and close it. Raises CannotStart."""
+    """Open each way as a start would, and close it. Raises CannotStart."""
+    doors = {account.door: account for account in config.accounts(settings)}
     async with AsyncExitStack() as stack:
-        await _open_ses(settings, stack)
-
-
-async def _open_ses(settings: config.Config, stack: AsyncExitStack) -> OpenSes:
-    """Open the way to SES until the stack ends. Raises CannotStart."""
-    # In a thread: the SDK's import takes longer than all else, and clients connect.
-    sdk_client, opener = await asyncio.to_thread(_import_sdk)
-    try:
-        opened: OpenSes = await stack.enter_async_context(
-            opener.open_ses(
-                client_settings(settings), settings=request_settings(settings)
-            )
-        )
-    except sdk_client.CannotOpen as error:
-        raise CannotStart(str(error)) from error
-    return opened
+        opener = Opener(stack, on_open=lambda: None)
+        for account in doors.values():
+            await opener.open(account)
 
 
 def _import_sdk() -> tuple[ModuleType, ModuleType]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import cached_property, lru_cache
 from importlib import import_module
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from relay import config, password
 from relay.app.figures import trouble
+from relay.app.guard import in_words as guard_in_words
 from relay.app.places import DROPPED, Places
 from relay.app.rules import one_rule
 from relay.content.encoded_words import decoded
@@ -62,7 +63,10 @@ class WebSide:
         self._settings = settings
         self._templates = templates
         self._inbox = inbox
-        self.stats = Stats(usages=templates.usages)
+        self._captures = settings.transport == "capture"
+        self.stats = Stats(
+            usages=templates.usages, several_accounts=bool(settings.accounts)
+        )
         self.in_hand = InHand()
         self._page = page
         self._health = health
@@ -72,7 +76,7 @@ class WebSide:
     def _journal(self) -> Journal:
         from relay.observe.journal import Journal
 
-        if self._inbox is not None:
+        if self._captures:
             return Journal(subject=_subject, taken="captured")
         return Journal(subject=_subject_of(self._templates))
 
@@ -100,7 +104,7 @@ class WebSide:
         self,
         *,
         accept: Submit,
-        request: RequestSettings,
+        request: Mapping[str, RequestSettings],
         listening: Sequence[socket.socket],
         queue: SqliteQueue | None,
         is_open: Callable[[], bool],
@@ -108,8 +112,8 @@ class WebSide:
     ) -> WebServers:
         """The service that begins the servers; they end with `stack`, after all else.
 
-        `listening` are the sockets that clients of SMTP connect to, `is_open` tells
-        whether the way to SES is open.
+        `request` has what each account's calls carry, `listening` are the sockets that
+        clients of SMTP connect to, `is_open` tells whether all ways to SES are open.
         """
         return WebServers(self, accept, request, listening, queue, is_open, stack)
 
@@ -190,7 +194,9 @@ class WebSide:
         request = server.request
 
         def parameters(mail: Mail) -> dict[str, Any]:
-            found = request_for(mail, request)
+            # An account that is gone: as [ses] says.
+            by = request.get(mail.options.account, request[""])
+            found = request_for(mail, by)
             del found["Content"]
             return found
 
@@ -202,6 +208,7 @@ class WebSide:
                 listeners=server.addresses,
                 usage_header=settings.usage_header,
                 usages=self._templates.usages,
+                guard=guard_in_words(settings),
             ),
             journal=self._journal,
             stats=self.stats,
@@ -212,7 +219,7 @@ class WebSide:
             parameters=parameters,
             accept=server.accept,
             in_hand=self.in_hand,
-            may_write=may_write or self._inbox is not None,
+            may_write=may_write or self._captures,
             spool=config.spool_path(settings) if server.queue is not None else None,
             give_up_after=settings.queue.give_up_after,
             stopping=stopping.is_set,
@@ -236,7 +243,7 @@ class WebServers:
         self,
         web: WebSide,
         accept: Submit,
-        request: RequestSettings,
+        request: Mapping[str, RequestSettings],
         listening: Sequence[socket.socket],
         queue: SqliteQueue | None,
         is_open: Callable[[], bool],

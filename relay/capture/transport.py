@@ -103,5 +103,5 @@ def _magic(recipient: str) -> Deferred | Rejected | None:
         return None
     if isinstance(outcome, Deferred):
         # It is one mail's wish: the others go on, and another try changes nothing.
-        return replace(outcome, effect=Effect.NONE, again=False)
+        return replace(outcome, effect=Effect.NONE, again=False, elsewhere=False)
     return outcome

@@ -11,8 +11,11 @@ from typing import Literal
 
 from relay import config
 from relay.app import mail_side, serve, ses_side
+from relay.app.guard import guard, in_words
+from relay.app.senders import senders
 from relay.cli import settings
 from relay.cli.finding import Finding
+from relay.config.explain import dotted
 from relay.content.address import mailbox
 from relay.queue import file
 from relay.queue.store import RESERVE
@@ -55,6 +58,8 @@ def run(options: argparse.Namespace) -> int:
         *(Finding("warning", warning) for warning in templates.warnings),
         *(Finding("warning", warning) for warning in config.warnings(chosen)),
         *(Finding("warning", one) for one in config.exposed(chosen, os.environ)),
+        *_accounts(chosen),
+        *_guard(chosen),
         *_outside_the_identity(chosen),
         *_spool(chosen),
     ]
@@ -82,20 +87,51 @@ def _end_of(certificate: Certificate) -> Finding:
     return Finding(level, f"tls.certFile: is good until {end:%Y-%m-%d}")
 
 
+def _accounts(chosen: config.Config) -> list[Finding]:
+    """Which there are beside `[ses]`, and whose mail each takes."""
+    found = []
+    for account in config.accounts(chosen)[1:]:
+        parts = [account.ses.region or "AWS' own region"]
+        if account.domains:
+            parts.append(f"mail from {', '.join(account.domains)}")
+        if account.fallback:
+            parts.append(f"else by {account.fallback}")
+        found.append(Finding("ok", f"account {account.name}: {'; '.join(parts)}"))
+        ruled = any(rule.account == account.name for rule in chosen.rules)
+        back = any(one.fallback == account.name for one in chosen.accounts)
+        if not (account.domains or ruled or back):
+            text = f"{account.place}: no domains, and no rule and no fallback names it"
+            found.append(Finding("warning", f"{text}; no mail leaves by it"))
+    return found
+
+
+def _guard(chosen: config.Config) -> list[Finding]:
+    """That a guard is up, and what it does to reports."""
+    up = guard(chosen)
+    if up is None:
+        return []
+    found = [Finding("ok", f"guard: {in_words(chosen)}")]
+    report_to = config.address_of(chosen.queue.report_to)
+    if report_to and not up.takes(report_to):
+        text = f"queue.reportTo = {report_to!r}: gets no reports, for the guard lets "
+        found.append(Finding("warning", f"{text}no mail go there"))
+    return found
+
+
 def _outside_the_identity(chosen: config.Config) -> list[Finding]:
     """Senders that `emailAddressIdentityArn`, which goes with every mail, lacks."""
-    arn = chosen.ses.email_address_identity_arn
-    identity = arn.rpartition("identity/")[2].lower()
-    if not arn:
-        return []
     return [
         Finding(
             "warning",
-            f"{setting} = {sender!r}: outside ses.emailAddressIdentityArn "
-            f"({identity}), which goes with every mail; SES will refuse it",
+            f"{setting} = {sender!r}: outside {dotted(account.location)}."
+            f"emailAddressIdentityArn ({identity}), which goes with every mail; SES "
+            "will refuse it",
         )
-        for setting, sender in _identities(chosen)
-        if setting != "ses.feedbackForwardingEmailAddress"
+        for account in config.accounts(chosen)
+        if (arn := account.ses.email_address_identity_arn)
+        and (identity := arn.rpartition("identity/")[2].lower())
+        for setting, sender in _identities(chosen, account)
+        if not setting.endswith((".feedbackForwardingEmailAddress", "]"))
         and not _covers(identity, sender.lower())
     ]
 
@@ -155,36 +191,66 @@ async def _online(chosen: config.Config) -> list[Finding]:
         return [Finding("ok", 'transport = "capture": there is nothing to ask')]
     from relay.cli import check_aws
 
-    return await check_aws.checks(
-        ses_side.client_settings(chosen),
-        identities=_identities(chosen),
-        identity_arn=chosen.ses.email_address_identity_arn,
-        configuration_set=chosen.ses.configuration_set_name,
-        rules_sets=[
-            (f"rules[{number}].configurationSetName", rule.configuration_set_name)
-            for number, rule in enumerate(chosen.rules)
-            if rule.configuration_set_name
-        ],
-    )
+    found: list[Finding] = []
+    for account in config.accounts(chosen):
+        of = f"account {account.name}: " if account.key else ""
+        asked = await check_aws.checks(
+            ses_side.client_settings(account.ses),
+            place=dotted(account.location),
+            identities=_identities(chosen, account),
+            identity_arn=account.ses.email_address_identity_arn,
+            configuration_set=account.ses.configuration_set_name,
+            rules_sets=[
+                (f"rules[{number}].configurationSetName", rule.configuration_set_name)
+                for number, rule in enumerate(chosen.rules)
+                if rule.configuration_set_name
+                and (rule.account or config.DEFAULT) == account.name
+            ],
+        )
+        found += (Finding(one.level, f"{of}{one.text}") for one in asked)
+    return found
 
 
-def _identities(chosen: config.Config) -> list[tuple[str, str]]:
-    """The addresses that SES must know, each with the setting that names it."""
-    ses = chosen.ses
+def _identities(
+    chosen: config.Config, account: config.Sending
+) -> list[tuple[str, str]]:
+    """The senders that SES must know, each with the setting that names it.
+
+    Those of the account's mail: its own, and templates' whose domain it has.
+    """
+    here, ses = dotted(account.location), account.ses
     named = [
-        ("ses.emailAddress", ses.email_address),
         (
-            "ses.feedbackForwardingEmailAddress",
-            ses.feedback_forwarding_email_address,
+            f"{here}.feedbackForwardingEmailAddress",
+            mailbox(ses.feedback_forwarding_email_address).address,
+        ),
+        *(
+            (f"{here}.domains[{number}]", domain.removeprefix("*."))
+            for number, domain in enumerate(account.domains)
         ),
     ]
+    if not account.key or ses.email_address != chosen.ses.email_address:
+        # What an account has not of its own, is in From where its domain is.
+        named.insert(0, (f"{here}.emailAddress", mailbox(ses.email_address).address))
+    by = senders(chosen)
     named += [
-        (f"templates[{number}].sendFrom", template.send_from)
+        (f"templates[{number}].sendFrom", address)
         for number, template in enumerate(chosen.templates)
         if "{{" not in template.send_from and "@" in template.send_from
+        if (address := mailbox(template.send_from).address)
+        and by.of(address).account == account.key
     ]
     named += [
-        (f"rules[{number}].setFrom", rule.set_from)
+        (f"rules[{number}].setFrom", address)
         for number, rule in enumerate(chosen.rules)
+        if (address := mailbox(rule.set_from).address)
+        and _named(rule.account, by.of(address).account) == account.key
     ]
-    return [(setting, mailbox(text).address) for setting, text in named if text]
+    return [(setting, address) for setting, address in named if address]
+
+
+def _named(by_rule: str, by_domain: str) -> str:
+    """The account of a rule's mail: the one it names, else that of the domain."""
+    if not by_rule:
+        return by_domain
+    return "" if by_rule == config.DEFAULT else by_rule

@@ -31,6 +31,7 @@ class _Stop(Exception):  # noqa: N818 - a finding that makes further questions u
 async def checks(
     settings: ClientSettings,
     *,
+    place: str = "ses",
     identities: Sequence[tuple[str, str]] = (),
     identity_arn: str = "",
     configuration_set: str = "",
@@ -38,8 +39,9 @@ async def checks(
 ) -> list[Finding]:
     """Ask SES about account, senders and configuration sets.
 
-    `identities` are pairs of a setting's name and the address that it holds,
-    `rules_sets` the same of the rules' configuration sets.
+    `place` is where the settings have the account; `identities` are pairs of a
+    setting's name and the address or domain that it holds, `rules_sets` the same of
+    the rules' configuration sets.
     """
     findings: list[Finding] = []
     try:
@@ -51,7 +53,10 @@ async def checks(
             findings += await asker.account()
             findings += await asker.identities(identities, identity_arn)
             if configuration_set:
-                findings.append(await asker.configuration_set(configuration_set))
+                setting = f"{place}.configurationSetName"
+                findings.append(
+                    await asker.configuration_set(configuration_set, setting)
+                )
             for setting, name in rules_sets:
                 findings.append(await asker.configuration_set(name, setting))
     except CannotOpen as error:
@@ -131,7 +136,7 @@ class _Asker:
         labels = domain.split(".")
         # A verified domain stands for its subdomains as well.
         domains = [".".join(labels[at:]) for at in range(max(len(labels) - 1, 1))]
-        for name in (address, *domains):
+        for name in dict.fromkeys((address, *domains)):
             answer = await self._ask(
                 partial(self._client.get_email_identity, EmailIdentity=name),
                 "ses:GetEmailIdentity",
@@ -143,15 +148,18 @@ class _Asker:
                 return answer
             if answer.get("VerifiedForSendingStatus"):
                 return Finding("ok", f"{setting}: {address}, verified by {name}")
+        neither = (
+            f"neither {address} nor {domain} is a"
+            if "@" in address
+            else (f"{domain} is no")
+        )
         return Finding(
             "problem",
-            f"{setting}: neither {address} nor {domain} is a verified identity in "
-            "this region; verify one in SES' console",
+            f"{setting}: {neither} verified identity in this region; verify one in "
+            "SES' console",
         )
 
-    async def configuration_set(
-        self, name: str, setting: str = "ses.configurationSetName"
-    ) -> Finding:
+    async def configuration_set(self, name: str, setting: str) -> Finding:
         answer = await self._ask(
             partial(self._client.get_configuration_set, ConfigurationSetName=name),
             "ses:GetConfigurationSet",

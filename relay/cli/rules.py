@@ -96,7 +96,11 @@ def run(options: argparse.Namespace) -> int:
     except Refused as refused:  # a header or parts over the limits, whatever the rules
         settings.complain(f"{options.file}: {refused.reply}")
         return 2
-    shown = _as_json(tested, request_settings(chosen), values=options.show_values)
+    request = {
+        account.key: request_settings(account.ses)
+        for account in config.accounts(chosen)
+    }
+    shown = _as_json(tested, request, values=options.show_values)
     if options.json:
         print(json.dumps(shown, ensure_ascii=False, indent=2))
     else:
@@ -159,7 +163,7 @@ def _tested(submission: Submission, rules: Rules, made: Preparation) -> Tested:
 
 
 def _as_json(
-    tested: Tested, request: RequestSettings, *, values: bool
+    tested: Tested, request: Mapping[str, RequestSettings], *, values: bool
 ) -> dict[str, Any]:
     """Without `values` the variables have names alone."""
     choice = tested.mails[0].choice if tested.mails else None
@@ -181,9 +185,9 @@ def _as_json(
     }
 
 
-def _parameters(mail: Mail, request: RequestSettings) -> dict[str, Any]:
-    """SendEmail's arguments for a mail, without the content."""
-    made = request_for(mail, request)
+def _parameters(mail: Mail, request: Mapping[str, RequestSettings]) -> dict[str, Any]:
+    """SendEmail's arguments for a mail by its account, without the content."""
+    made = request_for(mail, request[mail.options.account])
     del made["Content"]
     return made
 

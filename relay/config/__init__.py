@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from relay.config.accounts import Sending, accounts
 from relay.config.checks import warnings
 from relay.config.exposed import exposed
 from relay.config.models import Config, revealed
@@ -24,10 +25,14 @@ from relay.config.read import (
 )
 from relay.config.values import host_and_port, is_loopback
 from relay.content.address import mailbox
+from relay.model.mail import DEFAULT
 
 __all__ = [
+    "DEFAULT",
     "Config",
     "ConfigError",
+    "Sending",
+    "accounts",
     "address_of",
     "any_settings",
     "exposed",

@@ -7,7 +7,9 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from relay import password
 from relay.config import rules
-from relay.config.explain import Location, to_camel
+from relay.config.account_checks import of_accounts, of_guard
+from relay.config.accounts import accounts
+from relay.config.explain import Location, dotted
 from relay.config.models import Config, Listener, revealed
 from relay.config.values import Network, is_loopback
 from relay.model.mail import RECIPIENTS_PER_CALL
@@ -20,7 +22,9 @@ TOKEN_LENGTH = 16  # characters of intake.token, at least
 
 def contradictions(config: Config, *, recipients_given: bool) -> Iterator[Mistake]:
     """What settings say against each other, or cannot mean."""
-    yield from _times(config)
+    yield from of_accounts(config)
+    yield from of_guard(config)
+    yield from _waiting(config)
     if (
         config.queue.engine == "none"
         and recipients_given
@@ -33,7 +37,6 @@ def contradictions(config: Config, *, recipients_given: bool) -> Iterator[Mistak
                 'with queue.engine = "none"'
             ),
         )
-    yield from _ses(config)
     yield from _listeners(config)
     for number, template in enumerate(config.templates):
         if bool(template.content) == bool(template.content_file):
@@ -65,54 +68,23 @@ def contradictions(config: Config, *, recipients_given: bool) -> Iterator[Mistak
     yield from _web(config)
 
 
-def _times(config: Config) -> Iterator[Mistake]:
-    ses, queue, grace = config.ses, config.queue, config.grace
-    if not ses.connect_timeout < ses.attempt_timeout:
-        yield (
-            ("ses", "connect_timeout"),
-            (
-                f"= {ses.connect_timeout:g}: must be shorter than ses.attemptTimeout "
-                f"({ses.attempt_timeout:g})"
-            ),
-        )
-    if not ses.attempt_timeout < grace:
-        yield (
-            ("ses", "attempt_timeout"),
-            f"= {ses.attempt_timeout:g}: must be shorter than grace ({grace:g})",
-        )
-    elif queue.engine == "none" and not (
-        queue.answer_within + ses.attempt_timeout < grace
-    ):
-        yield (
-            ("queue", "answer_within"),
-            (
-                f"= {queue.answer_within:g}: with ses.attemptTimeout "
-                f"({ses.attempt_timeout:g}) must be shorter than grace ({grace:g}) "
-                "together"
-            ),
-        )
-
-
-def _ses(config: Config) -> Iterator[Mistake]:
-    ses = config.ses
-    if bool(revealed(ses.access_key_id)) != bool(revealed(ses.access_key_secret)):
-        missing, given = "access_key_secret", "access_key_id"
-        if revealed(ses.access_key_secret):
-            missing, given = given, missing
-        yield (
-            ("ses", given),
-            (
-                f"is given without ses.{to_camel(missing)}; give both, or neither for "
-                "the AWS default chain"
-            ),
-        )
-    for name in ("access_key_id", "access_key_secret"):
-        secret = revealed(getattr(ses, name))
-        if not all("!" <= letter <= "~" for letter in secret):
-            yield ("ses", name), "must not hold a space, a line end or the like"
-    for name, value in ses.tags.items():
-        if not rules.is_tag(name, value):
-            yield ("ses", "tags"), f"has {name!r}: {rules.WHAT_TAGS_ARE}"
+def _waiting(config: Config) -> Iterator[Mistake]:
+    """Without a queue a client waits for a whole attempt, and a stop for it."""
+    queue, grace = config.queue, config.grace
+    if queue.engine != "none":
+        return
+    for account in accounts(config):
+        seconds = account.ses.attempt_timeout
+        if seconds < grace and not queue.answer_within + seconds < grace:
+            yield (
+                ("queue", "answer_within"),
+                (
+                    f"= {queue.answer_within:g}: with "
+                    f"{dotted(account.location)}.attemptTimeout ({seconds:g}) must be "
+                    f"shorter than grace ({grace:g}) together"
+                ),
+            )
+            return
 
 
 def _listeners(config: Config) -> Iterator[Mistake]:

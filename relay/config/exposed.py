@@ -46,6 +46,9 @@ def exposed(config: Config, environ: Mapping[str, str]) -> list[str]:
 def _secrets(config: Config) -> Iterator[tuple[Location, Table, str]]:
     yield ("ses",), config.ses, "access_key_id"
     yield ("ses",), config.ses, "access_key_secret"
+    for number, account in enumerate(config.accounts):
+        yield ("accounts", number), account, "access_key_id"
+        yield ("accounts", number), account, "access_key_secret"
     yield ("web",), config.web, "password_hash"
     yield ("intake",), config.intake, "token"
     for number, user in enumerate(config.users):

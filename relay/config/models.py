@@ -86,6 +86,16 @@ class Ses(Table):
     concurrency: v.Count = 50
 
 
+class Account(Ses):
+    """Another identity, role or region; what it does not say, [ses] says."""
+
+    name: v.AccountName
+    domains: tuple[v.Domain, ...] = ()
+    fallback: str = ""
+    rate: v.Rate = "auto"
+    share: v.Share = 0.9
+
+
 class Pace(Table):
     """How fast mail leaves."""
 
@@ -110,6 +120,14 @@ class Queue(Table):
     keep_failed: v.SecondsOrNone = 1_209_600
     report_from: v.Email = ""
     report_to: v.Email = ""
+
+
+class Guard(Table):
+    """Who may get mail at all, as in staging."""
+
+    recipients: tuple[v.AddressPattern, ...] = ()
+    others: Literal["reject", "redirect", "capture"] = "reject"
+    redirect_to: v.Email = ""
 
 
 class Template(Table):
@@ -148,6 +166,7 @@ class Rule(Table):
     variables: v.Variables = {}  # noqa: RUF012 - nobody changes it
     variables_from: Literal["", "text", "json"] = ""
     extract: tuple[str, ...] = ()
+    account: str = ""
     not_found: v.Name = "pass"
     configuration_set_name: v.SetName = ""
     tags: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
@@ -205,7 +224,9 @@ class Config(Table):
     users: tuple[User, ...] = ()
     limits: Limits = Limits()
     ses: Ses = Ses()
+    accounts: tuple[Account, ...] = ()
     pace: Pace = Pace()
+    guard: Guard = Guard()
     queue: Queue = Queue()
     templates: tuple[Template, ...] = ()
     rules: tuple[Rule, ...] = ()

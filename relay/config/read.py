@@ -287,11 +287,17 @@ def _read_secrets(
         (("web",), table.get("web"), "password_hash"),
         (("intake",), table.get("intake"), "token"),
     ]
-    users = table.get("users")
-    if isinstance(users, list):
-        places += [
-            (("users", n), user, "password_hash") for n, user in enumerate(users)
-        ]
+    for name, secrets in (
+        ("users", ("password_hash",)),
+        ("accounts", ("access_key_id", "access_key_secret")),
+    ):
+        entries = table.get(name)
+        if isinstance(entries, list):
+            places += [
+                ((name, n), entry, secret)
+                for n, entry in enumerate(entries)
+                for secret in secrets
+            ]
     for path, place, name in places:
         named = place.get(f"{name}_file") if isinstance(place, dict) else None
         if not named or not isinstance(named, str):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
+from relay.config.accounts import accounts
 from relay.config.explain import Given, Location
 from relay.config.models import Config, Rule
 from relay.model.mail import TAG
@@ -37,6 +38,7 @@ def mistakes(config: Config) -> Iterator[tuple[Location, str]]:
     """What names something that is not there, or is there twice."""
     listeners = [listener.name for listener in config.listeners]
     users = [user.name for user in config.users]
+    known_accounts = [account.name for account in accounts(config)]
     names = [name_of(rule, number) for number, rule in enumerate(config.rules)]
     for number, rule in enumerate(config.rules):
         here = ("rules", number)
@@ -46,6 +48,7 @@ def mistakes(config: Config) -> Iterator[tuple[Location, str]]:
         for setting, given, known in (
             ("listener", rule.listener, listeners),
             ("user", rule.user, users),
+            ("account", filter(None, [rule.account]), known_accounts),
         ):
             yield from (
                 ((*here, setting), f'= "{one}": {_absent(name, setting, known)}')

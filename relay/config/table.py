@@ -108,18 +108,28 @@ class Table:
         """Each setting's type, without what narrows it."""
         return {
             name: get_args(kind)[0] if hasattr(kind, "__metadata__") else kind
-            for name, kind in cls.__annotations__.items()
+            for name, kind in cls._annotated()
         }
+
+    @classmethod
+    def _annotated(cls) -> list[tuple[str, Any]]:
+        """Its own settings, then those of the table that it extends."""
+        return [
+            pair
+            for table in cls.__mro__
+            if issubclass(table, Table) and table is not Table
+            for pair in table.__annotations__.items()
+        ]
 
     @classmethod
     def schema(cls, *, alias: Callable[[str], str] | None = None) -> CoreSchema:
         """The table in pydantic-core's terms; with `alias`, by its names outside."""
         fields = {}
-        for name, kind in cls.__annotations__.items():
+        for name, kind in cls._annotated():
             schema = kind_schema(kind, alias=alias)
-            if name in cls.__dict__:  # its default
+            if hasattr(cls, name):  # its default
                 schema = core_schema.with_default_schema(
-                    schema, default=cls.__dict__[name]
+                    schema, default=getattr(cls, name)
                 )
             fields[name] = core_schema.model_field(
                 schema, validation_alias=alias(name) if alias else None

@@ -79,6 +79,20 @@ def _email(value: Any) -> Any:  # noqa: ANN401
     return value
 
 
+def _domain(value: Any) -> Any:  # noqa: ANN401
+    """A domain in lower case and ASCII; `*.` before it for all below it."""
+    if not isinstance(value, str):
+        return value
+    wildcard, domain = ("*.", value[2:]) if value.startswith("*.") else ("", value)
+    try:
+        found = address.check(f"x@{domain}")
+    except ValueError as error:
+        raise ValueError(
+            f"must be a domain, such as acme.example or *.acme.example: {error}"
+        ) from error
+    return wildcard + found.rpartition("@")[2].lower()
+
+
 def _network(value: Any) -> Any:  # noqa: ANN401
     """The network; one of IPv4 in IPv6 dress is IPv4, as its clients are."""
     if isinstance(value, IPv4Network | IPv6Network):
@@ -258,6 +272,23 @@ Rate = Annotated[
 Name = Annotated[str, limited(min_length=1)]
 Word = Annotated[
     str, _pattern(r"[^\x00-\x1f\x7f]{1,256}", "must be 1 to 256 characters of one line")
+]
+AccountName = Annotated[
+    str,
+    limited(min_length=1),
+    _pattern(
+        r"[A-Za-z0-9._-]{1,64}", "must be 1 to 64 of the characters A-Z a-z 0-9 . _ -"
+    ),
+]
+Domain = Annotated[str, checked(_domain)]
+AddressPattern = Annotated[
+    str,
+    limited(min_length=1),
+    _pattern(
+        r"[!-~]+",
+        "must be ASCII without spaces, such as *@acme.example; an IDN domain is "
+        "written as xn--…",
+    ),
 ]
 HostPort = Annotated[str, checked(_host_port)]
 Email = Annotated[str, checked(_email)]

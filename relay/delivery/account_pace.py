@@ -21,7 +21,11 @@ class AccountPace:
 
     name = "account"
 
-    def __init__(self, account: QuotaSource, pace: Pace, *, share: float) -> None:
+    def __init__(
+        self, source: QuotaSource, pace: Pace, *, share: float, account: str = ""
+    ) -> None:
+        """`account` is its name for the log, where there are several."""
+        self._source = source
         self._account = account
         self._pace = pace
         self._share = share
@@ -48,13 +52,14 @@ class AccountPace:
 
     async def _ask(self) -> None:
         try:
-            self.quota = await self._account.quota()
+            self.quota = await self._source.quota()
         except Unanswered as error:
             if not self._warned:
                 cure = "; ".join(filter(None, (error.cure, _WITHOUT)))
                 log.line(
                     logging.ERROR if error.alarm else logging.WARNING,
                     "no pace",
+                    account=self._account or None,
                     detail=f"GetAccount: {error}; {cure}",
                 )
             self._warned = True
@@ -66,4 +71,10 @@ class AccountPace:
             return
         # In any one second not more than the whole rate, bucket and all.
         self._pace.set_full(rate * self._share, rate * (1 - self._share))
-        log.line(logging.DEBUG, "pace", rate=round(rate * self._share, 2), account=rate)
+        log.line(
+            logging.DEBUG,
+            "pace",
+            by=self._account or None,
+            rate=round(rate * self._share, 2),
+            account=rate,
+        )

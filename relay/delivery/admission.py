@@ -14,6 +14,9 @@ from relay.delivery.pace import Pace
 from relay.model.outcome import Deferred, Effect, Outcome
 
 JITTER = 0.2
+# Seconds between looks at an account that cannot be connected to, at most: a network
+# that is back tells nobody.
+LOOKS_FOR_WAY = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +35,21 @@ class Slot:
     began: float
 
 
+@dataclass(slots=True)
+class Load:
+    """Bytes of content under way, by all gates together."""
+
+    limit: int
+    used: int = 0
+
+
 class Admission:
     """Counts the attempts under way, and remembers what SES said last.
 
-    At most `concurrency` attempts, with at most `memory` bytes of content between
-    them (one always may). `looks` are the seconds between attempts while sending is
-    paused; the last repeats.
+    At most `concurrency` attempts, within the memory of `load` (one always may).
+    `looks` are the seconds between attempts while sending is paused; the last
+    repeats. `has_fallback`: its mail has another way, so that an account that cannot
+    be connected to is looked at now and then, too, and not asked for each mail.
     """
 
     def __init__(
@@ -45,19 +57,20 @@ class Admission:
         *,
         pace: Pace,
         concurrency: int,
-        memory: int,
+        load: Load,
         silent_after: float,
         looks: Sequence[float],
+        has_fallback: bool = False,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.pace = pace
         self.stopping = False
         self._free = concurrency
-        self._memory = memory
+        self._load = load
         self._silent_after = silent_after
         self._looks = looks
+        self._has_fallback = has_fallback
         self._now = now
-        self._bytes = 0
         self._under_way: dict[int, Slot] = {}
         self._answered_at = float("-inf")
         self._unanswered = ""  # what the latest attempt without an answer came to
@@ -67,6 +80,14 @@ class Admission:
         self._looking = False
         self._changed: list[Callable[[], None]] = []
         self._resumed: list[Callable[[], None]] = []
+        self._told: list[Callable[[str], None]] = []
+
+    @property
+    def closed(self) -> bool:
+        """Whether sending is paused, and it is not time to look if it still is."""
+        return self._pause is not None and (
+            self._looking or self._now() < self._look_at
+        )
 
     @property
     def paused(self) -> str:
@@ -91,9 +112,10 @@ class Admission:
         """Tell why no attempt with `size` bytes may begin now; None: one may."""
         if self.stopping:
             return Refusal("shutting down")
-        if self._pause is not None and (self._looking or self._now() < self._look_at):
-            return Refusal(self._pause)
-        if self._free < 1 or (self._under_way and self._bytes + size > self._memory):
+        if self.closed:
+            return Refusal(self.paused)
+        load = self._load
+        if self._free < 1 or (self._under_way and load.used + size > load.limit):
             return Refusal()
         if self.pace.ready_in(self._now()) > 0:
             return Refusal()
@@ -104,7 +126,7 @@ class Admission:
         now = self._now()
         slot = Slot(size, recipients, now)
         self._free -= 1
-        self._bytes += size
+        self._load.used += size
         self._under_way[id(slot)] = slot
         self.pace.take(recipients, now)
         self._looking = self._looking or self._pause is not None
@@ -113,7 +135,7 @@ class Admission:
     def leave(self, slot: Slot, outcome: Outcome | None) -> None:
         """End an attempt; None: none was made."""
         self._free += 1
-        self._bytes -= slot.size
+        self._load.used -= slot.size
         del self._under_way[id(slot)]
         if outcome is None:
             self.pace.give_back(slot.recipients)
@@ -126,6 +148,9 @@ class Admission:
         now = self._now()
         deferred = outcome if isinstance(outcome, Deferred) else None
         if deferred is not None and deferred.silent:
+            if self._has_fallback and deferred.elsewhere:
+                self._hold(deferred.reply.text, now, look_within=LOOKS_FOR_WAY)
+                return
             self._unanswered = deferred.reply.text
             if self._pause is not None and self._looking:
                 self._look_later(now)
@@ -136,19 +161,30 @@ class Admission:
         if effect is Effect.SLOWER:
             self.pace.throttled(slot.began, now)
         if deferred is not None and effect is Effect.PAUSE:
-            # Those under way when the pause began say the same; one look is one step.
-            if self._pause is None:
-                self._looked = 0
-                self._look_later(now)
-            elif self._looking:
-                self._look_later(now)
-            self._pause = deferred.reply.text
+            self._hold(deferred.reply.text, now)
         elif self._pause is not None:
             self._pause, self._looking = None, False
+            self._tell_pause()
             self._tell(self._resumed)
 
-    def _look_later(self, now: float) -> None:
-        delay = self._looks[min(self._looked, len(self._looks) - 1)]
+    def _hold(
+        self, reason: str, now: float, *, look_within: float = float("inf")
+    ) -> None:
+        # Those under way when the pause began say the same; one look is one step.
+        if self._pause is None:
+            self._looked = 0
+        if self._pause is None or self._looking:
+            self._look_later(now, look_within)
+        before, self._pause = self._pause, reason
+        if before != reason:
+            self._tell_pause()
+
+    def _tell_pause(self) -> None:
+        for told in self._told:
+            told(self.paused)
+
+    def _look_later(self, now: float, within: float = float("inf")) -> None:
+        delay = min(self._looks[min(self._looked, len(self._looks) - 1)], within)
         self._looked += 1
         self._look_at = now + delay * uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
         self._looking = False
@@ -163,7 +199,7 @@ class Admission:
     @property
     def free_bytes(self) -> int:
         """How much content may still come under way."""
-        return max(self._memory - self._bytes, 0)
+        return max(self._load.limit - self._load.used, 0)
 
     def room(self, limit: int) -> int:
         """How many attempts may begin now, at most `limit`; their size is not known."""
@@ -177,7 +213,7 @@ class Admission:
 
     def correct(self, slot: Slot, size: int, recipients: int) -> None:
         """Say of an attempt that entered how large it is."""
-        self._bytes += size - slot.size
+        self._load.used += size - slot.size
         self.pace.take(recipients - slot.recipients, self._now())
         slot.size, slot.recipients = size, recipients
 
@@ -193,6 +229,10 @@ class Admission:
     def on_change(self, changed: Callable[[], None]) -> None:
         """Have `changed` called when an attempt ends, and at the stop."""
         self._changed.append(changed)
+
+    def on_pause(self, told: Callable[[str], None]) -> None:
+        """Have `told` called with the reason of a pause that begins, "" at its end."""
+        self._told.append(told)
 
     def on_resume(self, resumed: Callable[[], None]) -> None:
         """Have `resumed` called when a pause ends."""

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 from relay import log
 from relay.delivery import attempt
-from relay.delivery.admission import Admission, Slot
+from relay.delivery.admission import Slot
 from relay.delivery.dsn import Reporter
-from relay.delivery.transport import Transport
+from relay.delivery.ways import Way, by_fallback, may_go_elsewhere
 from relay.model.job import (
     Failed,
     Job,
@@ -54,17 +54,13 @@ class Attempts:
     def __init__(
         self,
         *,
-        transport: Transport,
         events: Events,
         queue: Queue,
-        admission: Admission,
         policy: RetryPolicy,
         reporter: Reporter,
     ) -> None:
-        self._transport = transport
         self._events = events
         self._queue = queue
-        self._admission = admission
         self._policy = policy
         self._reporter = reporter
         self._tasks: set[asyncio.Task[None]] = set()
@@ -94,24 +90,45 @@ class Attempts:
 
     # One attempt.
 
-    async def make(self, work: InHand, slot: Slot) -> Outcome:
-        """Attempt once, or twice where that is worth it; the job counts both."""
-        if work.job.mail.choice.supersedes:
-            self._in_hand[voids(work.job.mail)].append(work)
-        outcome: Outcome | None = None
-        try:
-            outcome = await self._call(work.job)
-            again = isinstance(outcome, Deferred) and outcome.at_once
-            if again and not self._admission.stopping:
-                work.job = _counted(work.job)
-                outcome = await self._call(work.job)
-        finally:
-            self._admission.leave(slot, outcome)
+    async def make(self, work: InHand, way: Way, slot: Slot) -> Outcome:
+        """Attempt once, or again where that is worth it; the job counts each."""
+        mail = work.job.mail
+        if mail.choice.supersedes:
+            self._in_hand[voids(mail)].append(work)
+        outcome = await self._by(way, work, slot)
+        while way.fallback is not None and may_go_elsewhere(work.job, outcome):
+            way = way.fallback
+            gate = way.gate
+            if gate.closed:
+                continue
+            if gate.silence() or gate.refusal(len(mail.content)):
+                break
+            slot = gate.enter(len(mail.content), len(mail.envelope.recipients))
+            work.job = _counted(work.job)
+            outcome = await self._by(way, work, slot)
         return outcome
 
-    async def _call(self, job: Job) -> Outcome:
+    async def _by(self, way: Way, work: InHand, slot: Slot) -> Outcome:
+        """Attempt by one way, a second time with new credentials where they were old.
+
+        What the mail's own account may take is not refused by another.
+        """
+        outcome: Outcome | None = None
+        try:
+            outcome = await self._call(way, work.job)
+            again = isinstance(outcome, Deferred) and outcome.at_once
+            if again and not way.gate.stopping:
+                work.job = _counted(work.job)
+                outcome = await self._call(way, work.job)
+        finally:
+            way.gate.leave(slot, outcome)
+        if way.account != work.job.mail.options.account:
+            outcome = by_fallback(outcome)
+        return outcome
+
+    async def _call(self, way: Way, job: Job) -> Outcome:
         began = time.monotonic()
-        outcome = await attempt(self._transport, job.mail, job.id)
+        outcome = await attempt(way.transport, job.mail, job.id)
         self._events.emit(
             Attempted(
                 job.id,
@@ -120,6 +137,7 @@ class Attempts:
                 job.state.attempts,
                 outcome,
                 time.monotonic() - began,
+                way.account,
             )
         )
         return outcome
@@ -201,24 +219,24 @@ class Attempts:
 
     # For the worker.
 
-    def begin_claimed(self, claim: Claim, slot: Slot) -> None:
+    def begin_claimed(self, claim: Claim, way: Way, slot: Slot) -> None:
         """Attempt a claimed job."""
-        self.begin(self._claimed(claim, slot))
+        self.begin(self._claimed(claim, way, slot))
 
-    async def _claimed(self, claim: Claim, slot: Slot) -> None:
-        if self._admission.stopping:
-            await self._put_back(claim, slot)
+    async def _claimed(self, claim: Claim, way: Way, slot: Slot) -> None:
+        if way.gate.stopping:
+            await self._put_back(claim, way, slot)
             return
         work = InHand(claim.job)
         try:
-            outcome = await self.make(work, slot)
+            outcome = await self.make(work, way, slot)
             await self.record(claim, work, outcome)
         finally:
             self.put_down(work)
 
-    async def _put_back(self, claim: Claim, slot: Slot) -> None:
+    async def _put_back(self, claim: Claim, way: Way, slot: Slot) -> None:
         """Leave a claimed job as it was: no attempt may begin any more."""
-        self._admission.leave(slot, None)
+        way.gate.leave(slot, None)
         state = claim.job.state
         if isinstance(state, Sending):
             waiting = release(state, now=self._queue.now())

@@ -16,6 +16,8 @@ from email.utils import formatdate
 
 from relay.content.header import Field, fields_of, header_of
 from relay.content.new_field import folded
+from relay.delivery.guarded import held_back
+from relay.model.guard import Guard
 from relay.model.job import Failed, Job, Queued
 from relay.model.mail import Mail, SendOptions
 from relay.model.submission import Envelope, new_id
@@ -34,7 +36,7 @@ class Reporter:
 
     `sender` is `reportFrom` (empty: none to senders), `operator` is `reportTo`;
     `author` stands in From where there is no `sender`. A report is tried for
-    `lifetime` seconds.
+    `lifetime` seconds. A guard is one for reports, too.
     """
 
     sender: str
@@ -43,6 +45,7 @@ class Reporter:
     hostname: str
     lifetime: float
     options: SendOptions
+    guard: Guard | None = None
 
     def reports(
         self,
@@ -68,21 +71,27 @@ class Reporter:
         if self.operator:  # who is to know of all, whatever the sender wants to hear
             to[self.operator] = envelope.recipients
         arrived, written = formatdate(unix(job.accepted_at)), formatdate(unix(now))
-        return tuple(
-            self._job(
-                address,
-                now,
-                self._content(address, about, job, failed, arrived, written),
+        mails = (
+            self._mail(
+                address, self._content(address, about, job, failed, arrived, written)
             )
             for address, about in to.items()
         )
+        return tuple(self._job(mail, now) for mail in mails if mail is not None)
 
-    def _job(self, to: str, now: float, content: bytes) -> Job:
+    def _mail(self, to: str, content: bytes) -> Mail | None:
+        """A report as a mail; None where the guard lets it not go."""
+        # The null sender: a report about this one would be a loop.
+        mail = Mail(Envelope(None, (to,)), content, self.options)
+        if self.guard is None or self.guard.allows(to):
+            return mail
+        return held_back(mail, self.guard)
+
+    def _job(self, mail: Mail, now: float) -> Job:
         return Job(
             id=new_id(),
             number=0,
-            # The null sender: a report about this one would be a loop.
-            mail=Mail(Envelope(None, (to,)), content, self.options),
+            mail=mail,
             accepted_at=now,
             expires_at=now + self.lifetime,
             state=Queued(0, due=now),

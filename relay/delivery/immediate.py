@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import assert_never
 
 from relay import log
 from relay.delivery import attempt
+from relay.delivery.detour import Detour
 from relay.delivery.line import Line
 from relay.delivery.pace import Pace
 from relay.delivery.transport import Transport
@@ -31,30 +33,33 @@ from relay.observe.events import Answered, Attempted, Events
 PAUSES = (0.5, 1.0)
 
 
-class ImmediateDelivery:
-    """Attempts while the client waits.
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """How one account's mail leaves; accounts of one gate have one line and pace.
 
-    `attempt_seconds` tells how long an attempt on a mail may take at most.
+    `attempt_seconds` tells how long an attempt on a mail may take at most. `fallback`
+    takes its mail where `detour` says so.
     """
 
+    account: str
+    transport: Transport
+    pace: Pace
+    line: Line
+    attempt_seconds: Callable[[Mail], float]
+    detour: Detour
+    fallback: Route | None = None
+    accepted_as: str = "Ok"
+
+
+class ImmediateDelivery:
+    """Attempts while the client waits. The first of `routes` is that of `[ses]`."""
+
     def __init__(
-        self,
-        *,
-        transport: Transport,
-        events: Events,
-        pace: Pace,
-        answer_within: float,
-        concurrency: int,
-        attempt_seconds: Callable[[Mail], float],
-        accepted_as: str = "Ok",
+        self, *, routes: Sequence[Route], events: Events, answer_within: float
     ) -> None:
-        self._transport = transport
+        self._routes = {route.account: route for route in routes}
         self._events = events
-        self._pace = pace
         self._answer_within = answer_within
-        self._line = Line(pace, concurrency)
-        self._attempt_seconds = attempt_seconds
-        self._accepted_as = accepted_as
         self._stop_at: float | None = None
 
     def stop_within(self, seconds: float) -> None:
@@ -69,16 +74,29 @@ class ImmediateDelivery:
         started: float,
         left: Callable[[], bool],
     ) -> Reply:
-        """Send the mail, and give SES' answer; to whom matters not."""
-        (mail,) = prepared.mails  # without a queue a mail has at most 50 recipients
-        outcome, attempts = await self._attempts(mail, submission, started)
-        match outcome:
-            case Accepted(message_id):
-                reply = ok(message_id, self._accepted_as)
-            case Deferred(reply) | Rejected(reply):
-                pass
-            case _:
-                assert_never(outcome)
+        """Send the mail, and give SES' answer; to whom matters not.
+
+        Without a queue a mail has at most 50 recipients, so that it is one call; with
+        a guard, what it keeps or redirects is one before it. If that is taken and the
+        mail itself is not, the client sends both again: nobody gets a mail twice but
+        who looks at what the guard held back.
+        """
+        attempts, message_ids = 0, []
+        for number in reversed(range(len(prepared.mails))):
+            mail = prepared.mails[number]
+            route = self._routes[mail.options.account]
+            outcome, count = await self._attempts(
+                route, mail, submission, number, started
+            )
+            attempts = max(attempts, count)
+            match outcome:
+                case Accepted(message_id):
+                    message_ids.append(message_id)
+                    reply = ok(message_id, route.accepted_as)
+                case Deferred(reply) | Rejected(reply):
+                    break
+                case _:
+                    assert_never(outcome)
         self._events.emit(
             Answered(
                 submission,
@@ -88,54 +106,83 @@ class ImmediateDelivery:
                 attempts,
                 time.monotonic() - started,
                 prepared.warnings,
+                tuple(reversed(message_ids)),
             )
         )
         return reply
 
     async def _attempts(
-        self, mail: Mail, submission: Submission, started: float
+        self,
+        route: Route,
+        mail: Mail,
+        submission: Submission,
+        number: int,
+        started: float,
     ) -> tuple[Outcome, int]:
         """Attempt until SES decided, or until `answerWithin` is over."""
         deadline = started + self._answer_within
-        count = 0
+        by, count = route, 0
+        own: Outcome | None = None  # what the mail's own account said
         while True:
-            if not self._may_begin(mail):
-                return Deferred(SHUTTING_DOWN, When.SOON), count
-            no_turn = await self._line.wait(
+            while by.fallback is not None and by.detour.leads_away():
+                own = own or by.detour.why
+                by = by.fallback
+            if not self._may_begin(by, mail):
+                return own or Deferred(SHUTTING_DOWN, When.SOON), count
+            no_turn = await by.line.wait(
                 mail.choice.priority, len(mail.envelope.recipients), before=deadline
             )
             if no_turn is not None:
-                return Deferred(no_turn, When.SOON), count
+                return own or Deferred(no_turn, When.SOON), count
             try:
-                if not self._may_begin(mail):
-                    return Deferred(SHUTTING_DOWN, When.SOON), count
+                if not self._may_begin(by, mail):
+                    return own or Deferred(SHUTTING_DOWN, When.SOON), count
                 count += 1
-                outcome = await self._attempt(mail, submission, count)
+                outcome = await self._attempt(by, mail, submission, number, count)
             finally:
-                self._line.leave()
+                by.line.leave()
+            by.detour.heed(outcome)
+            if isinstance(outcome, Accepted) or getattr(outcome, "maybe_sent", False):
+                return outcome, count
+            elsewhere = isinstance(outcome, Deferred) and outcome.elsewhere
+            if elsewhere and by.fallback is not None:
+                own = own or outcome
+                by = by.fallback
+                if time.monotonic() > deadline:
+                    return own, count
+                continue
             pause = PAUSES[min(count, len(PAUSES)) - 1]
             if (
                 not (isinstance(outcome, Deferred) and outcome.again)
                 or time.monotonic() + pause > deadline
             ):
-                return outcome, count
+                # Another account takes a mail, and never refuses it.
+                return own or outcome, count
             log.line(logging.DEBUG, "again", id=submission.id, reply=str(outcome.reply))
             await asyncio.sleep(pause)
 
     async def _attempt(
-        self, mail: Mail, submission: Submission, number: int
+        self, route: Route, mail: Mail, submission: Submission, number: int, count: int
     ) -> Outcome:
         began = time.monotonic()
-        outcome = await attempt(self._transport, mail, submission.id)
+        outcome = await attempt(route.transport, mail, submission.id)
         ended = time.monotonic()
         if isinstance(outcome, Deferred) and outcome.effect is Effect.SLOWER:
-            self._pace.throttled(began, ended)
+            route.pace.throttled(began, ended)
         self._events.emit(
-            Attempted(submission.id, 0, mail, number, outcome, ended - began)
+            Attempted(
+                submission.id,
+                number,
+                mail,
+                count,
+                outcome,
+                ended - began,
+                route.account,
+            )
         )
         return outcome
 
-    def _may_begin(self, mail: Mail) -> bool:
+    def _may_begin(self, route: Route, mail: Mail) -> bool:
         if self._stop_at is None:
             return True
-        return time.monotonic() + self._attempt_seconds(mail) <= self._stop_at
+        return time.monotonic() + route.attempt_seconds(mail) <= self._stop_at

@@ -14,9 +14,10 @@ from dataclasses import replace
 
 from relay import log
 from relay.delivery import owed
-from relay.delivery.admission import Admission, Refusal, Slot
+from relay.delivery.admission import Refusal, Slot
 from relay.delivery.attempts import Attempts
 from relay.delivery.waiting_client import Call, WaitingClient
+from relay.delivery.ways import Way, Ways
 from relay.model.job import (
     Failed,
     Job,
@@ -48,22 +49,20 @@ class QueuedDelivery:
         attempts: Attempts,
         events: Events,
         queue: Queue,
-        admission: Admission,
+        ways: Ways,
         policy: RetryPolicy,
         answer_within: float,
-        accepted_as: str = "Ok",
     ) -> None:
         self._attempts = attempts
         self._events = events
         self._queue = queue
-        self._admission = admission
+        self._ways = ways
         self._policy = policy
         self._answer_within = answer_within
-        self._accepted_as = accepted_as
 
     def stop_within(self, seconds: float) -> None:
         """Begin nothing more: what comes is kept, and goes after the next start."""
-        self._admission.stop()
+        self._ways.stop()
 
     async def deliver(
         self,
@@ -74,13 +73,13 @@ class QueuedDelivery:
         left: Callable[[], bool],
     ) -> Reply:
         """Wait for SES' answer where there may be one in time, or keep the mail."""
-        slots, refusal = self._enter(prepared.mails)
+        entered, refusal = self._enter(prepared.mails)
         if refusal is not None:
             return await self._keep_waiting(submission, prepared, refusal, started)
         jobs = self._jobs(submission.id, prepared.mails, Sending(1))
         client = WaitingClient(jobs, left)
-        for call, slot in zip(client.calls, slots, strict=True):
-            self._attempts.begin(self._first(call, slot, client))
+        for call, (way, slot) in zip(client.calls, entered, strict=True):
+            self._attempts.begin(self._first(call, way, slot, client))
         await client.wait(max(started + self._answer_within - time.monotonic(), 0))
         reply, ended = await self._conclude(submission.id, client)
         self._events.emit(_answered(submission, prepared, client, reply, started))
@@ -120,24 +119,38 @@ class QueuedDelivery:
         )
         return reply
 
-    def _enter(self, mails: Sequence[Mail]) -> tuple[list[Slot], Refusal | None]:
+    def _enter(
+        self, mails: Sequence[Mail]
+    ) -> tuple[list[tuple[Way, Slot]], Refusal | None]:
         """Begin attempts on all of `mails`, or on none."""
-        refusal = self._admission.silence()
-        if refusal is None and self._queue.is_due(mails[0].choice.priority):
-            # Older mail waits, which in a pause is no reason but a consequence.
-            refusal = self._admission.refusal(0) or Refusal()
-        slots: list[Slot] = []
+        entered: list[tuple[Way, Slot]] = []
         for mail in mails:
-            refusal = refusal or self._admission.refusal(len(mail.content))
+            way, refusal = self._way(mail)
             if refusal is not None:
-                break
+                for earlier, slot in entered:
+                    earlier.gate.leave(slot, None)
+                return [], refusal
             recipients = len(mail.envelope.recipients)
-            slots.append(self._admission.enter(len(mail.content), recipients))
-        if refusal is not None:
-            for slot in slots:
-                self._admission.leave(slot, None)
-            slots = []
-        return slots, refusal
+            slot = way.gate.enter(len(mail.content), recipients)
+            entered.append((way, slot))
+        return entered, None
+
+    def _way(self, mail: Mail) -> tuple[Way, Refusal | None]:
+        """By which way `mail` may leave now; else why it may not by its own."""
+        way = own = self._ways.of(mail.options.account)
+        first = refusal = self._refusal(own, own.lanes, mail)
+        while refusal is not None and way.fallback is not None and way.gate.closed:
+            way = way.fallback
+            refusal = self._refusal(way, (own.lane, *way.lanes), mail)
+        return way, refusal and first
+
+    def _refusal(self, way: Way, lanes: Sequence[int], mail: Mail) -> Refusal | None:
+        gate = way.gate
+        refusal = gate.silence()
+        if refusal is None and self._queue.is_due(mail.choice.priority, lanes):
+            # Older mail waits, which in a pause is no reason but a consequence.
+            refusal = gate.refusal(0) or Refusal()
+        return refusal or gate.refusal(len(mail.content))
 
     def _jobs(
         self, mail_id: MailId, mails: Sequence[Mail], state: Queued | Sending
@@ -157,10 +170,12 @@ class QueuedDelivery:
 
     # The client waits.
 
-    async def _first(self, call: Call, slot: Slot, client: WaitingClient) -> None:
+    async def _first(
+        self, call: Call, way: Way, slot: Slot, client: WaitingClient
+    ) -> None:
         """The attempt that a client waits for; afterwards that of a kept mail."""
         try:
-            call.outcome = outcome = await self._attempts.make(call, slot)
+            call.outcome = outcome = await self._attempts.make(call, way, slot)
             client.call_ended()
             if call.kept is not None and (claim := await call.kept) is not None:
                 await self._attempts.record(claim, call, outcome)
@@ -173,7 +188,9 @@ class QueuedDelivery:
         """Give each what it is owed, now that the wait is over."""
         outcomes = [call.outcome for call in client.calls]
         left = client.left()
-        reply = owed.settled_by(outcomes, left=left, accepted_as=self._accepted_as)
+        account = client.calls[0].job.mail.options.account
+        accepted_as = self._ways.of(account).accepted_as
+        reply = owed.settled_by(outcomes, left=left, accepted_as=accepted_as)
         if reply is not None:
             await self._supersede(client.calls)
             return reply, ()
@@ -183,7 +200,7 @@ class QueuedDelivery:
             _not_kept(mail_id, error)
             await client.wait_for_all()
             ends = [call.outcome for call in client.calls if call.outcome is not None]
-            return owed.when_not_kept(outcomes, ends, self._accepted_as), ()
+            return owed.when_not_kept(outcomes, ends, accepted_as), ()
         return owed.when_kept(outcomes, mail_id), ended
 
     async def _keep(self, calls: Sequence[Call]) -> Sequence[_Ended]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
+from functools import partial
 
 from relay import log
 from relay.delivery.admission import Admission
 from relay.delivery.attempts import Attempts
+from relay.delivery.ways import Turn, Ways
 from relay.queue import Queue, Unwritable
 
 CLAIMS_AT_ONCE = 50
@@ -19,15 +22,16 @@ class Worker:
 
     name = "worker"
 
-    def __init__(self, queue: Queue, admission: Admission, attempts: Attempts) -> None:
+    def __init__(self, queue: Queue, ways: Ways, attempts: Attempts) -> None:
         self._queue = queue
-        self._admission = admission
+        self._ways = ways
         self._attempts = attempts
         self._wake = asyncio.Event()
-        self._resumed = False
+        self._resumed: set[int] = set()  # the lanes of these accounts' mail
         queue.on_change(self._wake.set)
-        admission.on_change(self._wake.set)
-        admission.on_resume(self._resume)
+        for gate in ways.gates:
+            gate.on_change(self._wake.set)
+            gate.on_resume(partial(self._resume, gate))
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until told to stop, then until what is in hand has ended."""
@@ -41,7 +45,9 @@ class Worker:
                     log.line(logging.ERROR, "waiting mail rests", detail=str(error))
                     await asyncio.sleep(LOOKS_EVERY)
                 await self._rest()
-            while self._admission.busy:  # a mail may just be on its way into the queue
+            while any(
+                gate.busy for gate in self._ways.gates
+            ):  # a mail may just be on its way into the queue
                 await self._attempts.drained()
                 await asyncio.sleep(0.01)
         finally:
@@ -50,47 +56,60 @@ class Worker:
     async def _work(self) -> bool:
         """Do what there is to do now; tell whether there may be more."""
         if self._resumed:
-            self._resumed = False
-            await self._queue.due_now()
+            resumed, self._resumed = sorted(self._resumed), set()
+            await self._queue.due_now(resumed)
         if await self._attempts.fail_expired():
             return True
-        room = self._admission.room(CLAIMS_AT_ONCE) if self._queue.is_due() else 0
+        some = False
+        for turn in self._ways.turns():
+            some |= await self._begin(turn)
+        return some
+
+    async def _begin(self, turn: Turn) -> bool:
+        """Begin what may leave by one gate; tell whether there was some."""
+        gate = turn.gate
+        room = gate.room(CLAIMS_AT_ONCE) if self._queue.is_due(lanes=turn.lanes) else 0
         if not room:
             return False
         # Entered before the queue is asked: meanwhile clients enter, too.
-        slots = [self._admission.enter(0, 1) for _ in range(room)]
+        slots = [gate.enter(0, 1) for _ in range(room)]
         try:
-            claims = await self._queue.claim(room, size=self._admission.free_bytes)
+            claims = await self._queue.claim(
+                room, size=gate.free_bytes, lanes=turn.lanes, unmarked=turn.guests
+            )
         except BaseException:
             for slot in slots:
-                self._admission.leave(slot, None)
+                gate.leave(slot, None)
             raise
         for claim in claims:
             slot = slots.pop()
             mail = claim.job.mail
-            self._admission.correct(
-                slot, len(mail.content), len(mail.envelope.recipients)
-            )
-            self._attempts.begin_claimed(claim, slot)
+            gate.correct(slot, len(mail.content), len(mail.envelope.recipients))
+            account = mail.options.account
+            way = turn.by.get(self._queue.lane(account))
+            if way is None:  # a spool that was damaged: by this gate, but its own way
+                way = replace(self._ways.of(account), gate=gate)
+            self._attempts.begin_claimed(claim, way, slot)
         for slot in slots:
-            self._admission.leave(slot, None)
+            gate.leave(slot, None)
         if not claims:
             self._wake.clear()  # those were our own
         return bool(claims)
 
     async def _rest(self) -> None:
         within = LOOKS_EVERY
-        due = self._queue.due_in()
-        if due is not None:
-            opens = self._admission.opens_in() if due == 0 else due
-            if opens is not None:
-                within = min(within, opens)
+        for turn in self._ways.turns():
+            due = self._queue.due_in(turn.lanes)
+            if due is not None:
+                opens = turn.gate.opens_in() if due == 0 else due
+                if opens is not None:
+                    within = min(within, opens)
         try:
             async with asyncio.timeout(within):
                 await self._wake.wait()
         except TimeoutError:
             pass
 
-    def _resume(self) -> None:
-        self._resumed = True
+    def _resume(self, gate: Admission) -> None:
+        self._resumed.update(self._ways.waiting_for(gate))
         self._wake.set()

@@ -116,7 +116,7 @@ def read(
     jsons: list[Field] = []
     locales: list[Field] = []
     single: list[tuple[str, Field]] = []
-    ses: list[tuple[str, Field]] = []
+    ses = False
     for field in message.fields:
         key = field.name.lower()
         if key == name and has_colon(field):
@@ -128,7 +128,7 @@ def read(
         elif key.startswith(_VARIABLE):
             single.append((key, field))
         elif key.startswith("x-ses-"):
-            ses.append((key, field))
+            ses = True
     if len(usages) > 1:
         raise bad_header(usage_header, "given more than once")
     controls = Controls(
@@ -145,9 +145,20 @@ def read(
         )
     if not ses:
         return controls
-    said = asked(ses, client_headers)._asdict()
-    if controls.tags:
-        said["tags"] = {**controls.tags, **said["tags"]}
+    return with_ses_headers(controls, message.fields, client_headers)
+
+
+def with_ses_headers(
+    controls: Controls, fields: Iterable[Field], client_headers: Collection[str]
+) -> Controls:
+    """What the X-SES-* headers among `fields` ask for, over what is asked already.
+
+    Raises Refused with a reply that names the header.
+    """
+    found = asked(((field.name.lower(), field) for field in fields), client_headers)
+    said = {name: value for name, value in found._asdict().items() if value}
+    if found.tags:
+        said["tags"] = {**controls.tags, **found.tags}
     return controls._replace(**said)
 
 

@@ -13,16 +13,22 @@ _NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class Options:
-    """Makes the options of each mail."""
+    """Makes the options of each mail of one account."""
 
     def __init__(
-        self, *, tags: Mapping[str, str], usage_tag: str, usages: Iterable[str]
+        self,
+        *,
+        tags: Mapping[str, str],
+        usage_tag: str,
+        usages: Iterable[str],
+        account: str = "",
     ) -> None:
+        self._account = account
         self._tags = dict(tags)
         self._usage_tag = usage_tag
         # Of mail that says nothing itself: made once for each usage that is known.
         self._usual = {
-            usage: SendOptions(tags=self._merged({}, usage, {}))
+            usage: SendOptions(tags=self._merged({}, usage, {}), account=account)
             for usage in ("", *usages)
         }
 
@@ -38,6 +44,7 @@ class Options:
             tenant=controls.tenant,
             list_management=controls.list_management,
             tags=self._merged(controls.tags, usage, rule.source.tags),
+            account=self._account,
             rules_set=rule.source.configuration_set,
         )
 

@@ -6,7 +6,7 @@ at most 50 recipients a mail.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -26,15 +26,18 @@ from relay.content.ses_safe import (
     may_exceed,
     reencode,
 )
+from relay.delivery.guarded import guarded_parts
 from relay.intake import control_headers
 from relay.intake.control_field import MAX_USAGE, bounded
 from relay.intake.effort import Effort
-from relay.intake.options import Options
 from relay.intake.ruling import chosen, ruled
+from relay.intake.sender_account import SenderAccount, SenderAccounts
 from relay.intake.vendor_headers import NONE as NO_VENDORS
 from relay.intake.vendor_headers import Vendors
+from relay.model.guard import Guard
 from relay.model.mail import RECIPIENTS_PER_CALL, Choice, Mail, Prepared
 from relay.model.replies import (
+    GUARDED,
     LOOP,
     MAX_FIELDS,
     MAX_HEADER_BYTES,
@@ -66,22 +69,21 @@ class Preparation:
         templates: Templates,
         usage_header: str = "X-Relay-Usage",
         without_usage: str = "pass",
-        client_headers: Collection[str] = (),
+        accounts: SenderAccounts | None = None,
         headers_of: Collection[str] = (),
-        tags: Mapping[str, str] | None = None,
-        usage_tag: str = "usage",
-        reencode: bool = True,
         split_at: int = RECIPIENTS_PER_CALL,
         rules: Rules | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._templates = templates
         self._rules = rules
         self._usage_header = usage_header
         self._without_usage = without_usage
-        self._client_headers = tuple(client_headers)
+        self._accounts = accounts or SenderAccounts([SenderAccount()])
+        self._accounts.know(templates.usages)
         self._vendors = Vendors(headers_of) if headers_of else NO_VENDORS
-        self._reencode = reencode
         self._split_at = split_at
+        self._guard = guard
         self._effort = Effort(
             (name for template in templates.all for name in template.variables),
             usage_header=usage_header,
@@ -89,9 +91,6 @@ class Preparation:
             or bool(headers_of)
             or (rules is not None and rules.name_usages),
             search_bodies=rules is not None and rules.read_bodies,
-        )
-        self._options = Options(
-            tags=tags or {}, usage_tag=usage_tag, usages=templates.usages
         )
 
     def takes_long(self, submission: Submission) -> bool:
@@ -115,6 +114,7 @@ class Preparation:
             _refuse_loop(header)
         controls = NO_CONTROLS
         kept: tuple[Field, ...] | None = None  # the header, where it was taken apart
+        out: Sequence[Field] = ()
         if control_headers.mentions(lower, self._usage_header):
             kept, out = control_headers.taken_out(
                 limited_fields(header), self._usage_header
@@ -122,7 +122,7 @@ class Preparation:
             controls = control_headers.read(
                 Message(out, b""),
                 usage_header=self._usage_header,
-                client_headers=self._client_headers,
+                client_headers=self._accounts.client_headers,
                 vendors=self._vendors,
             )
         rule = NO_RULE
@@ -133,7 +133,7 @@ class Preparation:
             if rule is not NO_RULE:
                 controls = ruled(controls, rule, facts)
             return self._mails(
-                submission, content, header, lower, kept, controls, rule, plainly
+                submission, content, header, lower, kept, out, controls, rule, plainly
             )
         except Refused as refused:
             refused.rule = rule.name
@@ -146,13 +146,14 @@ class Preparation:
         header: bytes,
         lower: bytes,
         kept: tuple[Field, ...] | None,
+        out: Sequence[Field],
         controls: control_headers.Controls,
         rule: Rule,
         plainly: bool,
     ) -> Prepared:
         """Those of a mail whose control headers were read, and whose rule was found.
 
-        `kept` is the rest of its header, where control headers were taken out.
+        `kept` is the rest of its header, where control headers were taken out: `out`.
         """
         envelope = submission.envelope
         usage = controls.usage or submission.usage or self._default_usage()
@@ -165,22 +166,26 @@ class Preparation:
             if lower.find(b"multipart/") >= 0:
                 check_structure(message)
             content, choice = self._templated(message, envelope, controls, usage, rule)
-        elif (
-            kept is not None
-            or rule.edits.any
-            or not self._goes_as_it_is(content, header, lower)
-        ):
-            fields = limited_fields(header) if kept is None else kept
-            fields = rule.edits.applied(fields, fields)
-            breaks = not plainly and self._reencode and _breaks(content)
-            content = self._passed(fields, content, len(header), envelope, breaks)
+            account = self._accounts.account(rule, content, envelope.sender)
+        else:
+            left, start = kept, len(header)
+            if rule.edits.any:
+                fields = limited_fields(header) if kept is None else kept
+                left = rule.edits.applied(fields, fields)
+                header = b"".join([field.raw for field in left])
+            account = self._accounts.account(rule, header, envelope.sender)
+            if left is not None or not _goes_as_it_is(
+                content, header, lower, reencodes=account.reencode
+            ):
+                fields = limited_fields(header) if left is None else left
+                breaks = not plainly and account.reencode and _breaks(content)
+                content = self._passed(fields, content, start, envelope, breaks)
         if rule is not NO_RULE:
             choice = chosen(choice, rule)
-        options = self._options.of(controls, usage, rule)
-        mails = [
-            Mail(share, content, options, choice) for share in self._envelopes(envelope)
-        ]
-        return Prepared(tuple(mails), controls.warnings)
+        controls = self._accounts.heard(controls, out, account)
+        options = account.options.of(controls, usage, rule)
+        whole = Mail(envelope, content, options, choice)
+        return Prepared(self._shares(whole), controls.warnings)
 
     def _ordered(self, order: Order, envelope: Envelope) -> Prepared:
         """The mail of an order: the template alone, around no original."""
@@ -192,22 +197,9 @@ class Preparation:
         )
         content, choice = self._templated(NO_ORIGINAL, envelope, controls, order.usage)
         choice = replace(choice, variables=_names(order.variables))
-        options = self._options.of(controls, order.usage)
-        return Prepared((Mail(envelope, content, options, choice),))
-
-    def _goes_as_it_is(self, content: bytes, header: bytes, lower: bytes) -> bool:
-        """Most mail: nothing to remove, to add, to encode, nor near a limit.
-
-        What is looked for is in the bytes, because taking a header apart costs more
-        than all of this.
-        """
-        return (
-            len(header) <= MAX_HEADER_BYTES
-            and header.count(b"\r\n") <= MAX_FIELDS
-            and (lower.startswith(b"from:") or lower.find(b"\r\nfrom:") >= 0)
-            and not (self._reencode and _breaks(content))
-            and not (lower.find(b"multipart/") >= 0 and may_exceed(content))
-        )
+        account = self._accounts.account(NO_RULE, content, envelope.sender)
+        options = account.options.of(controls, order.usage)
+        return Prepared(self._shares(Mail(envelope, content, options, choice)))
 
     def _default_usage(self) -> str:
         match self._without_usage:
@@ -231,7 +223,9 @@ class Preparation:
             variables.setdefault("locale", locale)
         elif isinstance(variables.get("locale"), str):
             locale = variables["locale"]
-        template = self._templates.choose(usage, locale)
+        account = self._accounts.named(rule.source.account)
+        templates = self._templates if account is None else account.templates
+        template = (templates or self._templates).choose(usage, locale)
         sender = rule.edits.sender(message.fields)
         content = template.apply(message, envelope, variables, sender)
         if rule.edits.any:
@@ -278,6 +272,19 @@ class Preparation:
         view = memoryview(content)[start:]
         return b"".join([*(field.raw for field in fields), empty, view])
 
+    def _shares(self, whole: Mail) -> tuple[Mail, ...]:
+        """The mails of a submission, each for one call. Raises Refused."""
+        if self._guard is None:
+            return self._calls(whole)
+        parts = guarded_parts(whole, self._guard)
+        if not parts:
+            raise Refused(GUARDED)
+        return tuple(call for part in parts for call in self._calls(part))
+
+    def _calls(self, whole: Mail) -> tuple[Mail, ...]:
+        rest = whole.content, whole.options, whole.choice
+        return tuple([Mail(one, *rest) for one in self._envelopes(whole.envelope)])
+
     def _envelopes(self, envelope: Envelope) -> list[Envelope]:
         """The recipients in their order, without duplicates, shared out among calls."""
         if len(envelope.recipients) == 1:
@@ -296,6 +303,23 @@ class Preparation:
             Envelope(envelope.sender, share, envelope.dsn.about(share))
             for share in shares
         ]
+
+
+def _goes_as_it_is(
+    content: bytes, header: bytes, lower: bytes, *, reencodes: bool
+) -> bool:
+    """Most mail: nothing to remove, to add, to encode, nor near a limit.
+
+    What is looked for is in the bytes, because taking a header apart costs more
+    than all of this.
+    """
+    return (
+        len(header) <= MAX_HEADER_BYTES
+        and header.count(b"\r\n") <= MAX_FIELDS
+        and (lower.startswith(b"from:") or lower.find(b"\r\nfrom:") >= 0)
+        and not (reencodes and _breaks(content))
+        and not (lower.find(b"multipart/") >= 0 and may_exceed(content))
+    )
 
 
 def _names(variables: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from enum import IntEnum
 
 from relay.model.submission import Envelope
 
+DEFAULT = "default"  # what people are told of the account without a name: [ses]
+
 RECIPIENTS_PER_CALL = 50  # SES' limit, over To, Cc and Bcc
 
 # Names and values of EmailTags, as SES takes them.
@@ -45,10 +47,11 @@ class ListManagement:
 class SendOptions:
     """What this one mail says about its SES call; empty: as the settings say.
 
-    All but `rules_set` and `tags` comes from a client's X-SES-* headers, so a name that
-    SES does not find here is the client's mistake, not the operator's. `rules_set` is
-    the configuration set of the mail's rule, and the operator's word.
+    All but `rules_set`, `tags` and `account` comes from a client's X-SES-* headers, so
+    a name that SES does not find here is the client's mistake, not the operator's.
+    `rules_set` is the configuration set of the mail's rule, and the operator's word.
     `tags` is complete: settings, rule, client and usage merged, in this order.
+    `account` is the name of the account that the mail leaves by; empty: [ses].
     """
 
     configuration_set: str = ""
@@ -58,6 +61,7 @@ class SendOptions:
     list_management: ListManagement | None = None
     tags: tuple[tuple[str, str], ...] = ()
     rules_set: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)

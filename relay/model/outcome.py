@@ -41,6 +41,8 @@ class Deferred:
     `again`: certainly not sent, and worth another try within seconds.
     `at_once`: worth one more try now, since what failed is made anew by then.
     `silent`: SES itself said nothing.
+    `elsewhere`: certainly not sent, and another account may take what this one does
+    not take from anybody at present.
     `detail` is for the log, never for the client: SES' code and text whole.
     `alarm`: an operator must act.
     """
@@ -53,6 +55,7 @@ class Deferred:
     again: bool = False
     at_once: bool = False
     silent: bool = False
+    elsewhere: bool = False
     alarm: bool = False
     detail: str = ""
 

@@ -37,6 +37,7 @@ TOO_DEEP = Reply(554, "6.0", f"MIME parts nested deeper than {MAX_DEPTH}")
 LOOP = Reply(554, "4.6", f"More than {MAX_RECEIVED} Received fields: a mail loop")
 NOT_PREPARED = Reply(554, "6.0", "The relay cannot make sense of this mail")
 ENCRYPTED = Reply(550, "6.0", "An encrypted mail cannot be wrapped")
+GUARDED = Reply(550, "7.1", "The guard of this relay lets no mail go to this recipient")
 NO_FROM = Reply(550, "6.0", "No From header, and a null sender to make one of")
 
 
@@ -104,6 +105,12 @@ def expired(last: Reply | None) -> Reply:
     """The time of the mail is over (RFC 3463: X.4.7)."""
     text = "Delivery time expired"
     return Reply(554, "4.7", f"{text}; last: {last.text}" if last else text)
+
+
+def no_account(name: str) -> Reply:
+    """The settings have no account any more that the mail was to leave by."""
+    text = f"Relay configuration problem: there is no account {name}"
+    return Reply(451, "3.5", printable(text)[:200])
 
 
 def unreadable(column: str) -> Reply:

@@ -62,7 +62,10 @@ class Answered(NamedTuple):
 
 
 class Attempted(NamedTuple):
-    """One call of SES ended; `number` counts the calls of one submission from 0."""
+    """One call of SES ended; `number` counts the calls of one submission from 0.
+
+    `by` is the account that was asked: the mail's own, or a fallback.
+    """
 
     id: MailId
     number: int
@@ -70,6 +73,7 @@ class Attempted(NamedTuple):
     attempt: int  # from 1
     outcome: Outcome
     seconds: float
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from relay.observe.events import (
     Overtaken,
     Settled,
 )
-from relay.observe.story import MAX_SUBJECT, Call, Entry
+from relay.observe.story import MAX_SUBJECT, Call, Entry, taken_as
 
 
 class Journal:
@@ -83,7 +83,7 @@ class Journal:
     def __call__(self, event: Event) -> None:
         match event:
             case Attempted(number=0, attempt=1, outcome=Accepted()) if (
-                event.id not in self._entries
+                event.id not in self._entries and event.by == event.mail.options.account
             ):
                 self._early[event.id] = event, self._now()
                 return
@@ -155,7 +155,7 @@ class Journal:
 
 def _taken_at_once(
     seq: int,
-    taken_as: str,
+    usually: str,
     event: Answered,
     first: Attempted,
     ended: float,
@@ -168,7 +168,7 @@ def _taken_at_once(
         seq,
         event.id,
         submission.received_at or ended,
-        taken_as,
+        taken_as(mail, usually),
         None,
         (),
         (),

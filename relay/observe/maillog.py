@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from itertools import chain
 
 from relay import log
+from relay.model.guard import KEPT
 from relay.model.job import Failed, Queued, Sent, Superseded
-from relay.model.mail import Mail
+from relay.model.mail import DEFAULT, Mail
 from relay.model.outcome import Accepted, Deferred, Outcome, Rejected
-from relay.model.submission import Submission
+from relay.model.submission import MailId, Submission
 from relay.observe.events import (
     Answered,
     Attempted,
@@ -47,8 +48,10 @@ class MailLog:
                 )
             case Answered():
                 self._answered(event)
-            case Attempted():
-                pass  # what came of it is in the line that follows
+            case Attempted(id=mail_id, mail=mail, outcome=outcome, by=by):
+                if by != mail.options.account:
+                    self._by_fallback(mail_id, mail, outcome, by)
+                # Else what came of it is in the line that follows.
             case Settled():
                 self._settled(event)
             case Overtaken(replaced, by):
@@ -65,12 +68,28 @@ class MailLog:
                     maybeSent=replaced.state.maybe_sent or None,
                 )
 
+    def _by_fallback(
+        self, mail_id: MailId, mail: Mail, outcome: Outcome, by: str
+    ) -> None:
+        refused = None if isinstance(outcome, Accepted) else str(outcome.reply)
+        log.line(
+            _level(outcome),
+            "by fallback",
+            id=mail_id,
+            account=mail.options.account or DEFAULT,
+            by=by or DEFAULT,
+            reply=None if refused is None else self._shown(refused),
+        )
+
+    def _taken(self, mail: Mail) -> str:
+        return "captured" if mail.options.account == KEPT else self._accepted
+
     def _answered(self, event: Answered) -> None:
         mail = event.mails[0]
         name = "queued" if event.reply.code == 250 else "not sent"
         match event.outcome:
             case Accepted():
-                name = self._accepted
+                name = self._taken(mail)
             case Rejected() if event.reply.code != 250:
                 name = "rejected"
         recipients = chain.from_iterable(
@@ -96,7 +115,7 @@ class MailLog:
         answer, retry = "", None
         match state:
             case Sent():
-                name = self._accepted
+                name = self._taken(job.mail)
                 if before:
                     level = logging.WARNING  # perhaps for the second time
             case Queued(last=last):
@@ -137,6 +156,7 @@ class MailLog:
             "usage": choice.usage,
             "template": choice.template,
             "locale": choice.locale,
+            "account": mail.options.account,
             "rule": choice.rule,
             "size": len(mail.content),
             "detail": self._shown(detail),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from relay.model.job import Failed, Queued, Sent
+from relay.model.mail import DEFAULT
 from relay.model.outcome import Accepted, Deferred, Outcome
 from relay.model.reply import Reply
 from relay.observe.events import (
@@ -107,12 +108,26 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountNow:
+    """How one account stands, as `Now` says it of `[ses]`."""
+
+    account: str
+    fallback: str | None = None
+    paused: str = ""
+    rate: float | None = None
+    full_rate: float | None = None
+    quota: float | None = None
+    quota_used: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Now:
     """How things stand at a moment; None: there is no such thing here.
 
     `oldest` is the age of the oldest waiting mail in seconds, `rate` the present pace
     and `full_rate` the one without throttling, in recipients per second. `quota` and
-    `quota_used` count the recipients of 24 hours, as SES said last.
+    `quota_used` count the recipients of 24 hours, as SES said last. `accounts` are
+    all of them, `[ses]` first, where there are several.
     """
 
     waiting: int | None = None
@@ -126,6 +141,7 @@ class Now:
     paused: str = ""
     quota: float | None = None
     quota_used: float | None = None
+    accounts: tuple[AccountNow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +162,11 @@ class Stats:
     """Counts events; `usages` are those that metrics name, all others are `other`."""
 
     def __init__(
-        self, *, usages: Collection[str], now: Callable[[], Now] = Now
+        self,
+        *,
+        usages: Collection[str],
+        several_accounts: bool = False,
+        now: Callable[[], Now] = Now,
     ) -> None:
         self._usages = frozenset(usages)
         self.now = now
@@ -159,8 +179,13 @@ class Stats:
         self.attempt_seconds = Histogram()
         self.ends: Counter[str] = Counter()  # of mail in the queue, by state
         self.reports = 0
-        # What an operator must repair, since SES took no mail after it.
-        self.alarm: Deferred | None = None
+        # Where there are several accounts: by the one asked, and class of its answer;
+        # and by the mail's own and the one asked instead.
+        self._several = several_accounts
+        self.account_attempts: Counter[tuple[str, str]] = Counter()
+        self.fallbacks: Counter[tuple[str, str]] = Counter()
+        # What an operator must repair, by the account that took no mail after it.
+        self.alarms: dict[str, Deferred] = {}
         self.lag = Histogram((0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0))
         self.points: deque[Point] = deque(maxlen=POINTS)
         self._here: Counter[str] = Counter()
@@ -169,13 +194,19 @@ class Stats:
 
     def __call__(self, event: Event) -> None:
         match event:
-            case Attempted(outcome=outcome, seconds=seconds):
-                self.attempts[answer_class(outcome)] += 1
+            case Attempted(outcome=outcome, seconds=seconds, by=by):
+                answer = answer_class(outcome)
+                self.attempts[answer] += 1
                 self.attempt_seconds.add(seconds)
                 if isinstance(outcome, Accepted):
-                    self.alarm = None
+                    if self.alarms:
+                        self.alarms.pop(by, None)
                 elif isinstance(outcome, Deferred) and outcome.alarm:
-                    self.alarm = outcome
+                    self.alarms[by] = outcome
+                if self._several:
+                    self.account_attempts[by or DEFAULT, answer] += 1
+                    if by != (own := event.mail.options.account):
+                        self.fallbacks[own or DEFAULT, by or DEFAULT] += 1
             case Answered():
                 name = outcome_of(event)
                 choice = event.mails[0].choice

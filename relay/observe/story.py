@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from relay.model.guard import KEPT
 from relay.model.job import Failed, Queued, Sent, Superseded
 from relay.model.mail import Choice, Mail, SendOptions
 from relay.model.outcome import Accepted, Deferred
@@ -50,6 +51,7 @@ class Attempt(NamedTuple):
     reply: str
     detail: str  # SES' own words
     maybe_sent: bool
+    account: str = ""  # that was asked
 
 
 class Call(NamedTuple):
@@ -132,6 +134,13 @@ class Entry:
     # What is shown of it.
 
     @property
+    def account(self) -> str:
+        """The account of its first call, whoever was asked."""
+        if self._calls is None:
+            return self._options.account
+        return self._mails[0].options.account if self._mails else ""
+
+    @property
     def state(self) -> str:
         """The worst of its calls' states, so that nothing hides behind a success."""
         if self.refused:
@@ -188,6 +197,7 @@ class Entry:
             reply="",
             detail="",
             maybe_sent=False,
+            account=self._options.account,
         )
         return (attempt,)
 
@@ -222,6 +232,7 @@ class Entry:
             "" if isinstance(outcome, Accepted) else str(outcome.reply),
             "" if isinstance(outcome, Accepted) else outcome.detail[:MAX_DETAIL],
             isinstance(outcome, Deferred) and outcome.maybe_sent,
+            event.by,
         )
         known = self._attempts
         if len(known) >= MAX_ATTEMPTS:
@@ -231,7 +242,7 @@ class Entry:
             self.attempts_left_out += 1
         self._attempts = (*known, attempt)
         if isinstance(outcome, Accepted):
-            calls[event.number] = Call(self._taken_as, outcome.message_id)
+            calls[event.number] = Call(self._taken(event.mail), outcome.message_id)
         elif event.number not in calls:
             calls[event.number] = Call("sending", reply=str(outcome.reply))
 
@@ -265,7 +276,7 @@ class Entry:
         self._made(job.number, job.mail, subject_of)
         match event.state:
             case Sent(message_id=message_id):
-                call = Call(self._taken_as, message_id)
+                call = Call(self._taken(job.mail), message_id)
             case Queued(last=last, maybe_sent=maybe_sent):
                 due = now + (event.wait or 0.0)
                 call = Call("queued", "", _text(last), due, maybe_sent)
@@ -285,6 +296,9 @@ class Entry:
         maybe_sent = replaced.state.maybe_sent
         self.stand(replaced.number, Call("superseded", maybe_sent=maybe_sent))
         self.overtaken_by = event.by
+
+    def _taken(self, mail: Mail) -> str:
+        return taken_as(mail, self._taken_as)
 
     def _to_write(self) -> dict[int, Call]:
         """Its calls, written out from here on."""
@@ -318,6 +332,11 @@ class Entry:
             self.sender = mail.envelope.sender
             self.recipients = mail.envelope.recipients[:MAX_RECIPIENTS]
             self.size = len(mail.content)
+
+
+def taken_as(mail: Mail, usual: str) -> str:
+    """The state of a mail that was taken: by SES, or by the guard's inbox."""
+    return "captured" if mail.options.account == KEPT else usual
 
 
 def _text(reply: Reply | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -67,14 +67,25 @@ class Queue(Protocol):
     def unix(self, at: float) -> float:
         """The Unix time of a moment of that clock."""
 
-    def is_due(self, priority: Priority = Priority.LOW) -> bool:
+    # The mail of each account waits in a lane of its own, since one account may send
+    # while another may not. `lanes` are those that are meant; None: all.
+
+    def lane(self, account: str) -> int:
+        """The lane of an account's mail; the last: no account that it knows."""
+
+    def is_due(
+        self, priority: Priority = Priority.LOW, lanes: Sequence[int] | None = None
+    ) -> bool:
         """Tell whether mail of this or a higher priority waits that is due.
 
         It may be at its end as well.
         """
 
-    def due_in(self) -> float | None:
-        """Seconds until the next mail is due or at its end; None: none waits."""
+    def due_in(self, lanes: Sequence[int] | None = None) -> float | None:
+        """Seconds until the next mail is due or at its end; None: none waits.
+
+        The ends are those of all lanes.
+        """
 
     def on_change(self, changed: Callable[[], None]) -> None:
         """Have `changed` called whenever `due_in` may have become shorter.
@@ -97,8 +108,17 @@ class Queue(Protocol):
         They themselves are not kept. Raises Unwritable.
         """
 
-    async def claim(self, limit: int, *, size: int) -> Sequence[Claim]:
+    async def claim(
+        self,
+        limit: int,
+        *,
+        size: int,
+        lanes: Sequence[int] | None = None,
+        unmarked: Collection[int] = (),
+    ) -> Sequence[Claim]:
         """Begin attempts on due mail, at most `limit`: by priority, then by age.
+
+        In lanes of `unmarked`, mail that may have been sent stays where it is.
 
         High mail has at most 9 of 10 turns while other mail is due, normal mail at
         most 9 of 10 of the rest while low mail is. Each counts as an attempt, and
@@ -128,8 +148,10 @@ class Queue(Protocol):
         written when it can be; until then nobody gets that job again.
         """
 
-    async def due_now(self) -> None:
-        """Make all waiting mail due, the oldest first. Raises Unwritable.
+    async def due_now(self, lanes: Sequence[int] | None = None) -> None:
+        """Make all waiting mail of these lanes due, the oldest first.
+
+        Raises Unwritable.
 
         It may be done in steps, of which those before the failure stay.
         """

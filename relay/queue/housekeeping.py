@@ -10,6 +10,7 @@ from functools import partial
 
 from relay import log
 from relay.queue import Unwritable, leaving, moves
+from relay.queue.lanes import Lanes
 from relay.queue.store import Store
 
 LOOKS_EVERY = 0.5  # seconds: at what the command line changed, at the system's clock
@@ -22,8 +23,9 @@ ROWS_AT_ONCE = 500  # rows of one transaction of housekeeping, so that no put wa
 class Housekeeping:
     """Keeps `store` in order; times in seconds.
 
-    `write_ends` writes what could not be written, `recount` counts anew what others
-    changed, `note_age` looks how old the oldest waiting mail is.
+    `lanes` are those of the settings, `write_ends` writes what could not be written,
+    `recount` counts anew what others changed, `note_age` looks how old the oldest
+    waiting mail is.
     """
 
     def __init__(
@@ -32,12 +34,14 @@ class Housekeeping:
         *,
         keep_sent: float,
         keep_failed: float,
+        lanes: Lanes,
         write_ends: Callable[[], Awaitable[None]],
         recount: Callable[[], Awaitable[None]],
         note_age: Callable[[], Awaitable[None]],
     ) -> None:
         self._store = store
         self._keep_sent, self._keep_failed = keep_sent, keep_failed
+        self._lanes = lanes
         self._write_ends = write_ends
         self._recount = recount
         self._note_age = note_age
@@ -52,13 +56,18 @@ class Housekeeping:
         taken = await self._store.write(self._take_back)
         if taken:
             log.line(logging.WARNING, "taken back", mails=taken, maybeSent=True)
+        enter = partial(self._lanes.enter, at_once=ROWS_AT_ONCE)
+        while await self._store.write(enter) == ROWS_AT_ONCE:
+            pass
         await self._set_aside()
         await self._recount()
 
     async def _set_aside(self) -> int:
         """Set mail aside that would never be due; give how much."""
         count = 0
-        find = partial(leaving.without_time, now=self._store.clock.now())
+        find = partial(
+            leaving.without_time, now=self._store.clock.now(), lanes=len(self._lanes)
+        )
         while found := await self._store.write(find):
             count += leaving.tell(found)
         return count

@@ -89,12 +89,15 @@ def _read(
     return job, isinstance(content, bytes) and len(content) == row["size"]
 
 
-def without_time(connection: sqlite3.Connection, now: float) -> list[Unsendable]:
+def without_time(
+    connection: sqlite3.Connection, now: float, *, lanes: int
+) -> list[Unsendable]:
     """Set waiting jobs aside whose times are no numbers: they would never be due."""
     # Texts come after all numbers, so that this reads none where there are none.
     wrong = [
         *(
-            ("job_due", f"priority = {priority:d} AND due >= ''")
+            ("job_due", f"lane = {lane:d} AND priority = {priority:d} AND due >= ''")
+            for lane in range(lanes)
             for priority in Priority
         ),
         ("job_end", "expires_at >= ''"),

@@ -1,10 +1,15 @@
-"""The line in which due mail waits: by priority, then by age; who is next."""
+"""The line in which due mail waits: by priority, then by age; who is next.
+
+It has a lane for each account, and who may begin an attempt says in which it looks.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from relay.model.job import Queued, claim
 from relay.model.mail import Priority
@@ -13,14 +18,53 @@ from relay.queue.leaving import Unsendable
 from relay.queue.turns import Turns
 
 
-def claimed(
-    connection: sqlite3.Connection, turns: Turns, now: float, *, limit: int, size: int
-) -> tuple[list[Claim], list[Unsendable]]:
-    """Begin attempts on the first in line; and what was there and cannot be sent.
+class Ask(NamedTuple):
+    """What who claims may begin: at most `limit` mails of some lanes.
 
-    At most `limit`, whose contents have `size` bytes at most, but for the first.
+    Their contents have `size` bytes at most, but for the first. In lanes of `unmarked`,
+    mail that may have been sent stays where it is.
     """
-    lines = _lines(connection, now, limit)
+
+    limit: int
+    size: int
+    lanes: Sequence[int]
+    unmarked: Collection[int]
+
+
+class Line:
+    """Finds who is next, and remembers whose turns were taken."""
+
+    def __init__(self, lanes: int) -> None:
+        # Up to here the mail of each lane has the place of its age.
+        self._promoted = [0.0] * lanes
+        # Of each who claims: what one has taken is nothing to the others.
+        self._turns: defaultdict[Sequence[int], Turns] = defaultdict(Turns)
+
+    def claimed(
+        self, connection: sqlite3.Connection, now: float, ask: Ask, *, at_once: int
+    ) -> tuple[list[Claim], list[Unsendable], Sequence[tuple[int, float]]]:
+        """Begin attempts on the first in line; and what there cannot be sent.
+
+        `at_once` rows find their place in the line before; what that came to is for
+        `promoted`, once it is durable.
+        """
+        until = [
+            (lane, _promoted(connection, lane, self._promoted[lane], now, at_once))
+            for lane in ask.lanes
+        ]
+        return *_claimed(connection, self._turns[ask.lanes], now, ask), until
+
+    def promoted(self, until: Sequence[tuple[int, float]]) -> None:
+        """Take in up to where mail has its place now."""
+        for lane, at in until:
+            self._promoted[lane] = at
+
+
+def _claimed(
+    connection: sqlite3.Connection, turns: Turns, now: float, ask: Ask
+) -> tuple[list[Claim], list[Unsendable]]:
+    limit, size = ask.limit, ask.size
+    lines = _lines(connection, now, ask)
     claims: list[Claim] = []
     left: list[Unsendable] = []
     taken = 0
@@ -41,17 +85,22 @@ def claimed(
 
 
 def _lines(
-    connection: sqlite3.Connection, now: float, limit: int
+    connection: sqlite3.Connection, now: float, ask: Ask
 ) -> dict[Priority, deque[sqlite3.Row]]:
     """The first of each priority that has due mail."""
     lines = {}
     for priority in Priority:
-        found = connection.execute(
-            "SELECT seq, size FROM job INDEXED BY job_due"
-            " WHERE state = 'queued' AND priority = ? AND due <= ?"
-            " AND expires_at > ? ORDER BY due, seq LIMIT ?",
-            (priority, now, now, limit),
-        ).fetchall()
+        found: list[sqlite3.Row] = []
+        for lane in ask.lanes:
+            found += connection.execute(
+                "SELECT seq, size, due FROM job INDEXED BY job_due"
+                " WHERE state = 'queued' AND lane = ? AND priority = ? AND due <= ?"
+                " AND expires_at > ? AND maybe_sent <= ? ORDER BY due, seq LIMIT ?",
+                (lane, priority, now, now, lane not in ask.unmarked, ask.limit),
+            ).fetchall()
+        if len(ask.lanes) > 1:
+            found.sort(key=lambda row: (row["due"], row["seq"]))
+            del found[ask.limit :]
         if found:
             lines[priority] = deque(found)
     return lines
@@ -69,8 +118,8 @@ def _begun(connection: sqlite3.Connection, waiting: Claim) -> Claim:
     return Claim(replace(waiting.job, state=state), waiting.token)
 
 
-def promoted(
-    connection: sqlite3.Connection, since: float, now: float, *, at_once: int
+def _promoted(
+    connection: sqlite3.Connection, lane: int, since: float, now: float, at_once: int
 ) -> float:
     """Give mail that became due after `since` the place of its age; until when."""
     until = now
@@ -78,29 +127,34 @@ def promoted(
         # Of much that became due, as in a long pause, only the next part at once.
         found = connection.execute(
             "SELECT due FROM job INDEXED BY job_due WHERE state = 'queued'"
-            " AND priority = ? AND due > ? AND due <= ?"
+            " AND lane = ? AND priority = ? AND due > ? AND due <= ?"
             " ORDER BY due LIMIT 1 OFFSET ?",
-            (priority, since, until, at_once),
+            (lane, priority, since, until, at_once),
         ).fetchone()
         until = found["due"] if found else until
     for priority in Priority:
         connection.execute(
             "UPDATE job INDEXED BY job_due SET due = accepted_at"
-            " WHERE state = 'queued' AND priority = ? AND due > ? AND due <= ?"
-            " AND due > accepted_at",
-            (priority, since, until),
+            " WHERE state = 'queued' AND lane = ? AND priority = ? AND due > ?"
+            " AND due <= ? AND due > accepted_at",
+            (lane, priority, since, until),
         )
     return until
 
 
 def due_now(
-    connection: sqlite3.Connection, priority: Priority, now: float, *, at_once: int
+    connection: sqlite3.Connection,
+    lane: int,
+    priority: Priority,
+    now: float,
+    *,
+    at_once: int,
 ) -> int:
-    """Make some of the waiting mail due; give how many, at most `at_once`."""
+    """Make some of a lane's waiting mail due; give how many, at most `at_once`."""
     changed = connection.execute(
         "UPDATE job SET due = accepted_at WHERE seq IN (SELECT seq FROM job"
-        " INDEXED BY job_due WHERE state = 'queued' AND priority = ? AND due > ?"
-        " LIMIT ?)",
-        (priority, now, at_once),
+        " INDEXED BY job_due WHERE state = 'queued' AND lane = ? AND priority = ?"
+        " AND due > ? LIMIT ?)",
+        (lane, priority, now, at_once),
     )
     return changed.rowcount

@@ -7,6 +7,7 @@ nothing met a job that moved on meanwhile, which is an answer and no error.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from relay.model.job import (
@@ -27,9 +28,9 @@ GIVES_BACK = 512  # pages at once
 
 
 class First(NamedTuple):
-    """When mail is due next, by priority, and when the next mail is at its end."""
+    """When mail is due next, by lane and priority, and when the next is at its end."""
 
-    due: tuple[float | None, ...]
+    due: Sequence[Sequence[float | None]]
     end: float | None
 
 
@@ -167,20 +168,23 @@ def forget(
     return len(old)
 
 
-def first_in_line(connection: sqlite3.Connection) -> First:
-    """What is first in line, and what ends first."""
+def first_in_line(connection: sqlite3.Connection, *, lanes: int) -> First:
+    """What is first in each of so many lanes, and what ends first."""
     dues = [
-        connection.execute(
-            "SELECT min(due) FROM job INDEXED BY job_due"
-            " WHERE state = 'queued' AND priority = ?",
-            (priority,),
-        ).fetchone()[0]
-        for priority in Priority
+        [
+            connection.execute(
+                "SELECT min(due) FROM job INDEXED BY job_due"
+                " WHERE state = 'queued' AND lane = ? AND priority = ?",
+                (lane, priority),
+            ).fetchone()[0]
+            for priority in Priority
+        ]
+        for lane in range(lanes)
     ]
     (end,) = connection.execute(
         "SELECT min(expires_at) FROM job INDEXED BY job_end WHERE state = 'queued'"
     ).fetchone()
-    return First(tuple(dues), end)
+    return First(dues, end)
 
 
 def counts(connection: sqlite3.Connection) -> tuple[int, int, float | None]:

@@ -30,20 +30,20 @@ T = TypeVar("T")
 INSERT = (
     "INSERT INTO job (seq, id, number, content, size, sender, recipients, options,"
     " usage, choice, voids, valid_for, report, accepted_at, expires_at,"
-    " priority, state, attempts, maybe_sent, due, ended_at, reply)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " priority, account, lane, state, attempts, maybe_sent, due, ended_at, reply)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 SELECT = (
     "SELECT seq, job.id, number, job.content, size, sender, recipients, options, usage,"
     " choice, valid_for, report, accepted_at, expires_at, state, attempts,"
-    " maybe_sent, due, ended_at, reply, message_id, priority, bytes"
+    " maybe_sent, due, ended_at, reply, message_id, priority, account, bytes"
     " FROM job LEFT JOIN content ON content.id = job.content"
 )
 # The same without the content, which no list needs.
 LISTED = (
     "SELECT seq, id, number, size, sender, recipients, options, usage, choice,"
     " valid_for, report, accepted_at, expires_at, state, attempts, maybe_sent, due,"
-    " ended_at, reply, message_id, priority, NULL AS bytes FROM job"
+    " ended_at, reply, message_id, priority, account, NULL AS bytes FROM job"
 )
 
 # State, attempts, maybe_sent, due, ended_at, reply.
@@ -67,7 +67,7 @@ class _Read(Protocol):
     def __call__(self, column: str, parse: Callable[[Any], T], default: T) -> T: ...
 
 
-def columns(job: Job, seq: int, content: int | None) -> tuple[Any, ...]:
+def columns(job: Job, seq: int, content: int | None, lane: int) -> tuple[Any, ...]:
     """The values for INSERT of a job that is put."""
     mail, state = job.mail, job.state
     choice = mail.choice
@@ -99,6 +99,8 @@ def columns(job: Job, seq: int, content: int | None) -> tuple[Any, ...]:
         job.accepted_at,
         job.expires_at,
         int(choice.priority),
+        mail.options.account,
+        lane,
         *how,
     )
 
@@ -149,7 +151,10 @@ def _job(row: sqlite3.Row, read: _Read) -> Job:
             read("options", _dsn_of, NOTHING_ASKED),
         ),
         row["bytes"] if isinstance(row["bytes"], bytes) else b"",
-        read("options", _options_of, _NO_OPTIONS),
+        replace(
+            read("options", _options_of, _NO_OPTIONS),
+            account=read("account", _text, ""),
+        ),
         replace(
             read("choice", _choice_of, Choice(usage=str(row["usage"]))),
             priority=read("priority", Priority, Priority.NORMAL),
@@ -257,6 +262,7 @@ def _options(mail: Mail) -> str:
     if options == _NO_OPTIONS and dsn == NOTHING_ASKED:
         return "{}"
     some = _set(options, _NO_OPTIONS)
+    some.pop("account", None)  # which has a column of its own
     if dsn != NOTHING_ASKED:
         some["dsn"] = _set(dsn, NOTHING_ASKED)
     if options.list_management is not None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from relay.model.job import Queued, Sent, State
+from relay.model.mail import DEFAULT
 from relay.queue.admin import ListedJob
 
 Unix = Callable[[float], float]  # Unix time of a moment of the spool's clock
@@ -22,6 +23,7 @@ def as_json(entry: ListedJob, unix: Unix) -> dict[str, Any]:
         "id": job.id,
         "state": name(state),
         "usage": job.mail.choice.usage,
+        "account": job.mail.options.account or DEFAULT,
         "sender": job.mail.envelope.sender,
         "recipients": list(job.mail.envelope.recipients),
         "size": entry.size,

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -32,25 +32,34 @@ from relay.queue import (
     rows,
 )
 from relay.queue.housekeeping import ROWS_AT_ONCE, Housekeeping
-from relay.queue.leaving import Unsendable
+from relay.queue.lanes import Lanes
 from relay.queue.store import Store
-from relay.queue.turns import Turns
 
 
 @asynccontextmanager
 async def open_spool(
-    path: Path, *, keep_sent: float, keep_failed: float
+    path: Path,
+    *,
+    keep_sent: float,
+    keep_failed: float,
+    accounts: Sequence[str] = ("",),
 ) -> AsyncIterator[SqliteQueue]:
     """Own the spool, and take back what was being sent when its last owner ended.
 
-    Raises file.UnusableSpool before anything is changed.
+    `accounts` are the names of those whose mail waits apart. Raises
+    file.UnusableSpool before anything is changed.
     """
+    lanes = Lanes(accounts)
     with lock.owned(path):
         connection = await asyncio.to_thread(file.connect, path)
         try:
             try:
                 queue = SqliteQueue(
-                    connection, path, keep_sent=keep_sent, keep_failed=keep_failed
+                    connection,
+                    path,
+                    keep_sent=keep_sent,
+                    keep_failed=keep_failed,
+                    lanes=lanes,
                 )
             except sqlite3.Error as error:
                 raise file.UnusableSpool(file.trouble(path, error)) from error
@@ -79,21 +88,22 @@ class SqliteQueue:
         *,
         keep_sent: float,
         keep_failed: float,
+        lanes: Lanes,
     ) -> None:
-        self._store = Store(connection, path, self._heed)
+        self._lanes = lanes
+        self._store = Store(connection, path, self._heed, lanes=len(lanes))
         self.house = Housekeeping(
             self._store,
             keep_sent=keep_sent,
             keep_failed=keep_failed,
+            lanes=lanes,
             write_ends=self._write_ends,
             recount=self._recount,
             note_age=self._note_age,
         )
         self._last = self._store.last
         self._placed_in = 0  # the transaction that knows the last place
-        self._promoted = 0.0  # up to here mail has the place of its age in the line
-        self._first = moves.First((None,) * len(Priority), None)
-        self._turns = Turns()
+        self._line = line.Line(len(lanes))
         self._waiting = self._sending = 0
         self._oldest: float | None = None
         self._ends: deque[tuple[Claim, End, Sequence[Job]]] = deque()
@@ -112,15 +122,17 @@ class SqliteQueue:
     def now(self) -> float:
         return self._store.clock.now()
 
-    def is_due(self, priority: Priority = Priority.LOW) -> bool:
-        now = self.now()
-        return any(
-            due is not None and due <= now for due in self._first.due[: priority + 1]
-        )
+    def lane(self, account: str) -> int:
+        return self._lanes.of(account)
 
-    def due_in(self) -> float | None:
-        ahead = [at for at in (*self._first.due, self._first.end) if at is not None]
-        return max(min(ahead) - self.now(), 0.0) if ahead else None
+    def is_due(
+        self, priority: Priority = Priority.LOW, lanes: Sequence[int] | None = None
+    ) -> bool:
+        return self._lanes.has_due(self.now(), priority, lanes)
+
+    def due_in(self, lanes: Sequence[int] | None = None) -> float | None:
+        first = self._lanes.next(lanes)
+        return None if first is None else max(first - self.now(), 0.0)
 
     def on_change(self, changed: Callable[[], None]) -> None:
         self._changed.append(changed)
@@ -133,7 +145,7 @@ class SqliteQueue:
         return at + self._store.clock.ahead
 
     def _heed(self, first: moves.First) -> None:
-        self._first = first
+        self._lanes.first = first
         for changed in self._changed:
             changed()
 
@@ -178,26 +190,31 @@ class SqliteQueue:
         self._waiting -= len(replaced)
         return replaced
 
-    async def claim(self, limit: int, *, size: int) -> Sequence[Claim]:
+    async def claim(
+        self,
+        limit: int,
+        *,
+        size: int,
+        lanes: Sequence[int] | None = None,
+        unmarked: Collection[int] = (),
+    ) -> Sequence[Claim]:
+        lanes = self._lanes.all if lanes is None else lanes
+        ask = line.Ask(limit, size, lanes, unmarked)
         while True:
-            claims, left, self._promoted = await self._store.write(
-                partial(self._claim, limit=limit, size=size)
+            claims, left, until = await self._store.write(
+                lambda connection: self._line.claimed(
+                    connection, self.now(), ask, at_once=ROWS_AT_ONCE
+                )
             )
+            self._line.promoted(until)
             self._waiting -= len(claims) + leaving.tell(left)
             self._sending += len(claims)
             if claims or not left:
                 return claims
 
-    def _claim(
-        self, connection: sqlite3.Connection, *, limit: int, size: int
-    ) -> tuple[list[Claim], list[Unsendable], float]:
-        now = self.now()
-        promoted = line.promoted(connection, self._promoted, now, at_once=ROWS_AT_ONCE)
-        found = line.claimed(connection, self._turns, now, limit=limit, size=size)
-        return *found, promoted
-
     async def expired(self, limit: int) -> Sequence[Claim]:
-        if self._first.end is None or self._first.end > self.now():
+        end = self._lanes.first.end
+        if end is None or end > self.now():
             return []
 
         while True:
@@ -274,13 +291,18 @@ class SqliteQueue:
             self._insert(connection, reports)
         return came_to, moved
 
-    async def due_now(self) -> None:
-        for priority in Priority:
-            some = partial(
-                line.due_now, priority=priority, now=self.now(), at_once=ROWS_AT_ONCE
-            )
-            while await self._store.write(some) == ROWS_AT_ONCE:
-                pass
+    async def due_now(self, lanes: Sequence[int] | None = None) -> None:
+        for lane in self._lanes.all if lanes is None else lanes:
+            for priority in Priority:
+                some = partial(
+                    line.due_now,
+                    lane=lane,
+                    priority=priority,
+                    now=self.now(),
+                    at_once=ROWS_AT_ONCE,
+                )
+                while await self._store.write(some) == ROWS_AT_ONCE:
+                    pass
 
     def _insert(self, connection: sqlite3.Connection, jobs: Sequence[Job]) -> list[int]:
         """Enter jobs; those of one submission share its content."""
@@ -304,7 +326,8 @@ class SqliteQueue:
                     connection.execute(
                         "INSERT INTO content VALUES (?, ?)", (seq, job.mail.content)
                     )
-            connection.execute(rows.INSERT, rows.columns(job, seq, content))
+            lane = self._lanes.of(job.mail.options.account)
+            connection.execute(rows.INSERT, rows.columns(job, seq, content, lane))
             places.append(seq)
         self._last = seq
         return places

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from relay.queue import Unwritable, moves
@@ -30,6 +31,8 @@ class Store:
         connection: sqlite3.Connection,
         path: Path,
         tell: Callable[[moves.First], None],
+        *,
+        lanes: int,
     ) -> None:
         self._path = path
         self._wal = path.with_name(path.name + "-wal")
@@ -37,7 +40,8 @@ class Store:
             "SELECT coalesce(max(seq), 0) FROM job"
         ).fetchone()
         self.clock = clock_of(connection)
-        self._writer = Writer(connection, look=moves.first_in_line, tell=tell)
+        look = partial(moves.first_in_line, lanes=lanes)
+        self._writer = Writer(connection, look=look, tell=tell)
         self._plenty_until, self._plenty = float("-inf"), 0.0
         self._promised_in = self._promised = 0  # bytes to mail of one transaction
 

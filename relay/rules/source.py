@@ -33,6 +33,7 @@ class Source:
     variables_from: str = ""  # "", "text", "json"
     extract: Sequence[str] = ()
     not_found: str = "pass"
+    account: str = ""
     configuration_set: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -29,17 +29,20 @@ QUOTA = Deferred(
     Reply(454, "3.2", "Throttling failure: Daily message quota exceeded"),
     When.SLOWLY,
     effect=Effect.PAUSE,
+    elsewhere=True,
 )
 PAUSED = Deferred(
     Reply(454, "3.2", "Sending paused"),
     When.SLOWLY,
     effect=Effect.PAUSE,
+    elsewhere=True,
     alarm=True,
 )
 SUSPENDED = Deferred(
     Reply(554, "7.1", "Message rejected: sending suspended"),
     When.SLOWLY,
     effect=Effect.PAUSE,
+    elsewhere=True,
     alarm=True,
 )
 UNVERIFIED = Deferred(
@@ -65,10 +68,18 @@ EXPIRED = Deferred(
 NO_CREDENTIALS = replace(EXPIRED, alarm=True, silent=True)
 KEYS = Deferred(Reply(451, "3.5", "Relay credentials problem"), When.SLOWLY, alarm=True)
 UNREACHABLE = Deferred(
-    Reply(451, "4.1", "SES cannot be reached"), When.SOON, again=True, silent=True
+    Reply(451, "4.1", "SES cannot be reached"),
+    When.SOON,
+    again=True,
+    silent=True,
+    elsewhere=True,
 )
 NO_TLS = Deferred(
-    Reply(454, "7.5", "TLS with SES failed"), When.SOON, alarm=True, silent=True
+    Reply(454, "7.5", "TLS with SES failed"),
+    When.SOON,
+    alarm=True,
+    silent=True,
+    elsewhere=True,
 )
 LOST = Deferred(
     Reply(451, "4.2", "No answer from SES; the mail may have been sent"),
@@ -233,7 +244,7 @@ def outcome_for(
     if named.scope and (
         outcome is PAUSED or (outcome is SUSPENDED and _spares_account(code, said))
     ):
-        outcome = replace(outcome, effect=Effect.NONE)
+        outcome = replace(outcome, effect=Effect.NONE, elsewhere=False)
     if outcome in (UNVERIFIED, CONTENT, ADDRESS, BAD):
         outcome = _with_text(outcome, text)
     return replace(outcome, detail=detail)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from relay import log
 from relay.delivery.transport import Transport
@@ -21,17 +22,15 @@ from relay.ses.send_by_sdk import SdkTransport
 
 @dataclass(frozen=True, slots=True)
 class Ses:
-    """Who sends, and who knows the account."""
+    """Who sends, by which settings, and who knows the account."""
 
-    transport: Transport
+    transport: Callable[[RequestSettings], Transport]
     account: SesAccount
 
 
 @asynccontextmanager
-async def open_ses(
-    client: ClientSettings, *, settings: RequestSettings
-) -> AsyncIterator[Ses]:
-    """Open the transport.
+async def open_ses(client: ClientSettings) -> AsyncIterator[Ses]:
+    """Open the way; all transports of it share its connections.
 
     Asks nobody: a network that is away is no reason not to start. Raises CannotOpen.
     """
@@ -41,10 +40,10 @@ async def open_ses(
             way = await endpoint.find(connection)
         except endpoint.Detour as detour:
             log.line(logging.INFO, "ses", by="the SDK's client", why=str(detour))
-            by_sdk = SdkTransport(
-                connection, settings=settings, attempt_timeout=client.attempt_timeout
+            by_sdk = partial(
+                SdkTransport, connection, attempt_timeout=client.attempt_timeout
             )
-            yield Ses(by_sdk, account)
+            yield Ses(lambda settings: by_sdk(settings=settings), account)
             return
         pool = Pool(
             way.peer,
@@ -52,14 +51,14 @@ async def open_ses(
             limit=client.concurrency,
             connect_timeout=client.connect_timeout,
         )
-        direct = DirectTransport(
+        direct = partial(
+            DirectTransport,
             connection,
             way.target,
             pool,
-            settings=settings,
             attempt_timeout=client.attempt_timeout,
         )
         try:
-            yield Ses(direct, account)
+            yield Ses(lambda settings: direct(settings=settings), account)
         finally:
             await pool.close()

@@ -42,7 +42,10 @@ class SdkTransport:
         attempt_timeout: float,
     ) -> None:
         self._client = connection.client
-        self._client.meta.events.register("before-call.sesv2.SendEmail", _put_content)
+        # Once for a client, however many transports it has.
+        self._client.meta.events.register(
+            "before-call.sesv2.SendEmail", _put_content, unique_id="put content"
+        )
         self._credentials = connection.credentials
         self._settings = settings
         self._attempt_timeout = attempt_timeout

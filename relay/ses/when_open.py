@@ -10,20 +10,21 @@ from relay.delivery.transport import Quota, QuotaSource, Transport
 from relay.model.mail import Mail
 from relay.model.outcome import Outcome
 from relay.model.submission import MailId
+from relay.ses.parameters import RequestSettings
 
 
 class OpenSes(Protocol):
-    """Who sends, and who knows the account."""
+    """Who sends by which settings, and who knows the account."""
 
     @property
-    def transport(self) -> Transport: ...
+    def transport(self) -> Callable[[RequestSettings], Transport]: ...
 
     @property
     def account(self) -> QuotaSource: ...
 
 
 class SesWhenOpen:
-    """A transport whose mail waits until the way to SES is open.
+    """One way to SES, which mail waits for until it is open.
 
     The SDK takes longer to import than all else together, and no client should wait
     for it to be greeted. `open_ses` opens the way for the life of the process.
@@ -48,15 +49,35 @@ class SesWhenOpen:
     def is_open(self) -> bool:
         return self._ses.done()
 
-    async def send(self, mail: Mail, mail_id: MailId) -> Outcome:
-        """Try once, as soon as that can be."""
-        ses = self._ses.result() if self._ses.done() else await self._wait()
-        return await ses.transport.send(mail, mail_id)
+    def sender(self, settings: RequestSettings) -> Transport:
+        """A transport by this way, whose calls carry what `settings` say."""
+        return _Sender(self, settings)
 
     async def quota(self) -> Quota:
         """The account's quota, as GetAccount says it. Raises Unanswered."""
-        return await (await self._wait()).account.quota()
+        return await (await self.opened()).account.quota()
 
-    async def _wait(self) -> OpenSes:
+    async def opened(self) -> OpenSes:
+        """The way, once it is open."""
         # Shielded: who gives up waiting must not end it for the others.
         return await asyncio.shield(self._ses)
+
+
+class _Sender:
+    """A transport whose mail waits until its way is open."""
+
+    def __init__(self, way: SesWhenOpen, settings: RequestSettings) -> None:
+        self._way = way
+        self._settings = settings
+        self._transport: Transport | None = None
+
+    async def send(self, mail: Mail, mail_id: MailId) -> Outcome:
+        """Try once, as soon as that can be."""
+        transport = self._transport or await self._made()
+        return await transport.send(mail, mail_id)
+
+    async def _made(self) -> Transport:
+        opened = await self._way.opened()
+        if self._transport is None:  # else another mail was first
+            self._transport = opened.transport(self._settings)
+        return self._transport

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from relay.model.replies import NO_ROOM, SHUTTING_DOWN
+from relay.model.replies import GUARDED, NO_ROOM, SHUTTING_DOWN
 from relay.model.reply import Reply
 from relay.model.submission import Submission, new_id
 from relay.smtp import mail_and_rcpt, offers, replies
@@ -150,7 +150,7 @@ class Dialog:
 
     def _counted(self, reply: Reply) -> Reply:
         """The reply to a command, or the last one where too many were refused."""
-        if reply.code < 500:
+        if reply.code < 500 or reply == GUARDED:  # staging's clients know no better
             return reply
         self._refused += 1
         return replies.TOO_MANY_REFUSED if self._refused > REFUSED_COMMANDS else reply
@@ -283,7 +283,7 @@ class Dialog:
                 if not self._extended:
                     return replies.UNKNOWN_PARAMETER
                 asked = mail_and_rcpt.of_rcpt(given.parameters)
-            recipient = mail_and_rcpt.recipient(given.address)
+            recipient = mail_and_rcpt.recipient(given.address, self._service.guard)
         except mail_and_rcpt.Unfit as unfit:
             return unfit.reply
         return self._mail.add(recipient, asked, limit=self._service.limits.recipients)

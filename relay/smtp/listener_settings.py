@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from relay.model.guard import Guard
 from relay.model.reply import Reply
 from relay.model.submission import Submission
 from relay.smtp.doorkeeper import Doorkeeper, Limits, Network
@@ -39,3 +40,4 @@ class ListenerSettings:
     insecure_auth: bool = False
     logins: Logins | None = None
     proxies: tuple[Network, ...] = ()
+    guard: Guard | None = None

@@ -9,7 +9,8 @@ import re
 from typing import NamedTuple
 
 from relay.content import address
-from relay.model.replies import NO_ROOM
+from relay.model.guard import Guard
+from relay.model.replies import GUARDED, NO_ROOM
 from relay.model.reply import Reply
 from relay.smtp import dsn_parameters, replies
 from relay.smtp.memory import Memory
@@ -200,11 +201,14 @@ def _with_final_dot(given: str) -> str:
     return f'"{local}"@{domain}'
 
 
-def recipient(given: str) -> str:
+def recipient(given: str, guard: Guard | None = None) -> str:
     """The address of RCPT's path, as mail can be sent to it. Raises Unfit."""
     try:
-        return address.check(given)
+        found = address.check(given)
     except address.NonAsciiLocalPart:
         raise Unfit(replies.NO_SMTPUTF8) from None
     except ValueError:
         raise Unfit(replies.BAD_RECIPIENT) from None
+    if guard is not None and not guard.takes(found):
+        raise Unfit(GUARDED)
+    return found

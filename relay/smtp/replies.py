@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relay.model.replies import NO_ROOM
+from relay.model.replies import GUARDED, NO_ROOM
 from relay.model.reply import Reply
 
 OK = Reply(250, "0.0", "Ok")
@@ -67,6 +67,7 @@ LOGGED = frozenset(
         TOO_MANY_REFUSED,
         TOO_MANY_LOGINS,
         NOT_YOUR_SENDER,
+        GUARDED,
         NOT_HTTP,
     }
 )

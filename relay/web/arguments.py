@@ -10,6 +10,9 @@ from aiohttp import web
 
 from relay.content.json_value import json_value
 
+READ_ONLY = (
+    "Read-only: set web.user and web.passwordHash in the settings to change things here"
+)
 MAX_BODY = 1_000_000
 READ_WITHIN = 30.0  # seconds
 MAX_WORD = 500

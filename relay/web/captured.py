@@ -1,6 +1,7 @@
 """What is in captured mails: for people who look, and for tests that wait.
 
-All of it is in capture mode only; elsewhere contents are not kept.
+All of it is in capture mode, or of mail that a guard keeps; of other mail no content
+is kept.
 """
 
 from __future__ import annotations
@@ -74,9 +75,12 @@ def shown(captured: Captured) -> dict[str, Any]:
 
 
 class CapturedMails:
-    """Answers from the inbox; None: there is no such thing in this mode."""
+    """Answers from the inbox; None: there is no such thing in this mode.
 
-    def __init__(self, inbox: Inbox | None, clear: Callable[[], int]) -> None:
+    `clear` None: nobody may.
+    """
+
+    def __init__(self, inbox: Inbox | None, clear: Callable[[], int] | None) -> None:
         self._inbox = inbox
         self._clear = clear
         self._waiting: set[asyncio.Future[None]] = set()
@@ -140,6 +144,8 @@ class CapturedMails:
 
     async def _forget(self, _: web.Request) -> web.Response:
         self._kept()
+        if self._clear is None:
+            raise web.HTTPForbidden(reason=arguments.READ_ONLY)
         return web.json_response({"cleared": self._clear()})
 
     async def _wait(self, request: web.Request) -> web.Response:

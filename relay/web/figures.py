@@ -40,15 +40,22 @@ class Figures:
 
     async def _figures(self, _: web.Request) -> web.Response:
         stats = self._stats
-        now = asdict(stats.now())
         return web.json_response(
             {
-                "now": {_camel(name): value for name, value in now.items()},
+                "now": _named(asdict(stats.now())),
                 "every": POINT,
                 "points": [point_of(point) for point in stats.points],
                 "attempts": dict(stats.attempts),
             }
         )
+
+
+def _named(values: dict[str, Any]) -> dict[str, Any]:
+    """The same under the names of the API."""
+    named = {_camel(name): value for name, value in values.items()}
+    if "accounts" in named:
+        named["accounts"] = [_named(account) for account in named["accounts"]]
+    return named
 
 
 def _camel(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from relay.model.mail import Mail
+from relay.model.mail import DEFAULT, Mail
 from relay.observe.journal import Journal
 from relay.observe.story import Attempt, Call, Entry
 from relay.web import arguments
@@ -50,6 +50,7 @@ def story(entry: Entry, parameters: Parameters) -> dict[str, Any]:
         "to": list(entry.recipients),
         "peer": entry.peer,
         "listener": entry.listener,
+        "account": entry.account or DEFAULT,
         "user": entry.user,
         "template": entry.template,
         "locale": entry.locale,
@@ -86,6 +87,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "reply": attempt.reply,
         "detail": attempt.detail,
         "maybeSent": attempt.maybe_sent,
+        "account": attempt.account or DEFAULT,
     }
 
 

@@ -88,7 +88,57 @@ class Metrics(Collector):
         yield _histogram(
             "relay_loop_lag_seconds", "How late the event loop came back.", stats.lag
         )
+        yield from self._of_accounts()
         yield from self._gauges()
+
+    def _of_accounts(self) -> Iterator[Metric]:
+        """Where there are several; what the others count is that of all together."""
+        stats, accounts = self._stats, self._stats.now().accounts
+        if not accounts:
+            return
+        attempts = CounterMetricFamily(
+            "relay_account_attempts",
+            "Calls of SES by the account that was asked and the class of its answer.",
+            labels=("account", "answer"),
+        )
+        for asked, count in stats.account_attempts.items():
+            attempts.add_metric(asked, count)
+        yield attempts
+        fallbacks = CounterMetricFamily(
+            "relay_account_fallbacks",
+            "Calls of SES by a fallback instead of the mail's own account.",
+            labels=("account", "by"),
+        )
+        for pair, count in stats.fallbacks.items():
+            fallbacks.add_metric(pair, count)
+        yield fallbacks
+        for name, text, values in (
+            (
+                "relay_account_paused",
+                "Whether an account's sending is paused.",
+                [(one.account, float(bool(one.paused))) for one in accounts],
+            ),
+            (
+                "relay_account_pace",
+                "Recipients per second at present, by account.",
+                [(one.account, one.rate) for one in accounts],
+            ),
+            (
+                "relay_account_quota_max",
+                "SES' quota of 24 hours, recipients, by account.",
+                [(one.account, one.quota) for one in accounts],
+            ),
+            (
+                "relay_account_quota_used",
+                "Recipients of the last 24 hours, as SES counts, by account.",
+                [(one.account, one.quota_used) for one in accounts],
+            ),
+        ):
+            family = GaugeMetricFamily(name, text, labels=("account",))
+            for account, value in values:
+                if value is not None:
+                    family.add_metric((account,), value)
+            yield family
 
     def _gauges(self) -> Iterator[Metric]:
         now = self._stats.now()

@@ -18,7 +18,6 @@ from relay.queue import file
 from relay.queue.admin import Change, Selection, open_ledger
 from relay.queue.shown import as_json
 from relay.web import arguments
-from relay.web.templates import READ_ONLY
 
 MOST_CHANGED = 500  # of one answer, and of one change
 # What a list may ask for: waiting mail, mail that was given up, both and what ended.
@@ -105,7 +104,7 @@ class QueuePages:
 
     def _writable(self) -> Path:
         if not self._may_write:
-            raise web.HTTPForbidden(reason=READ_ONLY)
+            raise web.HTTPForbidden(reason=arguments.READ_ONLY)
         if self._path is None:
             reason = "There is no queue: queue.engine is none"
             raise web.HTTPConflict(reason=reason)

@@ -18,6 +18,7 @@ from aiohttp import hdrs, web
 from relay.content import address
 from relay.intake.in_hand import InHand, Submit
 from relay.model.outcome import Accepted, Deferred, Effect
+from relay.model.replies import GUARDED
 from relay.model.submission import Envelope, MailId, Order, Submission, new_id
 from relay.observe.events import Answered, NotTaken
 from relay.observe.stats import reply_class
@@ -129,6 +130,8 @@ def _answer(mail_id: MailId, event: Answered | NotTaken | None) -> web.Response:
                 deferred.reply
             ) in ("throttled", "quota")
             return _error(429 if limited else 503, TRY_LATER, mail_id)
+        case NotTaken() if event.reply == GUARDED:
+            return _error(422, "The guard lets no mail go to this address", mail_id)
         case Answered() | NotTaken() if event.reply.code >= 500:
             return _error(422, NOT_SENT, mail_id)
     return _error(503, TRY_LATER, mail_id)

@@ -12,6 +12,7 @@ from aiohttp import web
 from relay import __version__
 from relay.capture.inbox import Inbox
 from relay.intake.in_hand import InHand, Submit
+from relay.model.mail import DEFAULT
 from relay.observe.journal import Journal
 from relay.observe.stats import Stats
 from relay.observe.unclaimed import Unclaimed
@@ -44,6 +45,7 @@ class About:
     listeners: Sequence[str]
     usage_header: str
     usages: Sequence[str]
+    guard: str = ""  # what it does, in words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,7 @@ def site(
         stream.close()
 
     app.on_shutdown.append(close)
-    captured = CapturedMails(parts.inbox, clear)
+    captured = CapturedMails(parts.inbox, clear if parts.may_write else None)
     frames = Frames()
     app.add_routes(
         [
@@ -113,7 +115,7 @@ def site(
                 parts.unclaimed,
                 parts.compiled,
                 frames,
-                by="sender" if parts.inbox is None else "subject",
+                by="subject" if parts.about.transport == "capture" else "sender",
             ).routes,
             *frames.routes,
             *Figures(parts.stats).routes,
@@ -150,6 +152,7 @@ def _status(parts: Parts) -> Callable[[web.Request], Any]:
                 "listeners": list(about.listeners),
                 "usageHeader": about.usage_header,
                 "usages": list(about.usages),
+                "guard": about.guard,
                 "waiting": parts.stats.now().waiting,
                 "troubles": _troubles(parts.stats),
                 "mayWrite": parts.may_write,
@@ -165,13 +168,23 @@ def _troubles(stats: Stats) -> list[dict[str, str]]:
     now = stats.now()
     waits = f" {now.waiting} mails wait." if now.waiting else ""
     troubles = []
-    if now.paused:
+    if now.paused and not now.accounts:
         troubles.append(
             {"text": f"Sending is paused: {now.paused}.{waits}", "cure": ""}
         )
-    alarm = stats.alarm
-    if alarm is not None and alarm.reply.text != now.paused:
-        text = f"SES takes no mail: {alarm.reply.text}.{waits}"
+    for account in now.accounts:
+        if account.paused:
+            goes = f" Its mail goes by {account.fallback}." if account.fallback else ""
+            text = (
+                f"Account {account.account} is paused: {account.paused}.{goes}{waits}"
+            )
+            troubles.append({"text": text, "cure": ""})
+    paused = {one.account: one.paused for one in now.accounts} or {DEFAULT: now.paused}
+    for by, alarm in stats.alarms.items():
+        if alarm.reply.text == paused.get(by or DEFAULT):
+            continue
+        of = f" of account {by or DEFAULT}" if now.accounts else ""
+        text = f"SES takes no mail{of}: {alarm.reply.text}.{waits}"
         troubles.append({"text": text, "cure": alarm.detail})
     return troubles
 

@@ -80,7 +80,7 @@ class TemplatePages:
 
     async def _send(self, request: web.Request) -> web.Response:
         if self._accept is None:
-            raise web.HTTPForbidden(reason=READ_ONLY)
+            raise web.HTTPForbidden(reason=arguments.READ_ONLY)
         given = await arguments.body(request)
         usage = arguments.text(given, "usage", required=True)
         locale = arguments.text(given, "locale")
@@ -115,11 +115,6 @@ class TemplatePages:
         end = await self._in_hand.take(submission, self._accept)
         reply = "" if end is None else str(end.reply)
         return web.json_response({"id": submission.id, "reply": reply})
-
-
-READ_ONLY = (
-    "Read-only: set web.user and web.passwordHash in the settings to change things here"
-)
 
 
 def _described(template: Template) -> dict[str, Any]:

@@ -62,9 +62,9 @@ async def test_whatever_ses_answers_comes_to_the_same_outcome_either_way() -> No
         access = replace(access, endpoint_url=fake.url)
         async with (
             connect(access) as connection,
-            open_ses(access, settings=settings) as ses,
+            open_ses(access) as ses,
         ):
-            direct = ses.transport
+            direct = ses.transport(settings)
             assert isinstance(direct, DirectTransport)
             plain = SdkTransport(connection, settings=settings, attempt_timeout=5)
             wrong = []

@@ -67,9 +67,10 @@ async def ses_at(url: str, way: str) -> AsyncIterator[Transport]:
         attempt_timeout=3,
     )
     if way == "direct":
-        async with open_ses(access, settings=SETTINGS) as ses:
-            assert isinstance(ses.transport, DirectTransport)
-            yield ses.transport
+        async with open_ses(access) as ses:
+            transport = ses.transport(SETTINGS)
+            assert isinstance(transport, DirectTransport)
+            yield transport
         return
     async with connect(access) as connection:
         yield SdkTransport(connection, settings=SETTINGS, attempt_timeout=3)

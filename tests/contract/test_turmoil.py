@@ -140,9 +140,10 @@ async def test_no_mail_gets_the_answer_to_another_and_none_goes_out_twice(
         await stack.enter_async_context(server)
         transport: DirectTransport | SdkTransport
         if way == "direct":
-            ses = await stack.enter_async_context(open_ses(access, settings=settings))
-            assert isinstance(ses.transport, DirectTransport)
-            transport = ses.transport
+            ses = await stack.enter_async_context(open_ses(access))
+            direct = ses.transport(settings)
+            assert isinstance(direct, DirectTransport)
+            transport = direct
         else:
             connection = await stack.enter_async_context(connect(access))
             transport = SdkTransport(

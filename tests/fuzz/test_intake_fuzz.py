@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from relay.content.header import normalise
 from relay.intake.prepare import Preparation
+from relay.intake.sender_account import SenderAccount, SenderAccounts
 from relay.model.reply import Refused
 from relay.model.submission import Envelope, MailId, Order, Submission
 from relay.rules.rules import Rules
@@ -32,8 +33,15 @@ TEMPLATES = Templates(
     missing="empty",
 )
 PREPARATIONS = [
-    Preparation(templates=TEMPLATES, client_headers=["X-SES-MESSAGE-TAGS"]),
-    Preparation(templates=TEMPLATES, reencode=False, without_usage="Both"),
+    Preparation(
+        templates=TEMPLATES,
+        accounts=SenderAccounts([SenderAccount(client_headers=["X-SES-MESSAGE-TAGS"])]),
+    ),
+    Preparation(
+        templates=TEMPLATES,
+        accounts=SenderAccounts([SenderAccount(reencode=False)]),
+        without_usage="Both",
+    ),
     Preparation(
         templates=TEMPLATES,
         headers_of=["mandrill", "mailgun", "sendgrid", "postmark"],

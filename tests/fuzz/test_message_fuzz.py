@@ -14,6 +14,7 @@ from relay.content.encoded_words import decoded, words
 from relay.content.header import fields_of, normalise, parse
 from relay.content.ses_safe import has_long_line, reencode
 from relay.intake.prepare import Preparation
+from relay.intake.sender_account import SenderAccount, SenderAccounts
 from relay.model.mail import Mail
 from relay.model.reply import Refused
 from relay.model.submission import Envelope, MailId, Submission
@@ -28,7 +29,9 @@ INTAKE = Preparation(
     templates=Templates(
         [Source("Generic", "{{a}}", "{{message.html}}{{a}}")], missing="empty"
     ),
-    client_headers=["X-SES-MESSAGE-TAGS", "X-SES-FROM-ARN"],
+    accounts=SenderAccounts(
+        [SenderAccount(client_headers=["X-SES-MESSAGE-TAGS", "X-SES-FROM-ARN"])]
+    ),
 )
 
 names = st.sampled_from(

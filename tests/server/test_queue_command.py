@@ -29,7 +29,7 @@ from tests.server.test_traps import submit, with_relay
 
 DENIED = error("AccessDeniedException", 403, "not authorized to ses:SendRawEmail")
 KEYS = [
-    *("id", "state", "usage", "sender", "recipients", "size", "attempts"),
+    *("id", "state", "usage", "account", "sender", "recipients", "size", "attempts"),
     *("acceptedAt", "due", "lastReply", "maybeSent", "priority", "rule", "messageId"),
 ]
 
@@ -81,6 +81,7 @@ async def test_a_running_relay_sends_what_is_retried(
         "id": mail_id,
         "state": "queued",
         "usage": "",
+        "account": "default",
         "sender": "a@b.example",
         "recipients": ["c@d.example"],
         "size": len(MAIL),

@@ -23,6 +23,7 @@ from relay.model.mail import Choice, Mail
 from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId
 from relay.queue import Claim, Queue, file, lock, rows
+from relay.queue.lanes import Lanes
 from relay.queue.sqlite import SqliteQueue, open_spool
 from tests.server.relay_process import environment, running_relay
 from tests.server.test_life import relay_command
@@ -344,7 +345,9 @@ async def _steps(path: Path, *, waiting: int, due: float) -> dict[str, int]:
     with lock.owned(path):
         connection = file.connect(path)
         try:
-            queue = SqliteQueue(connection, path, keep_sent=KEEP, keep_failed=KEEP)
+            queue = SqliteQueue(
+                connection, path, keep_sent=KEEP, keep_failed=KEEP, lanes=Lanes()
+            )
             text = FILL.format(rows=waiting, now=queue.now(), due=due)
             connection.executescript(f"BEGIN; {text} COMMIT;")
             await queue.house.take_back()
@@ -403,7 +406,9 @@ async def test_a_start_on_a_large_spool_reads_no_mail(tmp_path: Path) -> None:
     connection.executescript(f"BEGIN; {text} COMMIT;")
     plans: list[str] = []
     connection.set_trace_callback(plans.append)
-    queue = SqliteQueue(connection, path, keep_sent=KEEP, keep_failed=KEEP)
+    queue = SqliteQueue(
+        connection, path, keep_sent=KEEP, keep_failed=KEEP, lanes=Lanes()
+    )
     await queue.house.take_back()
     connection.set_trace_callback(None)
     scans = [

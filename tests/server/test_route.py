@@ -190,8 +190,8 @@ async def test_where_the_direct_way_does_not_lead_the_sdks_client_sends(
         monkeypatch.setenv(name, value)
     caplog.set_level(logging.INFO, "relay")
     opened = ClientSettings(**{"region": "eu-west-1"} | KEYS | access)  # type: ignore[arg-type] # all are text
-    async with open_ses(opened, settings=RequestSettings()) as ses:
-        transport = ses.transport
+    async with open_ses(opened) as ses:
+        transport = ses.transport(RequestSettings())
         if why:
             assert isinstance(transport, SdkTransport)
             (record,) = [one for one in caplog.records if one.name == "relay"]
@@ -260,7 +260,7 @@ async def test_the_accounts_rate_is_asked_of_ses_and_a_refusal_says_why() -> Non
     known = Answer(body=b'{"SendQuota": {"MaxSendRate": 14, "Max24HourSend": 50000}}')
     async with FakeSes() as fake:
         access = ClientSettings(region="eu-west-1", endpoint_url=fake.url, **KEYS)  # type: ignore[arg-type] # all are text
-        async with open_ses(access, settings=RequestSettings()) as ses:
+        async with open_ses(access) as ses:
             fake.resources["/v2/email/account"] = known
             assert (await ses.account.quota()).rate == 14.0
             for answer, why in (

@@ -75,8 +75,8 @@ async def plainly(url: str, **other: object) -> AsyncIterator[Transport]:
 @asynccontextmanager
 async def chosen(url: str, **other: object) -> AsyncIterator[Transport]:
     access, settings = access_to(url, **other)
-    async with open_ses(access, settings=settings) as ses:
-        yield ses.transport
+    async with open_ses(access) as ses:
+        yield ses.transport(settings)
 
 
 def access_to(url: str, **other: object) -> tuple[ClientSettings, RequestSettings]:
@@ -918,8 +918,8 @@ async def test_a_redirect_is_never_followed(ses_at: Opener, status: int) -> None
     async with redirecting(status) as (url, here, elsewhere):
         async with ses_at(url) as transport:
             outcome = await transport.send(MAIL, ID)
-        access, settings = access_to(url)
-        async with open_ses(access, settings=settings) as ses:
+        access, _ = access_to(url)
+        async with open_ses(access) as ses:
             with pytest.raises(Unanswered, match=str(status)):
                 await ses.account.quota()
     assert (here, elsewhere) == ([SEND, ACCOUNT], [])
@@ -968,8 +968,8 @@ async def test_an_endless_answer_is_cut_off(ses_at: Opener) -> None:
     async with endless() as (url, taken):
         async with ses_at(url) as transport:
             outcome = await transport.send(MAIL, ID)
-        access, settings = access_to(url)
-        async with open_ses(access, settings=settings) as ses:
+        access, _ = access_to(url)
+        async with open_ses(access) as ses:
             with pytest.raises(Unanswered):
                 await ses.account.quota()
     assert shown(outcome) == (str(error_table.LOST.reply), When.UNSEEN, True)
@@ -987,8 +987,8 @@ async def test_an_answer_of_deep_json_is_an_end_that_nobody_saw(
     assert shown(outcome) == (str(error_table.LOST.reply), When.UNSEEN, True)
     async with FakeSes() as fake:
         fake.resources[ACCOUNT] = answer
-        access, settings = access_to(fake.url)
-        async with open_ses(access, settings=settings) as ses:
+        access, _ = access_to(fake.url)
+        async with open_ses(access) as ses:
             with pytest.raises(Unanswered):
                 await ses.account.quota()
 
@@ -997,8 +997,8 @@ async def test_an_answer_of_deep_json_is_an_end_that_nobody_saw(
 async def test_an_account_that_is_no_account_is_no_answer(body: bytes) -> None:
     async with FakeSes() as fake:
         fake.resources[ACCOUNT] = Answer(body=body)
-        access, settings = access_to(fake.url)
-        async with open_ses(access, settings=settings) as ses:
+        access, _ = access_to(fake.url)
+        async with open_ses(access) as ses:
             with pytest.raises(Unanswered):
                 await ses.account.quota()
 
@@ -1010,8 +1010,8 @@ async def test_of_ses_text_2_kb_get_into_the_log(ses_at: Opener) -> None:
     assert 2_000 <= len(outcome.detail) < 2_300
     async with FakeSes() as fake:
         fake.resources[ACCOUNT] = said
-        access, settings = access_to(fake.url)
-        async with open_ses(access, settings=settings) as ses:
+        access, _ = access_to(fake.url)
+        async with open_ses(access) as ses:
             with pytest.raises(Unanswered) as refused:
                 await ses.account.quota()
     assert len(str(refused.value)) < 2_300
@@ -1036,8 +1036,8 @@ async def test_a_password_in_the_endpoint_stands_in_no_text(
         monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", url)
     texts = [repr(access)]
     try:
-        async with open_ses(access, settings=settings) as ses:
-            outcome = await ses.transport.send(MAIL, ID)
+        async with open_ses(access) as ses:
+            outcome = await ses.transport(settings).send(MAIL, ID)
             assert isinstance(outcome, Deferred)
             texts.append(repr(outcome))
             with pytest.raises(Unanswered) as refused:

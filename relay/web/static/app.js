@@ -56,18 +56,21 @@ async function status() {
     say("bad", problem.status === 0 ? "The relay is gone; asking again …" : problem.message);
     return;
   }
-  const { transport, region, troubles, stopping, waiting } = context.status;
+  const { transport, region, troubles, stopping, waiting, guard } = context.status;
   const mode = document.getElementById("mode");
   mode.textContent = transport === "capture" ? "captures, sends nothing" : `sends through SES ${region}`;
+  if (guard) mode.textContent += ", behind a guard";
+  mode.title = guard;
   mode.classList.toggle("ses", transport !== "capture");
   document.getElementById("waiting").textContent = waiting ? String(waiting) : "";
   if (stopping) say("wait", "Stopping: takes no more mail");
   else if (troubles.length) say("bad", troubles[0].text);
   else say("good", "All is well");
   // Only what is new is written: a cure that one reads stays open.
-  if (troubled !== JSON.stringify(troubles)) {
-    troubled = JSON.stringify(troubles);
-    document.getElementById("trouble").replaceChildren(...troubles.map((one) => h("div", { class: "notice bad" },
+  if (troubled !== JSON.stringify([guard, troubles])) {
+    troubled = JSON.stringify([guard, troubles]);
+    const up = guard ? [h("div", { class: "notice" }, `A guard is up: ${guard}.`)] : [];
+    document.getElementById("trouble").replaceChildren(...up, ...troubles.map((one) => h("div", { class: "notice bad" },
       h("strong", {}, one.text), one.cure ? h("details", {}, h("summary", {}, "What to do"), h("pre", {}, one.cure)) : null)));
   }
   view?.status?.(context.status);

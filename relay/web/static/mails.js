@@ -214,7 +214,8 @@ export function open(main, [id, part], context) {
       return;
     }
     let content = null;
-    if (captures()) content = await get(`/api/v1/mails/${encodeURIComponent(mine)}/content`).catch(() => null);
+    const kept = captures() || found.calls.some((call) => call.state === "captured");
+    if (kept) content = await get(`/api/v1/mails/${encodeURIComponent(mine)}/content`).catch(() => null);
     if (mine !== current || wasMaking !== making) return;
     if (making) {
       detail.dataset.rule = mine;
@@ -239,7 +240,7 @@ export function open(main, [id, part], context) {
   function story(mail, content, tab) {
     const steps = [
       h("li", { class: "good" }, h("strong", {}, "Received "), time(mail.at), h("div", { class: "soft" },
-        [mail.peer && `from ${mail.peer}`, mail.user && `user ${mail.user}`, mail.listener && `listener ${mail.listener}`, bytes(mail.size)].filter(Boolean).join(", "))),
+        [mail.peer && `from ${mail.peer}`, mail.user && `user ${mail.user}`, mail.listener && `listener ${mail.listener}`, !["default", ":guard"].includes(mail.account) && `account ${mail.account}`, bytes(mail.size)].filter(Boolean).join(", "))),
     ];
     if (mail.rule) steps.push(h("li", { class: "good" }, h("strong", {}, `Rule ${mail.rule}`)));
     if (mail.usage || mail.template) steps.push(h("li", { class: mail.template ? "good" : "wait" }, h("strong", {}, `Usage ${mail.usage}`),
@@ -247,9 +248,11 @@ export function open(main, [id, part], context) {
         mail.variables.length ? `; variables: ${mail.variables.join(", ")}` : "")));
     for (const warning of mail.warnings) steps.push(h("li", { class: "wait" }, warning));
     if (mail.attemptsLeftOut) steps.push(h("li", { class: "wait" }, `${mail.attemptsLeftOut} more attempts`));
+    const held = captures() || mail.calls.every((call) => call.state === "captured");
     for (const one of mail.attempts) steps.push(h("li", { class: one.answer === "accepted" ? "good" : "bad" },
-      h("strong", {}, one.answer === "accepted" ? (captures() ? "Captured " : "SES took it ") : `${captures() ? "Played" : "SES"}: ${one.answer.replaceAll("_", " ")} `), time(one.at),
-      h("span", { class: "soft" }, ` · attempt ${one.attempt}${mail.calls.length > 1 ? ` of call ${one.call}` : ""}, ${ms(one.ms)}`),
+      h("strong", {}, one.answer === "accepted" ? (held ? "Captured " : "SES took it ") : `${captures() ? "Played" : "SES"}: ${one.answer.replaceAll("_", " ")} `), time(one.at),
+      h("span", { class: "soft" }, ` · attempt ${one.attempt}${mail.calls.length > 1 ? ` of call ${one.call}` : ""}, ${ms(one.ms)}`
+        + (one.account !== mail.account ? `, by ${one.account} instead of ${mail.account}` : "")),
       one.reply && h("div", {}, one.reply), one.detail && h("div", { class: "soft" }, one.detail),
       one.maybeSent && h("div", {}, "It may have been sent: its end was not seen.")));
     if (mail.reply) steps.push(h("li", { class: mail.state === "refused" ? "bad" : "good" }, h("strong", {}, "The client heard "), h("code", {}, mail.reply), h("span", { class: "soft" }, ` after ${ms(mail.ms)}`)));

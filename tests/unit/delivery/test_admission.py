@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from relay.delivery.admission import Admission, Refusal, Slot
+from relay.delivery.admission import Admission, Load, Refusal, Slot
 from relay.delivery.pace import Pace
 from relay.model.outcome import Accepted, Outcome
 from relay.ses import error_table
@@ -23,13 +25,22 @@ def now() -> Now:
     return Now()
 
 
-def made(now: Now, *, concurrency: int = 3, pace: Pace | None = None) -> Admission:
+def made(
+    now: Now,
+    *,
+    concurrency: int = 3,
+    pace: Pace | None = None,
+    load: Load | None = None,
+    looks: Sequence[float] = (30, 120),
+    has_fallback: bool = False,
+) -> Admission:
     return Admission(
         pace=pace or Pace(),
         concurrency=concurrency,
-        memory=1000,
+        load=load or Load(1000),
         silent_after=3.0,
-        looks=[30, 120],
+        looks=looks,
+        has_fallback=has_fallback,
         now=now,
     )
 
@@ -174,3 +185,35 @@ def test_at_the_stop_nothing_begins(now: Now) -> None:
     admission.stop()
     assert admission.refusal(1) == Refusal("shutting down")
     assert told == [True]
+
+
+def test_with_a_fallback_an_account_out_of_reach_is_looked_at_now_and_then(
+    now: Now,
+) -> None:
+    pauses: list[str] = []
+    admission = made(now, has_fallback=True, looks=[300])
+    admission.on_pause(pauses.append)
+    attempt(admission, error_table.UNREACHABLE)
+    assert admission.closed
+    assert admission.silence() is None  # or nobody could look
+    now.at += 36.1  # 30 s, whatever the looks, and the jitter
+    assert not admission.closed
+    slot = admission.enter(10, 1)
+    assert admission.closed  # one looks
+    admission.leave(slot, error_table.UNREACHABLE)
+    assert admission.closed
+    now.at += 36.1
+    attempt(admission, SENT)
+    assert not admission.closed
+    assert pauses == ["SES cannot be reached", ""]
+
+
+def test_gates_share_what_memory_there_is_but_each_may_have_one_mail(now: Now) -> None:
+    load = Load(1000)
+    first, other = made(now, load=load), made(now, load=load)
+    first.enter(900, 1)
+    assert first.refusal(200) is not None
+    slot = other.enter(200, 1)
+    assert other.refusal(10) is not None
+    other.leave(slot, SENT)
+    assert first.refusal(50) is None

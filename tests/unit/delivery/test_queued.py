@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pytest
 
-from relay.delivery.admission import Admission
+from relay.delivery.admission import Admission, Load
 from relay.delivery.attempts import Attempts
 from relay.delivery.dsn import Reporter
 from relay.delivery.pace import Pace
 from relay.delivery.queued import QueuedDelivery
+from relay.delivery.ways import Way, Ways
 from relay.delivery.worker import Worker
 from relay.model.job import (
     Failed,
@@ -54,9 +55,16 @@ class SlowQueue(MemoryQueue):
             raise Unwritable("spool.db: disk full", OSError("disk full"))
         return await super().put(jobs)
 
-    async def claim(self, limit: int, *, size: int) -> Sequence[Claim]:
+    async def claim(
+        self,
+        limit: int,
+        *,
+        size: int,
+        lanes: Sequence[int] | None = None,
+        unmarked: Collection[int] = (),
+    ) -> Sequence[Claim]:
         self.asked.set()
-        claims = await super().claim(limit, size=size)
+        claims = await super().claim(limit, size=size, lanes=lanes, unmarked=unmarked)
         await self.written.wait()
         return claims
 
@@ -91,18 +99,17 @@ class Relay:
         self.admission = Admission(
             pace=Pace(),
             concurrency=5,
-            memory=10**6,
+            load=Load(10**6),
             silent_after=3,
             looks=[30],
             now=queue.now,
         )
         events = Events([self.events.append])
         policy = RetryPolicy({when: [5.0] for when in When}, give_up_after=1000)
+        self.ways = Ways([Way("", ses, self.admission)])
         self.attempts = Attempts(
-            transport=ses,
             events=events,
             queue=queue,
-            admission=self.admission,
             policy=policy,
             reporter=Reporter("bounce@b.example", "", "", "here", 1000, SendOptions()),
         )
@@ -110,7 +117,7 @@ class Relay:
             attempts=self.attempts,
             events=events,
             queue=queue,
-            admission=self.admission,
+            ways=self.ways,
             policy=policy,
             answer_within=answer_within,
         )
@@ -311,7 +318,7 @@ async def test_no_attempt_begins_on_mail_that_was_being_claimed_at_the_signal() 
     queue.written.clear()
     relay = Relay(queue, ses)
     stopping = asyncio.Event()
-    worker = Worker(queue, relay.admission, relay.attempts)
+    worker = Worker(queue, relay.ways, relay.attempts)
     working = asyncio.create_task(worker.run(stopping))
     await queue.asked.wait()
     relay.delivery.stop_within(25)

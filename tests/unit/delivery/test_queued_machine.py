@@ -1,8 +1,8 @@
 """The delivery with a queue, driven at random against a model of what is owed.
 
-SES' answers, their times, clients that leave, a queue that cannot be written, the
-stop, and a crash: after any order of these nothing that heard 250 is lost, and no
-client heard what is not so.
+SES' answers, their times, two accounts of which one has the other as its fallback,
+clients that leave, a queue that cannot be written, the stop, and a crash: after any
+order of these nothing that heard 250 is lost, and no client heard what is not so.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from hypothesis.stateful import (
     rule,
 )
 
-from relay.delivery.admission import Admission
+from relay.delivery.admission import Admission, Load
 from relay.delivery.attempts import Attempts
 from relay.delivery.dsn import Reporter
 from relay.delivery.pace import Pace
 from relay.delivery.queued import QueuedDelivery
+from relay.delivery.ways import Way, Ways
 from relay.delivery.worker import Worker
 from relay.model.job import Failed, Job, Queued, Replaced, RetryPolicy, Sending
 from relay.model.mail import Choice, Mail, Prepared, Priority, SendOptions
@@ -45,7 +46,13 @@ ANSWERS: Sequence[Outcome] = (
     Deferred(Reply(554, "7.1", "not verified"), When.SLOWLY, tell=True),
     Deferred(Reply(454, "4.5", "Throttling"), When.SOON, effect=Effect.SLOWER),
     Deferred(Reply(451, "4.2", "lost"), When.UNSEEN, maybe_sent=True, silent=True),
-    Deferred(Reply(454, "3.2", "Sending paused"), When.SLOWLY, effect=Effect.PAUSE),
+    Deferred(
+        Reply(454, "3.2", "Sending paused"),
+        When.SLOWLY,
+        effect=Effect.PAUSE,
+        elsewhere=True,
+    ),
+    Deferred(Reply(451, "4.1", "unreachable"), When.SOON, silent=True, elsewhere=True),
     Deferred(Reply(454, "7.0", "expired"), When.SOON, at_once=True),
 )
 
@@ -97,19 +104,31 @@ class Call:
 
     mail_id: str
     number: int
+    by: str
     answer: asyncio.Future[Outcome]
 
 
 class Ses:
-    """Holds every request until the test answers it."""
+    """Holds every request to one account until the test answers it.
 
-    def __init__(self) -> None:
-        self.calls: list[Call] = []
+    `unseen` are the calls that may have been taken: no fallback may make another of
+    them.
+    """
+
+    def __init__(
+        self, by: str, calls: list[Call], unseen: set[tuple[str, int]]
+    ) -> None:
+        self.by = by
+        self.calls = calls
+        self.unseen = unseen
+        self.wrong: list[str] = []
 
     async def send(self, mail: Mail, mail_id: MailId) -> Outcome:
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         number = int(mail.envelope.recipients[0].partition("@")[0])
-        call = Call(mail_id, number, future)
+        if self.by != mail.options.account and (mail_id, number) in self.unseen:
+            self.wrong.append(f"{mail_id} call {number} by {self.by!r}")
+        call = Call(mail_id, number, self.by, future)
         self.calls.append(call)
         try:
             return await future
@@ -125,7 +144,8 @@ class Delivering(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = Loop()
-        self.queue = Disk(now=self.loop.time)
+        self.queue = Disk(now=self.loop.time, accounts=["", "b"])
+        self.unseen: set[tuple[str, int]] = set()
         self.all: dict[str, Sender] = {}
 
     @initialize()
@@ -133,22 +153,28 @@ class Delivering(RuleBasedStateMachine):
         self._build()
 
     def _build(self) -> None:
-        self.ses = Ses()
-        self.admission = Admission(
-            pace=Pace(),
-            concurrency=6,
-            memory=10**6,
-            silent_after=ANSWER_WITHIN,
-            looks=[30],
-            now=self.loop.time,
-        )
+        self.calls: list[Call] = []
+        self.ses = [Ses(by, self.calls, self.unseen) for by in ("", "b")]
+        load = Load(10**6)
+        gates = [
+            Admission(
+                pace=Pace(),
+                concurrency=6,
+                load=load,
+                silent_after=ANSWER_WITHIN,
+                looks=[30],
+                has_fallback=has_fallback,
+                now=self.loop.time,
+            )
+            for has_fallback in (False, True)
+        ]
         events = Events([])
         policy = RetryPolicy({when: [5.0, 60.0] for when in When}, give_up_after=4000)
+        ours = Way("", self.ses[0], gates[0], 0, (0,))
+        ways = Ways([ours, Way("b", self.ses[1], gates[1], 1, (1,), ours)])
         self.attempts = Attempts(
-            transport=self.ses,
             events=events,
             queue=self.queue,
-            admission=self.admission,
             policy=policy,
             reporter=Reporter("r@b.example", "", "", "here", 4000, SendOptions()),
         )
@@ -156,12 +182,12 @@ class Delivering(RuleBasedStateMachine):
             attempts=self.attempts,
             events=events,
             queue=self.queue,
-            admission=self.admission,
+            ways=ways,
             policy=policy,
             answer_within=ANSWER_WITHIN,
         )
         self.stopping = asyncio.Event()
-        worker = Worker(self.queue, self.admission, self.attempts)
+        worker = Worker(self.queue, ways, self.attempts)
         self.working = self.loop.create_task(worker.run(self.stopping))
         self._turn()
 
@@ -177,15 +203,19 @@ class Delivering(RuleBasedStateMachine):
         calls=st.integers(1, 3),
         code=st.booleans(),
         priority=st.sampled_from(list(Priority)),
+        account=st.sampled_from(["", "b"]),
     )
-    def submit(self, calls: int, code: bool, priority: Priority) -> str:
+    def submit(self, calls: int, code: bool, priority: Priority, account: str) -> str:
         name = f"k{len(self.all)}"
         sender = self.all[name] = Sender(name, calls)
         self._note_the_disk()
         usage = "SignIn" if code else f"usage {name}"
         choice = Choice(usage, supersedes=code, priority=priority)
+        options = SendOptions(account=account)
         mails = tuple(
-            Mail(Envelope("a@b.example", (f"{n}@c.example",)), b"\r\nx", choice=choice)
+            Mail(
+                Envelope("a@b.example", (f"{n}@c.example",)), b"\r\nx", options, choice
+            )
             for n in range(calls)
         )
         submission = Submission(MailId(name), mails[0].envelope, b"x")
@@ -209,8 +239,10 @@ class Delivering(RuleBasedStateMachine):
     @rule(answers=st.lists(st.sampled_from(ANSWERS), min_size=1, max_size=4))
     def answer(self, answers: list[Outcome]) -> None:
         """SES answers the calls that have waited longest."""
-        for call, answer in zip(list(self.ses.calls), answers, strict=False):
+        for call, answer in zip(list(self.calls), answers, strict=False):
             call.answer.set_result(answer)
+            if isinstance(answer, Deferred) and answer.maybe_sent:
+                self.unseen.add((call.mail_id, call.number))
             if isinstance(answer, Accepted) and call.mail_id in self.all:
                 self.all[call.mail_id].taken.add(call.number)
         self._turn()
@@ -244,6 +276,7 @@ class Delivering(RuleBasedStateMachine):
             if isinstance(job.state, Sending):
                 state = Queued(job.state.attempts, self.loop.at, maybe_sent=True)
                 self.queue.jobs[seq] = _with(job, state)
+                self.unseen.add((job.id, job.number))
         self._build()
 
     @rule(name=consumes(senders))
@@ -276,10 +309,14 @@ class Delivering(RuleBasedStateMachine):
 
     @invariant()
     def each_end_is_recorded(self) -> None:
-        under_way = {(call.mail_id, call.number) for call in self.ses.calls}
+        under_way = {(call.mail_id, call.number) for call in self.calls}
         for job in self.queue.jobs.values():
             if isinstance(job.state, Sending):
                 assert (job.id, job.number) in under_way
+
+    @invariant()
+    def no_fallback_makes_a_second_of_what_may_have_been_sent(self) -> None:
+        assert [wrong for ses in self.ses for wrong in ses.wrong] == []
 
     @invariant()
     def what_failed_has_a_report_or_is_one(self) -> None:

@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from relay.delivery.immediate import ImmediateDelivery
+from relay.delivery.detour import Detour
+from relay.delivery.immediate import ImmediateDelivery, Route
+from relay.delivery.line import Line
 from relay.delivery.pace import Pace
 from relay.intake.accept import Intake
 from relay.intake.large_mail import LargeMailLimit
@@ -94,14 +96,11 @@ def direct(
     concurrency: int = 5,
     pace: Pace | None = None,
 ) -> ImmediateDelivery:
-    return ImmediateDelivery(
-        transport=transport,
-        events=events,
-        pace=pace or Pace(),
-        answer_within=answer_within,
-        concurrency=concurrency,
-        attempt_seconds=lambda mail: 1,
+    pace = pace or Pace()
+    route = Route(
+        "", transport, pace, Line(pace, concurrency), lambda mail: 1, Detour([30])
     )
+    return ImmediateDelivery(routes=[route], events=events, answer_within=answer_within)
 
 
 def built(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from relay.intake.prepare import Preparation
+from relay.intake.sender_account import SenderAccount, SenderAccounts
 from relay.model.dsn import Dsn
 from relay.model.mail import Choice, Mail, Prepared
 from relay.model.reply import Refused
@@ -47,6 +48,13 @@ def prepared(content: bytes, **settings: Any) -> Prepared:  # noqa: ANN401
         if key in settings
     }
     settings.setdefault("templates", TEMPLATES)
+    own = {
+        key: settings.pop(key)
+        for key in ("client_headers", "tags", "usage_tag", "reencode")
+        if key in settings
+    }
+    if own:
+        settings["accounts"] = SenderAccounts([SenderAccount(**own)])
     return Preparation(**settings).prepare(submission(content, **given))
 
 

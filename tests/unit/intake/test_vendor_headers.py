@@ -9,6 +9,7 @@ import pytest
 
 from relay.content.header import parse
 from relay.intake.prepare import Preparation
+from relay.intake.sender_account import SenderAccount, SenderAccounts
 from relay.intake.vendor_headers import Read, Vendors
 from relay.model.mail import Mail
 from relay.model.reply import Refused
@@ -114,9 +115,8 @@ def test_a_vendors_usage_and_variables_count_behind_the_relays_own() -> None:
     assert made.options.tags == (("tag", "x"), ("usage", "Register"))
     own = "X-Relay-Usage: SignIn\r\nX-Relay-Variable-code: 2\r\n"
     own += "X-SES-MESSAGE-TAGS: tag=y\r\n"
-    made = mail(
-        fields + own, headers_of=["mandrill"], client_headers=["X-SES-MESSAGE-TAGS"]
-    )
+    accounts = SenderAccounts([SenderAccount(client_headers=["X-SES-MESSAGE-TAGS"])])
+    made = mail(fields + own, headers_of=["mandrill"], accounts=accounts)
     assert b"Subject: 2 A\r\n" in made.content
     assert made.options.tags == (("tag", "y"), ("usage", "SignIn"))
 

@@ -102,9 +102,9 @@ def test_an_alarm_stands_until_ses_takes_a_mail() -> None:
     assert isinstance(denied, Deferred)
     stats(Attempted(SUBMISSION.id, 0, mail, 1, denied, 0.1))
     stats(Attempted(SUBMISSION.id, 0, mail, 1, BUSY, 0.1))  # says nothing of it
-    assert stats.alarm is denied
+    assert stats.alarms == {"": denied}
     stats(Attempted(SUBMISSION.id, 0, mail, 1, Accepted("1"), 0.1))
-    assert stats.alarm is None
+    assert stats.alarms == {}
 
 
 @pytest.mark.parametrize(("part", "value"), [(0.5, 0.1), (0.95, 1.0), (1.0, 1.0)])

@@ -26,7 +26,7 @@ def waiting(dsn: Dsn, options: SendOptions) -> Job:
 def row(job: Job) -> sqlite3.Row:
     """The row that is read where `job` was put."""
     names = rows.INSERT.partition("(")[2].partition(")")[0].split(",")
-    found = dict(zip(map(str.strip, names), rows.columns(job, 1, 1), strict=True))
+    found = dict(zip(map(str.strip, names), rows.columns(job, 1, 1, 0), strict=True))
     found.update(bytes=b"content", ended_at=None, message_id=None)
     connection = sqlite3.connect(":memory:")
     connection.row_factory = sqlite3.Row
@@ -48,6 +48,6 @@ def test_a_job_comes_back_as_it_was_put(dsn: Dsn, options: SendOptions) -> None:
 
 
 def test_a_row_of_a_mail_that_asked_nothing_is_as_it_always_was() -> None:
-    assert rows.columns(waiting(NOTHING_ASKED, SendOptions()), 1, 1)[7] == "{}"
-    kept = json.loads(rows.columns(waiting(NOTHING_ASKED, OPTIONS), 1, 1)[7])
+    assert rows.columns(waiting(NOTHING_ASKED, SendOptions()), 1, 1, 0)[7] == "{}"
+    kept = json.loads(rows.columns(waiting(NOTHING_ASKED, OPTIONS), 1, 1, 0)[7])
     assert sorted(kept) == ["configuration_set", "list_management", "tags"]

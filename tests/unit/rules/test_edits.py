@@ -8,6 +8,7 @@ import pytest
 
 from relay.content.header import parse
 from relay.intake.prepare import Preparation
+from relay.intake.sender_account import SenderAccount, SenderAccounts
 from relay.model.mail import Priority
 from relay.model.reply import Refused
 from relay.templates.catalog import Templates
@@ -187,8 +188,14 @@ def test_tags_configuration_set_and_priority_of_a_rule() -> None:
     }
     settings: dict[str, Any] = {
         "templates": TEMPLATES,
-        "tags": {"app": "all", "env": "p"},
-        "client_headers": ["X-SES-MESSAGE-TAGS", "X-SES-CONFIGURATION-SET"],
+        "accounts": SenderAccounts(
+            [
+                SenderAccount(
+                    tags={"app": "all", "env": "p"},
+                    client_headers=["X-SES-MESSAGE-TAGS", "X-SES-CONFIGURATION-SET"],
+                )
+            ]
+        ),
     }
     preparation = Preparation(rules=rules(rule), **settings)
     [mail] = preparation.prepare(submission(FIELDS + BODY)).mails
