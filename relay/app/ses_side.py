@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from types import ModuleType
 
-from relay import config
+from relay import config, log
 from relay.ses.client_settings import ClientSettings
 from relay.ses.parameters import RequestSettings
 from relay.ses.when_open import OpenSes, SesWhenOpen
@@ -51,13 +52,30 @@ def ses_when_open(
     return SesWhenOpen(partial(_open_ses, settings, stack), on_open=on_open)
 
 
-async def try_to_open(settings: config.Config) -> None:
-    """Open the way as a start would, and close it. Raises CannotStart."""
+async def try_to_open(settings: config.Config) -> list[str]:
+    """Open the way as a start would, and close it: the warnings. Raises CannotStart."""
     async with AsyncExitStack() as stack:
-        await _open_ses(settings, stack)
+        return _warnings(settings, await _open(settings, stack))
 
 
 async def _open_ses(settings: config.Config, stack: AsyncExitStack) -> OpenSes:
+    """Open the way to SES until the stack ends, and say what it lacks."""
+    opened = await _open(settings, stack)
+    for warning in _warnings(settings, opened):
+        log.line(logging.WARNING, "settings", warning=warning)
+    return opened
+
+
+def _warnings(settings: config.Config, opened: OpenSes) -> list[str]:
+    return [
+        f"templates[{number}].tracking = false: has no effect, because the installed "
+        "AWS SDK knows no ConfigurationOverrides; pip install --upgrade aiobotocore"
+        for number, template in enumerate(settings.templates)
+        if not template.tracking and not opened.untracks
+    ]
+
+
+async def _open(settings: config.Config, stack: AsyncExitStack) -> OpenSes:
     """Open the way to SES until the stack ends. Raises CannotStart."""
     # In a thread: the SDK's import takes longer than all else, and clients connect.
     sdk_client, opener = await asyncio.to_thread(_import_sdk)

@@ -59,6 +59,7 @@ def sources(settings: Config) -> tuple[Source, ...]:
                 supersedes=template.supersedes,
                 priority=_priority(template),
                 attachments=template.attachments,
+                tracking=template.tracking,
                 place=f"{place} ({template.usage_type})",
             )
         )

@@ -42,8 +42,9 @@ def run(options: argparse.Namespace) -> int:
     try:  # what a start asks, in the words and with the exit code of a start
         templates = mail_side.templates(chosen)
         certificate = serve.certificate(chosen)
+        lacks: list[str] = []
         if chosen.transport != "capture":
-            asyncio.run(ses_side.try_to_open(chosen))
+            lacks = asyncio.run(ses_side.try_to_open(chosen))
     except CannotStart as error:
         settings.complain(str(error))
         return 2
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         Finding("ok", f"templates: {', '.join(templates.usages) or 'none'}"),
         *([_end_of(certificate)] if isinstance(certificate, Certificate) else []),
         *(Finding("warning", warning) for warning in templates.warnings),
-        *(Finding("warning", warning) for warning in config.warnings(chosen)),
+        *(Finding("warning", one) for one in (*config.warnings(chosen), *lacks)),
         *(Finding("warning", one) for one in config.exposed(chosen, os.environ)),
         *_outside_the_identity(chosen),
         *_spool(chosen),

@@ -124,6 +124,8 @@ def _options(entry: ListedJob) -> list[tuple[str, str]]:
             text = ", ".join(f"{tag}={said}" for tag, said in value)
         elif option.name == "list_management":
             text = " ".join(filter(None, (value.contact_list, value.topic)))
+        elif value is True:
+            text = "yes"
         else:
             text = str(value)
         found.append((option.name.replace("_", " "), text))

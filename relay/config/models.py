@@ -128,6 +128,7 @@ class Template(Table):
     supersedes: v.Flag = False
     priority: Literal["", "high", "normal", "low"] = ""
     attachments: Literal["keep", "drop"] = "keep"
+    tracking: v.Flag = True
 
 
 class Web(Table):

@@ -42,6 +42,7 @@ from relay.model.replies import (
 from relay.model.reply import Refused
 from relay.model.submission import Envelope, Order, Submission
 from relay.templates.catalog import Templates
+from relay.templates.template import Template
 
 # Of the variables' names this much is remembered, for people who look at the mail.
 MAX_NAMES, MAX_NAME = 50, 64
@@ -82,8 +83,11 @@ class Preparation:
         )
         # Of mail without X-SES-* headers: made once for each usage that is known.
         self._usual = {
-            usage: SendOptions(tags=self._merged_tags({}, usage))
+            (usage, untracked): SendOptions(
+                tags=self._merged_tags({}, usage), untracked=untracked
+            )
             for usage in ("", *templates.usages)
+            for untracked in (False, True)
         }
 
     def takes_long(self, submission: Submission) -> bool:
@@ -118,6 +122,7 @@ class Preparation:
             )
         usage = controls.usage or submission.usage or self._default_usage()
         choice = NO_CHOICE
+        untracked = False
         envelope = submission.envelope
         if usage and plainly:
             raise Refused(NOT_PREPARED)
@@ -126,12 +131,15 @@ class Preparation:
             message = Message(fields, content[len(header) :])
             if lower.find(b"multipart/") >= 0:
                 check_structure(message)
-            content, choice = self._templated(message, envelope, controls, usage)
+            content, choice, template = self._templated(
+                message, envelope, controls, usage
+            )
+            untracked = not template.tracking
         elif kept is not None or not self._goes_as_it_is(content, header, lower):
             fields = limited_fields(header) if kept is None else kept
             breaks = not plainly and self._reencode and _breaks(content)
             content = self._passed(fields, content, len(header), envelope, breaks)
-        options = self._options(controls, usage)
+        options = self._options(controls, usage, untracked=untracked)
         mails = [
             Mail(share, content, options, choice) for share in self._envelopes(envelope)
         ]
@@ -145,9 +153,11 @@ class Preparation:
             variables={**order.defaults, **order.variables},
             locale=order.locale,
         )
-        content, choice = self._templated(NO_ORIGINAL, envelope, controls, order.usage)
+        content, choice, template = self._templated(
+            NO_ORIGINAL, envelope, controls, order.usage
+        )
         choice = replace(choice, variables=_names(order.variables))
-        options = self._options(controls, order.usage)
+        options = self._options(controls, order.usage, untracked=not template.tracking)
         return Prepared((Mail(envelope, content, options, choice),))
 
     def _goes_as_it_is(self, content: bytes, header: bytes, lower: bytes) -> bool:
@@ -178,7 +188,7 @@ class Preparation:
         envelope: Envelope,
         controls: control_headers.Controls,
         usage: str,
-    ) -> tuple[bytes, Choice]:
+    ) -> tuple[bytes, Choice, Template]:
         variables = dict(controls.variables)
         locale = controls.locale
         if locale:
@@ -187,7 +197,7 @@ class Preparation:
             locale = variables["locale"]
         template = self._templates.choose(usage, locale)
         content = template.apply(message, envelope, variables)
-        return content, Choice(
+        choice = Choice(
             usage,
             template.usage,
             template.locale,
@@ -196,6 +206,7 @@ class Preparation:
             _names(controls.variables),
             template.priority,
         )
+        return content, choice, template
 
     def _passed(
         self,
@@ -226,8 +237,10 @@ class Preparation:
         view = memoryview(content)[start:]
         return b"".join([*(field.raw for field in fields), empty, view])
 
-    def _options(self, controls: control_headers.Controls, usage: str) -> SendOptions:
-        usual = self._usual.get(usage)
+    def _options(
+        self, controls: control_headers.Controls, usage: str, *, untracked: bool
+    ) -> SendOptions:
+        usual = self._usual.get((usage, untracked))
         if usual is not None and not controls.about_ses:
             return usual
         return SendOptions(
@@ -237,6 +250,7 @@ class Preparation:
             tenant=controls.tenant,
             list_management=controls.list_management,
             tags=self._merged_tags(controls.tags, usage),
+            untracked=untracked,
         )
 
     def _merged_tags(

@@ -45,9 +45,10 @@ class ListManagement:
 class SendOptions:
     """What this one mail says about its SES call; empty: as the settings say.
 
-    All but `tags` comes from a client's X-SES-* headers, so a name that SES does
-    not find here is the client's mistake, not the operator's.
+    All but `tags` and `untracked` comes from a client's X-SES-* headers, so a name
+    that SES does not find here is the client's mistake, not the operator's.
     `tags` is complete: settings, client and usage merged, in this order.
+    `untracked`: SES is to count neither opening nor clicks, whatever it does else.
     """
 
     configuration_set: str = ""
@@ -56,6 +57,7 @@ class SendOptions:
     tenant: str = ""
     list_management: ListManagement | None = None
     tags: tuple[tuple[str, str], ...] = ()
+    untracked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from relay import log
 from relay.delivery.transport import Transport
@@ -21,10 +22,11 @@ from relay.ses.send_by_sdk import SdkTransport
 
 @dataclass(frozen=True, slots=True)
 class Ses:
-    """Who sends, and who knows the account."""
+    """Who sends, and who knows the account; whether calls can switch tracking off."""
 
     transport: Transport
     account: SesAccount
+    untracks: bool
 
 
 @asynccontextmanager
@@ -36,6 +38,8 @@ async def open_ses(
     Asks nobody: a network that is away is no reason not to start. Raises CannotOpen.
     """
     async with connect(client) as connection:
+        untracks = _knows_tracking(connection.client)
+        settings = replace(settings, overrides=untracks)
         account = SesAccount(connection, timeout=client.attempt_timeout)
         try:
             way = await endpoint.find(connection)
@@ -44,7 +48,7 @@ async def open_ses(
             by_sdk = SdkTransport(
                 connection, settings=settings, attempt_timeout=client.attempt_timeout
             )
-            yield Ses(by_sdk, account)
+            yield Ses(by_sdk, account, untracks)
             return
         pool = Pool(
             way.peer,
@@ -60,6 +64,13 @@ async def open_ses(
             attempt_timeout=client.attempt_timeout,
         )
         try:
-            yield Ses(direct, account)
+            yield Ses(direct, account, untracks)
         finally:
             await pool.close()
+
+
+def _knows_tracking(client: Any) -> bool:  # noqa: ANN401 - the SDK has no types
+    """Tell whether SendEmail, as this release of the SDK has it, can be told of it."""
+    call = client.meta.service_model.operation_model("SendEmail").input_shape
+    overrides = call.members.get("ConfigurationOverrides")
+    return overrides is not None and "Tracking" in overrides.members

@@ -21,6 +21,9 @@ class OpenSes(Protocol):
     @property
     def account(self) -> QuotaSource: ...
 
+    @property
+    def untracks(self) -> bool: ...
+
 
 class SesWhenOpen:
     """A transport whose mail waits until the way to SES is open.

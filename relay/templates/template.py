@@ -55,6 +55,7 @@ class Source:
     supersedes: bool = False
     priority: Priority = Priority.NORMAL
     attachments: str = "keep"
+    tracking: bool = True
     place: str = ""
 
 
@@ -112,6 +113,7 @@ class Template:
         self.valid_for = source.valid_for
         self.supersedes = source.supersedes
         self.priority = source.priority
+        self.tracking = source.tracking
         problems = Problems(source.place or f"template {source.usage_type}")
         _look_at_settings(source, problems)
         self._missing = missing

@@ -131,6 +131,7 @@ SCHEMAS: dict[str, Schema] = {
         "supersedes": FLAG,
         "priority": TEXT,
         "attachments": TEXT,
+        "tracking": FLAG,
         "warnings": TEXTS,
         "place": TEXT,
         "problems": COUNT,

@@ -180,6 +180,7 @@ def _described(template: Template) -> dict[str, Any]:
         "supersedes": template.supersedes,
         "priority": template.priority.name.lower(),
         "attachments": source.attachments,
+        "tracking": source.tracking,
         "warnings": list(template.warnings),
         "place": source.place,
         "problems": len(problems(template, None)),
