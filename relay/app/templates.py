@@ -60,6 +60,7 @@ def sources(settings: Config) -> tuple[Source, ...]:
                 priority=_priority(template),
                 attachments=template.attachments,
                 tracking=template.tracking,
+                unsubscribe=template.unsubscribe,
                 place=f"{place} ({template.usage_type})",
             )
         )

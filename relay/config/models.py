@@ -129,6 +129,7 @@ class Template(Table):
     priority: Literal["", "high", "normal", "low"] = ""
     attachments: Literal["keep", "drop"] = "keep"
     tracking: v.Flag = True
+    unsubscribe: str = ""
 
 
 class Web(Table):

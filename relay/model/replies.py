@@ -79,6 +79,12 @@ def no_address(setting: str) -> Refused:
     return Refused(Reply(550, "6.0", text))
 
 
+def no_link(setting: str) -> Refused:
+    """`unsubscribe` of the template, filled, is no link."""
+    text = f"The template's {setting} makes no https:// link of at most 900 characters"
+    return Refused(Reply(550, "6.0", text))
+
+
 def ok(message_id: str, accepted_as: str) -> Reply:
     """SES took the mail, or capture mode's inbox did."""
     return Reply(250, "0.0", f"{accepted_as} {message_id}")

@@ -37,6 +37,7 @@ from relay.templates.placeholder import (
 )
 from relay.templates.places import Marked, Places
 from relay.templates.prepared_part import PreparedPart
+from relay.templates.unsubscribe import Unsubscribe
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Source:
     priority: Priority = Priority.NORMAL
     attachments: str = "keep"
     tracking: bool = True
+    unsubscribe: str = ""
     place: str = ""
 
 
@@ -130,6 +132,7 @@ class Template:
         self._subject = compile_text(source.subject, "subject", problems)
         self._send_from = compile_text(source.send_from, "sendFrom", problems)
         self._reply_to = compile_text(source.reply_to, "replyTo", problems)
+        self._unsubscribe = Unsubscribe(source.unsubscribe, problems)
         self._has_address = any(letter in self._send_from.fixed for letter in "@<")
         content = compile_text(source.content, "content", problems)
         self._html = content if source.content_type == "text/html" else None
@@ -158,7 +161,10 @@ class Template:
     @property
     def variables(self) -> tuple[str, ...]:
         """The names of its placeholders, each once, in the order of their places."""
-        texts = (self._subject, self._html, self._text, self._send_from, self._reply_to)
+        texts = (
+            *(self._subject, self._html, self._text),
+            *(self._send_from, self._reply_to, self._unsubscribe.text),
+        )
         return tuple(
             dict.fromkeys(
                 variable.name
@@ -184,6 +190,7 @@ class Template:
         html = None
         if self._html_part is not None:
             html = self._html_part.fill(values, _escaped, raw=_same)
+        unsubscribe = self._unsubscribe.fields(values)
         if values.not_given:
             raise not_given(values.not_given)
         for link in self._links:
@@ -198,6 +205,7 @@ class Template:
             reply_to=_reply_to(reply_to) if reply_to else None,
             text=text,
             html=html,
+            unsubscribe=unsubscribe,
             attachments=_attachments(original) if self._attachments else (),
             related=original.related if self._wraps_html else (),
         )

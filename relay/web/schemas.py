@@ -132,6 +132,7 @@ SCHEMAS: dict[str, Schema] = {
         "priority": TEXT,
         "attachments": TEXT,
         "tracking": FLAG,
+        "unsubscribe": TEXT,
         "warnings": TEXTS,
         "place": TEXT,
         "problems": COUNT,

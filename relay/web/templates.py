@@ -181,6 +181,7 @@ def _described(template: Template) -> dict[str, Any]:
         "priority": template.priority.name.lower(),
         "attachments": source.attachments,
         "tracking": source.tracking,
+        "unsubscribe": source.unsubscribe,
         "warnings": list(template.warnings),
         "place": source.place,
         "problems": len(problems(template, None)),
