@@ -72,7 +72,7 @@ class MemoryQueue:
             for seq, job in self._waiting()
             if _due(job) <= now < job.expires_at
         ]
-        due.sort(key=lambda place: (place[1].accepted_at, place[0]))
+        due.sort(key=lambda place: (place[1].began, place[0]))
         chosen: dict[int, Job] = {}
         while due and len(chosen) < limit:
             ranks = sorted({job.mail.choice.priority for _, job in due})
@@ -116,15 +116,19 @@ class MemoryQueue:
 
     async def due_now(self) -> None:
         for seq, job in self._waiting():
-            if isinstance(job.state, Queued) and job.state.due > self.now():
-                state = replace(job.state, due=job.accepted_at)
+            if (
+                isinstance(job.state, Queued)
+                and job.state.due > self.now() >= job.began
+            ):
+                state = replace(job.state, due=job.began)
                 self.jobs[seq] = replace(job, state=state)
         self._tell()
 
     def figures(self) -> Figures:
         waiting = [job for _, job in self._waiting()]
         sending = [job for job in self.jobs.values() if isinstance(job.state, Sending)]
-        oldest = min((job.accepted_at for job in waiting), default=None)
+        begun = [job.began for job in waiting if job.began <= self.now()]
+        oldest = min(begun, default=None)
         return Figures(len(waiting), len(sending), oldest)
 
     def _waiting(self) -> list[tuple[int, Job]]:

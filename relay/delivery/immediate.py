@@ -22,10 +22,10 @@ from relay.model.outcome import (
     Rejected,
     When,
 )
-from relay.model.replies import SHUTTING_DOWN, ok
+from relay.model.replies import NO_QUEUE, SHUTTING_DOWN, ok
 from relay.model.reply import Reply
 from relay.model.submission import Submission
-from relay.observe.events import Answered, Attempted, Events
+from relay.observe.events import Answered, Attempted, Events, NotTaken
 
 # Seconds between the attempts of one mail while its client waits; the last repeats.
 PAUSES = (0.5, 1.0)
@@ -70,6 +70,10 @@ class ImmediateDelivery:
         left: Callable[[], bool],
     ) -> Reply:
         """Send the mail, and give SES' answer; to whom matters not."""
+        if prepared.send_at is not None:
+            seconds = time.monotonic() - started
+            self._events.emit(NotTaken(submission, NO_QUEUE, seconds))
+            return NO_QUEUE
         (mail,) = prepared.mails  # without a queue a mail has at most 50 recipients
         outcome, attempts = await self._attempts(mail, submission, started)
         match outcome:

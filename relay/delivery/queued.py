@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from relay import log
+from relay.content import moment
 from relay.delivery import owed
 from relay.delivery.admission import Admission, Refusal, Slot
 from relay.delivery.attempts import Attempts
@@ -29,7 +30,7 @@ from relay.model.job import (
 )
 from relay.model.mail import Mail, Prepared
 from relay.model.outcome import Accepted, Outcome
-from relay.model.replies import NOT_KEPT, queued
+from relay.model.replies import NOT_KEPT, due, queued
 from relay.model.reply import Reply
 from relay.model.submission import MailId, Submission
 from relay.observe.events import Answered, Events, NotTaken, Overtaken
@@ -74,9 +75,13 @@ class QueuedDelivery:
         left: Callable[[], bool],
     ) -> Reply:
         """Wait for SES' answer where there may be one in time, or keep the mail."""
+        if prepared.send_at is not None:
+            reply = due(submission.id, moment.shown(prepared.send_at))
+            return await self._keep_waiting(submission, prepared, reply, started)
         slots, refusal = self._enter(prepared.mails)
         if refusal is not None:
-            return await self._keep_waiting(submission, prepared, refusal, started)
+            reply = queued(submission.id, refusal.reason)
+            return await self._keep_waiting(submission, prepared, reply, started)
         jobs = self._jobs(submission.id, prepared.mails, Sending(1))
         client = WaitingClient(jobs, left)
         for call, slot in zip(client.calls, slots, strict=True):
@@ -94,11 +99,15 @@ class QueuedDelivery:
         self,
         submission: Submission,
         prepared: Prepared,
-        refusal: Refusal,
+        reply: Reply,
         started: float,
     ) -> Reply:
-        waiting = Queued(0, due=self._queue.now())
-        jobs = self._jobs(submission.id, prepared.mails, waiting)
+        """Keep it, due now or when it is to be sent; `reply` once that is done."""
+        send_at = None
+        if prepared.send_at is not None:
+            send_at = prepared.send_at - self._queue.unix(0.0)
+        waiting = Queued(0, due=self._queue.now() if send_at is None else send_at)
+        jobs = self._jobs(submission.id, prepared.mails, waiting, send_at=send_at)
         try:
             await self._put(jobs)
         except Unwritable as error:
@@ -106,7 +115,6 @@ class QueuedDelivery:
             seconds = time.monotonic() - started
             self._events.emit(NotTaken(submission, NOT_KEPT, seconds))
             return NOT_KEPT
-        reply = queued(submission.id, refusal.reason)
         self._events.emit(
             Answered(
                 submission,
@@ -116,6 +124,7 @@ class QueuedDelivery:
                 0,
                 time.monotonic() - started,
                 prepared.warnings,
+                due=prepared.send_at,
             )
         )
         return reply
@@ -140,17 +149,24 @@ class QueuedDelivery:
         return slots, refusal
 
     def _jobs(
-        self, mail_id: MailId, mails: Sequence[Mail], state: Queued | Sending
+        self,
+        mail_id: MailId,
+        mails: Sequence[Mail],
+        state: Queued | Sending,
+        *,
+        send_at: float | None = None,
     ) -> list[Job]:
         now = self._queue.now()
+        began = now if send_at is None else send_at
         return [
             Job(
                 id=mail_id,
                 number=number,
                 mail=mail,
                 accepted_at=now,
-                expires_at=self._policy.end(now, mail.choice.valid_for),
+                expires_at=self._policy.end(began, mail.choice.valid_for),
                 state=state,
+                send_at=send_at,
             )
             for number, mail in enumerate(mails)
         ]

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from relay.content.encoded_words import decoded
 from relay.content.header import Field, Message
+from relay.intake import send_at
 from relay.intake.control_field import (
     INDENTED_CONTROL,
     INDENTED_FIELD,
@@ -29,6 +30,7 @@ MAX_JSON_DEPTH = 100  # Python's own limit is another with each version
 _VARIABLES = "x-relay-variables"
 _VARIABLE = "x-relay-variable-"
 _LOCALE = "x-relay-locale"
+_SEND_AT = send_at.HEADER.lower()
 _REMOVED = frozenset({"bcc", "resent-bcc", "return-path"})
 _REMOVED_PREFIXES = ("x-relay-", "x-ses-")
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -54,6 +56,7 @@ class Controls(NamedTuple):
     feedback_arn: str = ""
     tenant: str = ""
     warnings: tuple[str, ...] = ()
+    send_at: float | None = None  # Unix seconds
 
     @property
     def about_ses(self) -> bool:
@@ -111,6 +114,7 @@ def read(
     usages: list[Field] = []
     jsons: list[Field] = []
     locales: list[Field] = []
+    times: list[Field] = []
     single: list[tuple[str, Field]] = []
     ses: list[tuple[str, Field]] = []
     for field in message.fields:
@@ -121,6 +125,8 @@ def read(
             jsons.append(field)
         elif key == _LOCALE:
             locales.append(field)
+        elif key == _SEND_AT and has_colon(field):
+            times.append(field)
         elif key.startswith(_VARIABLE):
             single.append((key, field))
         elif key.startswith("x-ses-"):
@@ -132,6 +138,8 @@ def read(
         _variables(jsons, single),
         _word(locales, "X-Relay-Locale", MAX_LOCALE),
     )
+    if times:
+        controls = controls._replace(send_at=send_at.asked(times))
     if not ses:
         return controls
     return controls._replace(**asked(ses, client_headers)._asdict())

@@ -29,6 +29,7 @@ from relay.content.ses_safe import (
 from relay.intake import control_headers
 from relay.intake.control_field import bounded
 from relay.intake.effort import Effort
+from relay.intake.send_at import later
 from relay.model.mail import RECIPIENTS_PER_CALL, Choice, Mail, Prepared, SendOptions
 from relay.model.replies import (
     LOOP,
@@ -103,7 +104,7 @@ class Preparation:
         if plainly and submission.order is not None:
             raise Refused(NOT_PREPARED)
         if submission.order is not None:
-            return self._ordered(submission.order, submission.envelope)
+            return self._ordered(submission.order, submission)
         content = normalise(submission.content)
         header = header_of(content)
         lower = header.lower()
@@ -143,10 +144,12 @@ class Preparation:
         mails = [
             Mail(share, content, options, choice) for share in self._envelopes(envelope)
         ]
-        return Prepared(tuple(mails), controls.warnings)
+        due = later(controls.send_at, submission.received_at)
+        return Prepared(tuple(mails), controls.warnings, due)
 
-    def _ordered(self, order: Order, envelope: Envelope) -> Prepared:
+    def _ordered(self, order: Order, submission: Submission) -> Prepared:
         """The mail of an order: the template alone, around no original."""
+        envelope = submission.envelope
         bounded(order.usage, "usage", control_headers.MAX_USAGE)
         controls = control_headers.Controls(
             usage=order.usage,
@@ -158,7 +161,8 @@ class Preparation:
         )
         choice = replace(choice, variables=_names(order.variables))
         options = self._options(controls, order.usage, untracked=not template.tracking)
-        return Prepared((Mail(envelope, content, options, choice),))
+        due = later(order.send_at, submission.received_at)
+        return Prepared((Mail(envelope, content, options, choice),), send_at=due)
 
     def _goes_as_it_is(self, content: bytes, header: bytes, lower: bytes) -> bool:
         """Most mail: nothing to remove, to add, to encode, nor near a limit.

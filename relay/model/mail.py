@@ -91,10 +91,14 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The mails of one submission; warnings name headers, never values."""
+    """The mails of one submission; warnings name headers, never values.
+
+    `send_at`: not before this moment, in Unix seconds; None: now.
+    """
 
     mails: tuple[Mail, ...]
     warnings: tuple[str, ...] = ()
+    send_at: float | None = None
 
 
 def voids(mail: Mail) -> str:

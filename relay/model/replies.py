@@ -29,6 +29,11 @@ TOO_FAST = Reply(
     454, "4.5", "Throttling failure: The relay's own pace is reached, try again later"
 )
 
+# Of a mail that is to be sent later, where nothing keeps it.
+NO_QUEUE = Reply(
+    550, "7.0", "X-Relay-Send-At: this relay has no queue to keep it in", own=True
+)
+
 # About the mail itself.
 TOO_MANY_FIELDS = Reply(554, "6.0", f"More than {MAX_FIELDS} header fields")
 HEADER_TOO_LARGE = Reply(554, "6.0", f"Header larger than {MAX_HEADER_BYTES} bytes")
@@ -98,6 +103,11 @@ def queued(mail_id: str, reason: str) -> Reply:
         lower = reason[1:2].islower()
         text += f"; {reason[0].lower() if lower else reason[0]}{reason[1:]}"
     return Reply(250, "0.0", text)
+
+
+def due(mail_id: str, at: str) -> Reply:
+    """The mail is durable, and is sent at the time that it names."""
+    return queued(mail_id, f"due {at}")
 
 
 def expired(last: Reply | None) -> Reply:

@@ -44,6 +44,7 @@ class Answered(NamedTuple):
     """The client of an accepted submission is told `reply`.
 
     `outcome` is the answer of SES behind it; None: the reply is the queue's own.
+    `due`: the Unix time when it is to be sent; None: at once.
     """
 
     submission: Submission
@@ -54,6 +55,7 @@ class Answered(NamedTuple):
     seconds: float
     warnings: tuple[str, ...] = ()
     message_ids: tuple[str, ...] = ()  # of the calls that SES took, in their order
+    due: float | None = None
 
     @property
     def id(self) -> MailId:

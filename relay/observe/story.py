@@ -245,7 +245,7 @@ class Entry:
             known = calls.get(number)
             if known is None or known.state == "sending":
                 reply = known.reply if known else ""
-                calls[number] = Call("queued", reply=reply)
+                calls[number] = Call("queued", reply=reply, due=event.due)
 
     def not_taken(self, event: NotTaken) -> None:
         """The relay itself refused it."""

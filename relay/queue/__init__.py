@@ -45,7 +45,8 @@ class Claim:
 class Figures:
     """What is in the queue; `oldest` is when the oldest waiting mail came.
 
-    `oldest`, and all that others do to the store, may be some seconds behind.
+    Mail that is to be sent later is no old mail before then. `oldest`, and all that
+    others do to the store, may be some seconds behind.
     """
 
     waiting: int
@@ -131,7 +132,8 @@ class Queue(Protocol):
     async def due_now(self) -> None:
         """Make all waiting mail due, the oldest first. Raises Unwritable.
 
-        It may be done in steps, of which those before the failure stay.
+        But for mail that is to be sent later, which waits on. It may be done in steps,
+        of which those before the failure stay.
         """
 
     def figures(self) -> Figures:

@@ -98,7 +98,7 @@ def without_time(connection: sqlite3.Connection, now: float) -> list[Unsendable]
             for priority in Priority
         ),
         ("job_end", "expires_at >= ''"),
-        ("job_age", "accepted_at >= ''"),
+        ("job_age", "coalesce(send_at, accepted_at) >= ''"),
     ]
     found: set[int] = set()
     for index, is_text in wrong:

@@ -12,6 +12,9 @@ from relay.queue import Claim, leaving, rows
 from relay.queue.leaving import Unsendable
 from relay.queue.turns import Turns
 
+# From when on the time of a mail counts, which is its age in the line.
+_BEGAN = "coalesce(send_at, accepted_at)"
+
 
 def claimed(
     connection: sqlite3.Connection, turns: Turns, now: float, *, limit: int, size: int
@@ -85,22 +88,41 @@ def promoted(
         until = found["due"] if found else until
     for priority in Priority:
         connection.execute(
-            "UPDATE job INDEXED BY job_due SET due = accepted_at"
+            f"UPDATE job INDEXED BY job_due SET due = {_BEGAN}"  # noqa: S608 - the same
             " WHERE state = 'queued' AND priority = ? AND due > ? AND due <= ?"
-            " AND due > accepted_at",
+            f" AND due > {_BEGAN}",
             (priority, since, until),
         )
     return until
 
 
 def due_now(
-    connection: sqlite3.Connection, priority: Priority, now: float, *, at_once: int
-) -> int:
-    """Make some of the waiting mail due; give how many, at most `at_once`."""
-    changed = connection.execute(
-        "UPDATE job SET due = accepted_at WHERE seq IN (SELECT seq FROM job"
-        " INDEXED BY job_due WHERE state = 'queued' AND priority = ? AND due > ?"
-        " LIMIT ?)",
-        (priority, now, at_once),
+    connection: sqlite3.Connection,
+    priority: Priority,
+    after: tuple[float, int],
+    now: float,
+    *,
+    at_once: int,
+) -> tuple[float, int] | None:
+    """Make waiting mail due that waits behind the place `after`, at most `at_once`.
+
+    Mail that is to be sent later waits on. Gives the place from which to go on; None:
+    that was all.
+    """
+    found = connection.execute(
+        "SELECT seq, due, send_at FROM job INDEXED BY job_due"
+        " WHERE state = 'queued' AND priority = ? AND (due, seq) > (?, ?)"
+        " ORDER BY due, seq LIMIT ?",
+        (priority, *after, at_once),
+    ).fetchall()
+    connection.executemany(
+        f"UPDATE job SET due = {_BEGAN} WHERE seq = ?",  # noqa: S608 - our own term
+        [
+            (row["seq"],)
+            for row in found
+            if row["send_at"] is None or row["send_at"] <= now
+        ],
     )
-    return changed.rowcount
+    if len(found) < at_once:
+        return None
+    return found[-1]["due"], found[-1]["seq"]

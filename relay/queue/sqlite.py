@@ -245,11 +245,11 @@ class SqliteQueue:
 
     async def _recount(self) -> None:
         self._waiting, self._sending, self._oldest = await self._store.write(
-            moves.counts
+            partial(moves.counts, now=self.now())
         )
 
     async def _note_age(self) -> None:
-        self._oldest = await self._store.write(moves.oldest)
+        self._oldest = await self._store.write(partial(moves.oldest, now=self.now()))
 
     def _count(self, claim: Claim, came_to: End, reports: Sequence[Job]) -> None:
         if isinstance(claim.job.state, Sending):
@@ -275,12 +275,18 @@ class SqliteQueue:
         return came_to, moved
 
     async def due_now(self) -> None:
+        now = self.now()
         for priority in Priority:
-            some = partial(
-                line.due_now, priority=priority, now=self.now(), at_once=ROWS_AT_ONCE
-            )
-            while await self._store.write(some) == ROWS_AT_ONCE:
-                pass
+            place: tuple[float, int] | None = now, 0
+            while place is not None:
+                some = partial(
+                    line.due_now,
+                    priority=priority,
+                    after=place,
+                    now=now,
+                    at_once=ROWS_AT_ONCE,
+                )
+                place = await self._store.write(some)
 
     def _insert(self, connection: sqlite3.Connection, jobs: Sequence[Job]) -> list[int]:
         """Enter jobs; those of one submission share its content."""

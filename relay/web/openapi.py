@@ -309,6 +309,11 @@ def _send() -> Schema:
             "type": {"type": "string", "minLength": 1, "description": "The usage"},
             "payload": {**or_null(ANYTHING), "description": "The variables"},
             "ip": TEXT,
+            "sendAt": {
+                "type": ["string", "number", "null"],
+                "description": "Not before then, at most 30 days ahead: RFC 3339, "
+                "seconds since 1970, or an RFC 5322 date. Needs a queue.",
+            },
         },
         "required": ["to", "type"],
         "additionalProperties": True,

@@ -16,7 +16,9 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from relay.content import address
+from relay.content.moment import moment
 from relay.intake.in_hand import InHand, Submit
+from relay.intake.send_at import LONGEST
 from relay.model.outcome import Accepted, Deferred, Effect
 from relay.model.submission import Envelope, MailId, Order, Submission, new_id
 from relay.observe.events import Answered, NotTaken
@@ -86,6 +88,15 @@ class HttpIntake:
         if not isinstance(payload, dict):
             return _error(400, "The payload is not an object")
         mail_id = new_id()
+        received_at = time.time()
+        send_at = None
+        if body.get("sendAt") is not None:
+            try:
+                send_at = moment(_as_text(body["sendAt"]))
+            except ValueError:
+                return _error(400, "sendAt is no time such as 2026-01-31T09:00:00Z")
+            if send_at > received_at + LONGEST:
+                return _error(422, "sendAt is more than 30 days ahead", mail_id)
         try:
             recipient = address.check(to)
         except ValueError:
@@ -99,13 +110,14 @@ class HttpIntake:
             envelope=Envelope(None, (recipient,)),
             content=b"",
             peer=request.remote or "",
-            received_at=time.time(),
+            received_at=received_at,
             listener="http",
             order=Order(
                 usage.strip(),
                 payload,
                 locale if isinstance(locale, str) else "",
                 DEFAULTS,
+                send_at,
             ),
         )
         return await self._answered(submission, deadline)
@@ -138,6 +150,13 @@ def bare(authorization: str) -> str:
     """The token alone, with or without its scheme."""
     text = authorization.strip()
     return text[7:].strip() if text[:7].lower() == "bearer " else text
+
+
+def _as_text(value: object) -> str:
+    """What `moment` reads; a number is seconds since 1970. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("no time")
+    return value if isinstance(value, str) else f"{value:.3f}"
 
 
 def _as_bytes(text: str) -> bytes:

@@ -29,7 +29,15 @@ from relay.delivery.dsn import Reporter
 from relay.delivery.pace import Pace
 from relay.delivery.queued import QueuedDelivery
 from relay.delivery.worker import Worker
-from relay.model.job import Failed, Job, Queued, Replaced, RetryPolicy, Sending
+from relay.model.job import (
+    Failed,
+    Job,
+    Queued,
+    Replaced,
+    RetryPolicy,
+    Sending,
+    Superseded,
+)
 from relay.model.mail import Choice, Mail, Prepared, Priority, SendOptions
 from relay.model.outcome import Accepted, Deferred, Effect, Outcome, Rejected, When
 from relay.model.reply import Reply
@@ -177,8 +185,11 @@ class Delivering(RuleBasedStateMachine):
         calls=st.integers(1, 3),
         code=st.booleans(),
         priority=st.sampled_from(list(Priority)),
+        wait=st.sampled_from([None, None, None, 2.0, 30.0, 3000.0]),
     )
-    def submit(self, calls: int, code: bool, priority: Priority) -> str:
+    def submit(
+        self, calls: int, code: bool, priority: Priority, wait: float | None
+    ) -> str:
         name = f"k{len(self.all)}"
         sender = self.all[name] = Sender(name, calls)
         self._note_the_disk()
@@ -192,7 +203,7 @@ class Delivering(RuleBasedStateMachine):
         sender.reply = self.loop.create_task(
             self.delivery.deliver(
                 submission,
-                Prepared(mails),
+                Prepared(mails, send_at=None if wait is None else self.loop.at + wait),
                 started=time.monotonic(),  # as if it had just come
                 left=lambda: sender.gone,
             )
@@ -273,6 +284,13 @@ class Delivering(RuleBasedStateMachine):
                 assert not kept
                 unheard = sender.gone_before and sender.could_be_kept
                 assert not (unheard and reply.code >= 500)
+
+    @invariant()
+    def nothing_is_attempted_before_its_time(self) -> None:
+        for job in self.queue.jobs.values():
+            if job.began > self.loop.at:
+                assert isinstance(job.state, Queued | Superseded)
+                assert job.state.attempts == 0
 
     @invariant()
     def each_end_is_recorded(self) -> None:
