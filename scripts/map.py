@@ -30,6 +30,7 @@ PLACES: Mapping[str, float] = {
     "ses": 2.0,
     "delivery": 1.3,
     "templates": 0.5,
+    "rules": 1.65,
     "observe": 2.8,
     "smtp": 4.0,
     "config": 5.3,

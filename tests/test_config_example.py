@@ -10,7 +10,7 @@ from typing import Any
 
 from relay import config
 from relay.config.json_schema import plain
-from relay.config.models import Template, User
+from relay.config.models import Rule, Template, User
 from relay.config.table import Table
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
@@ -35,11 +35,17 @@ def test_the_example_shows_every_setting_with_its_default_and_no_other() -> None
     wanted = _plain(config.load(None, {}))
     user = _plain(User(name="app"))
     template = _plain(Template(usage_type="SignIn", subject=""))
+    rule = _plain(Rule())
     [shown_template] = shown["templates"]
     assert shown_template.keys() == template.keys()
     for name in EXAMPLES:
         template[name] = shown_template[name]
-    assert shown == {**wanted, "users": [user], "templates": [template]}
+    assert shown == {
+        **wanted,
+        "users": [user],
+        "templates": [template],
+        "rules": [rule],
+    }
 
 
 def test_each_setting_of_the_example_has_a_line_of_explanation() -> None:

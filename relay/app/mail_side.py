@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from relay import config, log
 from relay.app.figures import figures
 from relay.app.places import Places
+from relay.app.rules import rules as read_rules
 from relay.app.ses_side import request_settings, ses_when_open
 from relay.app.templates import templates as read_templates
 from relay.app.web_side import WebSide
@@ -35,6 +36,7 @@ from relay.model.mail import Mail
 from relay.observe.events import Event, Events
 from relay.observe.heartbeat import Heartbeat
 from relay.observe.maillog import MailLog
+from relay.rules.rules import RuleError, Rules
 from relay.ses.when_open import SesWhenOpen
 from relay.smtp.doorkeeper import Doorkeeper
 from relay.system import process
@@ -65,6 +67,7 @@ class MailSide:
         self,
         settings: config.Config,
         templates: Templates,
+        rules: Rules | None,
         *,
         queue: SqliteQueue | None,
         doorkeeper: Doorkeeper,
@@ -94,7 +97,7 @@ class MailSide:
         events = _events(settings, web, stack)
         pace, account = _pace(settings, ses)
         delivery, gate, workers = _delivery(settings, transport, events, pace, queue)
-        intake = _intake(settings, templates, delivery, events)
+        intake = _intake(settings, templates, rules, delivery, events)
         web.stats.now = figures(doorkeeper, pace, account, queue, gate)
         heartbeat = Heartbeat(web.stats) if web.serves else None
         server = web.server(
@@ -138,6 +141,14 @@ def templates(settings: config.Config, *, samples_too: bool = False) -> Template
             )
         )
     return found
+
+
+def rules(settings: config.Config, templates: Templates) -> Rules | None:
+    """The rules of the settings, None where there are none. Raises CannotStart."""
+    try:
+        return read_rules(settings, templates)
+    except RuleError as error:
+        raise CannotStart(str(error)) from error
 
 
 def say_ready(settings: config.Config, templates: Templates) -> None:
@@ -272,7 +283,11 @@ def _attempt_seconds(settings: config.Config) -> Callable[[Mail], float]:
 
 
 def _intake(
-    settings: config.Config, templates: Templates, delivery: Delivery, events: Events
+    settings: config.Config,
+    templates: Templates,
+    rules: Rules | None,
+    delivery: Delivery,
+    events: Events,
 ) -> Intake:
     return Intake(
         preparation=Preparation(
@@ -283,6 +298,7 @@ def _intake(
             tags=settings.ses.tags,
             usage_tag=settings.ses.usage_tag,
             reencode=settings.ses.reencode == "auto",
+            rules=rules,
         ),
         delivery=delivery,
         events=events,

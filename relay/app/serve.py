@@ -31,6 +31,7 @@ from relay.system.process import CannotStart, CannotStartNow
 if TYPE_CHECKING:  # what these bring with them comes after the first greeting
     from relay.app.mail_side import MailSide
     from relay.capture.inbox import Captured
+    from relay.rules.rules import Rules
     from relay.smtp.logins import Logins
     from relay.templates.catalog import Templates
 
@@ -89,8 +90,8 @@ async def serve(
             # For what goes to a thread and has none of its own: the page, the start.
             loop.set_default_executor(Threads("default", DEFAULT_THREADS))
             # In a thread, so that whoever comes meanwhile is greeted at once.
-            templates = await asyncio.to_thread(
-                _templates, settings, samples_too=samples_too
+            templates, rules = await asyncio.to_thread(
+                _compiled, settings, samples_too=samples_too
             )
             from relay.app.mail_side import MailSide
 
@@ -102,6 +103,7 @@ async def serve(
             mail_side = MailSide(
                 settings,
                 templates,
+                rules,
                 queue=queue,
                 doorkeeper=doorkeeper,
                 page=page,
@@ -128,13 +130,16 @@ async def serve(
     log.line(logging.INFO, "stopped")
 
 
-def _templates(settings: config.Config, *, samples_too: bool) -> Templates:
-    """Compile the templates, after the import of all that works on mail."""
+def _compiled(
+    settings: config.Config, *, samples_too: bool
+) -> tuple[Templates, Rules | None]:
+    """Compile templates and rules, after the import of all that works on mail."""
     from relay.app import mail_side
 
     if settings.queue.engine != "none":
         from relay.app import queue_side  # noqa: F401 - the spool opens on the loop
-    return mail_side.templates(settings, samples_too=samples_too)
+    templates = mail_side.templates(settings, samples_too=samples_too)
+    return templates, mail_side.rules(settings, templates)
 
 
 def _doorkeeper(settings: config.Config, room: Places) -> Doorkeeper:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from types import ModuleType
@@ -67,11 +67,18 @@ async def _open_ses(settings: config.Config, stack: AsyncExitStack) -> OpenSes:
 
 
 def _warnings(settings: config.Config, opened: OpenSes) -> list[str]:
+    if opened.untracks:
+        return []
+    named: list[tuple[str, Sequence[config.models.Template | config.models.Rule]]] = [
+        ("templates", settings.templates),
+        ("rules", settings.rules),
+    ]
     return [
-        f"templates[{number}].tracking = false: has no effect, because the installed "
+        f"{name}[{number}].tracking = false: has no effect, because the installed "
         "AWS SDK knows no ConfigurationOverrides; pip install --upgrade aiobotocore"
-        for number, template in enumerate(settings.templates)
-        if not template.tracking and not opened.untracks
+        for name, entries in named
+        for number, entry in enumerate(entries)
+        if not entry.tracking
     ]
 
 

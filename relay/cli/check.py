@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
         return 2
     try:  # what a start asks, in the words and with the exit code of a start
         templates = mail_side.templates(chosen)
+        mail_side.rules(chosen, templates)
         certificate = serve.certificate(chosen)
         lacks: list[str] = []
         if chosen.transport != "capture":

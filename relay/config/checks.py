@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from relay import password
+from relay.config import rules
 from relay.config.explain import Location, to_camel
 from relay.config.models import Config, Listener, revealed
 from relay.config.values import Network, is_loopback
@@ -59,6 +60,7 @@ def contradictions(config: Config, *, recipients_given: bool) -> Iterator[Mistak
                 ("users", number, "password_hash"),
                 "is not an argon2 hash; relay password prints one",
             )
+    yield from rules.mistakes(config)
     yield from _tls(config)
     yield from _web(config)
 
@@ -269,7 +271,7 @@ def covers_half(networks: Sequence[Network]) -> bool:
 
 def warnings(config: Config) -> list[str]:
     """What is taken, and has no effect or another one than elsewhere."""
-    found = [*_doors(config), *_captures_for_all(config)]
+    found = [*_doors(config), *_captures_for_all(config), *rules.warnings(config)]
     if config.queue.engine != "none" or config.transport == "capture":
         return found
     return found + [

@@ -132,6 +132,28 @@ class Template(Table):
     unsubscribe: str = ""
 
 
+class Rule(Table):
+    """Which mail of an app that sets no header it is about, and what becomes of it."""
+
+    name: v.RuleName = ""
+    listener: v.Patterns = ()
+    user: v.Patterns = ()
+    client: v.AllowedNetworks = ()
+    sender: v.Patterns = ()
+    from_: v.Patterns = ()
+    recipient: v.Patterns = ()
+    subject: v.Patterns = ()
+    body: v.Patterns = ()
+    header: dict[str, v.Patterns] = {}  # noqa: RUF012 - nobody changes it
+    usage: v.Word = ""
+    locale: v.Word = ""
+    variables: v.Variables = {}  # noqa: RUF012 - nobody changes it
+    variables_from: Literal["", "text", "json"] = ""
+    extract: tuple[str, ...] = ()
+    not_found: v.Name = "pass"
+    tracking: v.Flag = True
+
+
 class Web(Table):
     """The page for people."""
 
@@ -179,6 +201,7 @@ class Config(Table):
     pace: Pace = Pace()
     queue: Queue = Queue()
     templates: tuple[Template, ...] = ()
+    rules: tuple[Rule, ...] = ()
     web: Web = Web()
     intake: Intake = Intake()
     health: Health = Health()

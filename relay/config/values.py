@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import date, time
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ Network = IPv4Network | IPv6Network
 
 _HOST_AND_PORT = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]:\s]*)):(\d{1,5})", re.ASCII)
 _FIELD_NAME = re.compile(r"[!-9;-~]+")
+_VARIABLE = re.compile(r"[A-Za-z0-9_]{1,256}")
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _USED_HEADERS = frozenset(
     {
@@ -187,6 +189,46 @@ def _pattern(regex: str, what: str) -> Narrow:
     return checked(check)
 
 
+def _listed(value: Any) -> Any:  # noqa: ANN401
+    """One entry is a list of one."""
+    if isinstance(value, str | IPv4Network | IPv6Network):
+        return (value,)
+    if not isinstance(value, list | tuple):
+        raise ValueError("must be a text in quotes, or a list of such")
+    return value
+
+
+def _one_or_more(items: dict[str, Any]) -> Narrow:
+    """A list, or its one entry alone."""
+    shown = shown_as({"anyOf": [items, {"type": "array", "items": items}]})
+    return lambda schema: shown(checked(_listed)(schema))
+
+
+def _variables(value: Any) -> Any:  # noqa: ANN401
+    """Values as JSON has them, which templates know; dates are texts."""
+    if not isinstance(value, dict):
+        return value
+    for name in value:
+        if not _VARIABLE.fullmatch(name):
+            raise ValueError(
+                f"{name!r}: a variable's name has the characters A-Z a-z 0-9 _ alone"
+            )
+    return {name: _as_json(inner, name) for name, inner in value.items()}
+
+
+def _as_json(value: Any, name: str) -> Any:  # noqa: ANN401
+    match value:
+        case float() if not math.isfinite(value):
+            raise ValueError(f"{name}: must be a number that JSON has")
+        case dict():
+            return {key: _as_json(inner, name) for key, inner in value.items()}
+        case list() | tuple():
+            return [_as_json(inner, name) for inner in value]
+        case date() | time():
+            return value.isoformat()
+    return value
+
+
 # Strict, since a number in quotes is a mistake that shows; the environment, where
 # all is text, is read by type before.
 Flag = Annotated[bool, limited(strict=True)]
@@ -214,6 +256,9 @@ Rate = Annotated[
     ),
 ]
 Name = Annotated[str, limited(min_length=1)]
+Word = Annotated[
+    str, _pattern(r"[^\x00-\x1f\x7f]{1,256}", "must be 1 to 256 characters of one line")
+]
 HostPort = Annotated[str, checked(_host_port)]
 Email = Annotated[str, checked(_email)]
 AllowedNetwork = Annotated[
@@ -227,6 +272,15 @@ AllowedNetwork = Annotated[
             ]
         }
     ),
+]
+# What a rule looks for: one text, or several of which one is enough.
+Patterns = Annotated[tuple[str, ...], _one_or_more({"type": "string"})]
+AllowedNetworks = Annotated[
+    tuple[AllowedNetwork, ...], _one_or_more({"type": "string"})
+]
+Variables = Annotated[dict[str, Any], checked(_variables)]
+RuleName = Annotated[
+    str, _pattern(r"[^\x00-\x1f\x7f]{1,100}", "must be 1 to 100 characters of one line")
 ]
 HeaderName = Annotated[str, checked(_header_name)]
 ClientHeader = Annotated[str, checked(_client_header)]

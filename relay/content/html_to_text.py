@@ -80,12 +80,13 @@ _SPACE = re.compile(r"[ \t\r\n\f]+")
 _LINE_END = re.compile(r"\r\n?")
 
 
-def from_html(html: str) -> str:
+def from_html(html: str, *, bare_links: bool = False) -> str:
     """Make readable text of `html`; lines end in LF, and it never fails.
 
     As in a browser, what has no end reaches to the end: a comment, a quote, a tag.
+    `bare_links`: a link's target stands alone between white space, not in brackets.
     """
-    writer = _Writer()
+    writer = _Writer(bare_links=bare_links)
     for token in tokens(html):
         if isinstance(token, str):
             writer.text(token)
@@ -99,7 +100,8 @@ def from_html(html: str) -> str:
 class _Writer:
     """Collects text; knows how many line ends are due before the next word."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, bare_links: bool) -> None:
+        self._bare_links = bare_links
         self._out: list[str] = []
         self._breaks = 0  # line ends due before the next word
         self._space = False  # a space is due before the next word
@@ -156,6 +158,7 @@ class _Writer:
                 self._pre += 1
             case "a":
                 self._links = [(given.get("href", ""), len(self._out))]
+                self._space |= self._bare_links
 
     def close(self, name: str) -> None:
         if self._skipped:
@@ -166,6 +169,7 @@ class _Writer:
             return
         if name == "a" and self._links:
             self._link(*self._links.pop())
+            self._space |= self._bare_links
         if name == "pre":
             self._pre = max(0, self._pre - 1)
         self._around(name)
@@ -178,7 +182,7 @@ class _Writer:
         if target.lower() in (f"mailto:{label}".lower(), f"tel:{label}".lower()):
             return
         self._space = bool(label)
-        self._write(f"<{target}>" if label else target)
+        self._write(f"<{target}>" if label and not self._bare_links else target)
 
     def _around(self, name: str) -> None:
         if name in _PARAGRAPH:

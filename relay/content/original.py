@@ -70,7 +70,7 @@ class Original:
     @cached_property
     def charset(self) -> str:
         """The label of the text that it is written in, "" for none that is known."""
-        labels = (part.charset for part in self._leaves if part.type in _BODY)
+        labels = (part.charset for part in self.leaves if part.type in _BODY)
         return next(filter(charset_of, labels), "")
 
     @property
@@ -86,18 +86,18 @@ class Original:
 
     @cached_property
     def text(self) -> str:
-        return "\n".join(map(_text_of, self._bodies))
+        return "\n".join(map(_text_of, self.bodies))
 
     @cached_property
     def html(self) -> str:
         if not self.has_html:
             return _as_html(self.text)
-        return "\n".join(map(_html_of, self._bodies))
+        return "\n".join(map(_html_of, self.bodies))
 
     @property
     def has_html(self) -> bool:
         """Whether its body has an HTML part."""
-        return any(part.type == "text/html" for body in self._bodies for part in body)
+        return any(part.type == "text/html" for body in self.bodies for part in body)
 
     @cached_property
     def is_encrypted(self) -> bool:
@@ -116,18 +116,18 @@ class Original:
         return structure(self.message)
 
     @cached_property
-    def _leaves(self) -> Sequence[Part]:
+    def leaves(self) -> Sequence[Part]:
         """The parts without parts, in their order; a mail inside is one of them."""
         return [part for part in self._parts if part.leaf]
 
     @cached_property
-    def _bodies(self) -> Sequence[Sequence[Part]]:
+    def bodies(self) -> Sequence[Sequence[Part]]:
         """What a person reads, in its order: several where a file stands between.
 
         Each is text, HTML, or alternatives of both.
         """
         texts = [
-            part for part in self._leaves if part.type in _BODY and not _attached(part)
+            part for part in self.leaves if part.type in _BODY and not _attached(part)
         ]
         # One with a name is a body where there is no other.
         found = [part for part in texts if not _is_file(part)] or texts[:1]
@@ -143,7 +143,7 @@ class Original:
     @cached_property
     def related(self) -> Sequence[Part]:
         """The parts that the HTML names by `cid:`."""
-        named = [part for part in self._leaves if part.content_id]
+        named = [part for part in self.leaves if part.content_id]
         if not named or not self.has_html:
             return ()
         # RFC 2392 section 2: the id is percent-encoded where a URL asks for it.
@@ -169,10 +169,10 @@ class Original:
         """What was attached to the mail, rather than part of its body."""
         if self._one_text:
             return ()
-        body = {part.start for parts in (*self._bodies, self.related) for part in parts}
+        body = {part.start for parts in (*self.bodies, self.related) for part in parts}
         return [
             part
-            for part in self._leaves
+            for part in self.leaves
             if part.start not in body
             and not part.type.startswith("multipart/")
             and not _is_signature(part)
@@ -210,15 +210,15 @@ def _is_other_body(part: Part) -> bool:
 
 
 def _text_of(body: Sequence[Part]) -> str:
-    text = "\n".join(_content(part) for part in body if part.type == "text/plain")
+    text = "\n".join(text_of(part) for part in body if part.type == "text/plain")
     if text.strip():
         return text
-    html = "\n".join(_content(part) for part in body if part.type == "text/html")
+    html = "\n".join(text_of(part) for part in body if part.type == "text/html")
     return plain.from_html(html) if html else text
 
 
 def _html_of(body: Sequence[Part]) -> str:
-    html = [_content(part) for part in body if part.type == "text/html"]
+    html = [text_of(part) for part in body if part.type == "text/html"]
     return "\n".join(html) if html else _as_html(_text_of(body))
 
 
@@ -226,7 +226,8 @@ def _as_html(text: str) -> str:
     return escape(text).replace("\n", "<br>\n")
 
 
-def _content(part: Part) -> str:
+def text_of(part: Part) -> str:
+    """A part's text; its lines end in LF."""
     data = transfer_decoded(part)
     label = part.charset
     if part.type == "text/html" and not charset_of(label):

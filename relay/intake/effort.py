@@ -21,6 +21,8 @@ MOST = 5_000_000  # nanoseconds
 
 _HEADER = 500  # encoded words, raw UTF-8, JSON
 _WRAPPED = 700  # HTML that becomes text, or is put into a template
+_SEARCHED_HTML = 900  # that becomes text once, and is looked through for links
+_SEARCHED = 250  # text, for rules
 _ENCODED = 25  # as quoted-printable or base64
 _PART = 25_000  # each, not each byte
 
@@ -31,12 +33,19 @@ class Effort:
     """Knows what the templates and the settings make of a mail."""
 
     def __init__(
-        self, variables: Iterable[str], *, usage_header: str, default_usage: bool
+        self,
+        variables: Iterable[str],
+        *,
+        usage_header: str,
+        default_usage: bool,
+        rules_read_bodies: bool = False,
+        rules_name_usages: bool = False,
     ) -> None:
-        """`variables` are those of all templates."""
+        """`variables` are those of all templates; which rule holds is not known yet."""
         self._wraps = not _WRAPS.isdisjoint(variables)
         self._usage_header = usage_header.lower().encode()
-        self._default_usage = default_usage
+        self._any_usage = default_usage or rules_name_usages
+        self._rules_read_bodies = rules_read_bodies
 
     def is_long(self, submission: Submission) -> bool:
         """Tell whether to prepare it takes longer than some 5 ms."""
@@ -57,10 +66,10 @@ class Effort:
         lower = content[:header].lower()
         if lower.find(b"multipart/") >= 0:
             work += content.count(b"\r\n--") * _PART
+        if self._rules_read_bodies:
+            work += body * (_SEARCHED_HTML if _has_html(content) else _SEARCHED)
         if self._wraps and (
-            self._default_usage
-            or submission.usage
-            or lower.find(self._usage_header) >= 0
+            self._any_usage or submission.usage or lower.find(self._usage_header) >= 0
         ):
             work += body * _WRAPPED
         elif body * _ENCODED > MOST - work and (
@@ -68,6 +77,11 @@ class Effort:
         ):
             return True
         return work > MOST
+
+
+def _has_html(content: bytes) -> bool:
+    """Whether a part may say that it is; the type is nearly always written so."""
+    return content.find(b"html") >= 0 or content.find(b"HTML") >= 0
 
 
 def _is_long_order(order: Order) -> bool:

@@ -1,6 +1,6 @@
 """From a submission to the mails that SES gets, or a refusal; pure.
 
-The order: line ends, control headers, usage, template or pass-through, options,
+The order: line ends, control headers, rules, usage, template or pass-through, options,
 at most 50 recipients a mail.
 """
 
@@ -29,6 +29,7 @@ from relay.content.ses_safe import (
 from relay.intake import control_headers
 from relay.intake.control_field import bounded
 from relay.intake.effort import Effort
+from relay.intake.ruling import ruled
 from relay.intake.send_at import later
 from relay.model.mail import RECIPIENTS_PER_CALL, Choice, Mail, Prepared, SendOptions
 from relay.model.replies import (
@@ -42,6 +43,8 @@ from relay.model.replies import (
 )
 from relay.model.reply import Refused
 from relay.model.submission import Envelope, Order, Submission
+from relay.rules.facts import Facts
+from relay.rules.rules import Rules
 from relay.templates.catalog import Templates
 from relay.templates.template import Template
 
@@ -68,8 +71,10 @@ class Preparation:
         usage_tag: str = "usage",
         reencode: bool = True,
         split_at: int = RECIPIENTS_PER_CALL,
+        rules: Rules | None = None,
     ) -> None:
         self._templates = templates
+        self._rules = rules
         self._usage_header = usage_header
         self._without_usage = without_usage
         self._client_headers = tuple(client_headers)
@@ -81,6 +86,8 @@ class Preparation:
             (name for template in templates.all for name in template.variables),
             usage_header=usage_header,
             default_usage=without_usage not in ("pass", "reject"),
+            rules_read_bodies=rules is not None and rules.read_bodies,
+            rules_name_usages=rules is not None and rules.name_usages,
         )
         # Of mail without X-SES-* headers: made once for each usage that is known.
         self._usual = {
@@ -121,9 +128,15 @@ class Preparation:
                 usage_header=self._usage_header,
                 client_headers=self._client_headers,
             )
+        rule = None
+        if self._rules is not None:
+            facts = Facts(submission, content, header)
+            rule = self._rules.rule_for(facts)
+            if rule is not None:
+                controls = ruled(controls, rule, facts)
         usage = controls.usage or submission.usage or self._default_usage()
-        choice = NO_CHOICE
-        untracked = False
+        choice = NO_CHOICE if rule is None else Choice(rule=rule.name)
+        untracked = rule is not None and not rule.source.tracking
         envelope = submission.envelope
         if usage and plainly:
             raise Refused(NOT_PREPARED)
@@ -135,7 +148,9 @@ class Preparation:
             content, choice, template = self._templated(
                 message, envelope, controls, usage
             )
-            untracked = not template.tracking
+            untracked = untracked or not template.tracking
+            if rule is not None:
+                choice = replace(choice, rule=rule.name)
         elif kept is not None or not self._goes_as_it_is(content, header, lower):
             fields = limited_fields(header) if kept is None else kept
             breaks = not plainly and self._reencode and _breaks(content)

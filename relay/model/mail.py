@@ -67,7 +67,8 @@ class Choice:
     `valid_for` (seconds) and `supersedes` are the template's word on how long the
     mail is worth sending, and on older mail of its usage; so is `priority` on when
     its turn is. `variables` are the names
-    of what the client gave, never the values.
+    of what the client gave or its rule found, never the values. `rule` is the name of
+    the mail's rule, with a template or without.
     """
 
     usage: str = ""
@@ -77,6 +78,7 @@ class Choice:
     supersedes: bool = False
     variables: tuple[str, ...] = ()
     priority: Priority = Priority.NORMAL
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,12 @@ def no_template(usage: str, known: Iterable[str]) -> Refused:
     return Refused(Reply(550, "6.0", printable(text)[:400]))
 
 
+def not_found(rule: str) -> Reply:
+    """The mail's rule looks for variables that are not in it."""
+    text = f"Rule {rule[:100]}: the mail lacks what it looks for"
+    return Reply(550, "6.0", printable(text))
+
+
 def not_given(variables: Iterable[str]) -> Refused:
     """The template has variables that the mail does not give."""
     names = printable(", ".join(variables))[:300]

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from relay.intake.control_headers import json_value
+from relay.content.json_value import json_value
 
 MAX_BODY = 1_000_000
 READ_WITHIN = 30.0  # seconds

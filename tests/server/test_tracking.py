@@ -30,11 +30,14 @@ WARNING = (
     "templates[0].tracking = false: has no effect, because the installed AWS SDK knows "
     "no ConfigurationOverrides; pip install --upgrade aiobotocore"
 )
+RULES = [{"subject": "news*", "tracking": False}]
 MODEL = Path("sesv2") / "2019-09-27" / "service-2.json"
 
 
 def mail(usage: str) -> bytes:
-    return f"From: a@a.example\r\nX-Relay-Usage: {usage}\r\n\r\n-\r\n".encode()
+    return (
+        f"From: a@a.example\r\nSubject: {usage}\r\nX-Relay-Usage: {usage}\r\n\r\n-\r\n"
+    ).encode()
 
 
 def model() -> Any:  # noqa: ANN401 - any JSON
@@ -83,6 +86,18 @@ async def test_the_call_switches_tracking_off_where_the_template_says_so() -> No
     told, warnings = await overrides()
     assert told == [OFF if knows() else None, None]
     assert warnings == ([] if knows() else [WARNING])
+
+
+async def test_a_rule_says_it_too() -> None:
+    def use(relay: RelayProcess) -> None:
+        for subject in ("news of May", "other"):
+            content = f"From: a@a.example\r\nSubject: {subject}\r\n\r\n-\r\n"
+            submit(relay, content.encode())
+
+    async with FakeSes() as ses:
+        await with_relay(ses, use, RELAY_RULES=json.dumps(RULES))
+        told = [request.json.get("ConfigurationOverrides") for request in ses.sent]
+    assert told == [OFF if knows() else None, None]
 
 
 async def test_an_older_sdk_is_a_warning_and_mail_goes_without_it(

@@ -6,8 +6,9 @@ from contextlib import suppress
 import pytest
 
 from relay.content.header import Field, parse
+from relay.content.json_value import json_value
 from relay.intake import control_headers
-from relay.intake.control_headers import Controls, json_value
+from relay.intake.control_headers import Controls
 from relay.model.mail import ListManagement
 from relay.model.reply import Refused
 from tests.worst_input import is_linear, repeated
