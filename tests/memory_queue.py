@@ -16,7 +16,9 @@ from relay.model.job import (
 )
 from relay.model.job import claim as begun
 from relay.model.mail import Mail, Priority
+from relay.model.note import Note
 from relay.queue import Claim, End, Figures
+from relay.queue.memory_notes import MemoryNotes
 from relay.queue.turns import Turns
 
 
@@ -26,6 +28,7 @@ class MemoryQueue:
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self.now = now
         self.jobs: dict[int, Job] = {}
+        self.notes = MemoryNotes(now=now)
         self._last = 0
         self._turns = Turns()
         self._changed: list[Callable[[], None]] = []
@@ -48,7 +51,9 @@ class MemoryQueue:
     def on_change(self, changed: Callable[[], None]) -> None:
         self._changed.append(changed)
 
-    async def put(self, jobs: Sequence[Job]) -> tuple[Sequence[Claim], list[Replaced]]:
+    async def put(
+        self, jobs: Sequence[Job], note: Note | None = None
+    ) -> tuple[Sequence[Claim], list[Replaced]]:
         for job in jobs:
             if isinstance(job.state, Sent):
                 raise ValueError("what SES took needs no place here")
@@ -57,6 +62,8 @@ class MemoryQueue:
             if job.mail.choice.supersedes:
                 replaced += self._supersede(job.mail)
         claims = self._insert(jobs)
+        if note is not None:
+            self.notes.add(note)
         self._tell()
         return claims, replaced
 

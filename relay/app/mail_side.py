@@ -12,6 +12,7 @@ import gc
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -27,6 +28,7 @@ from relay.app.web_side import WebSide
 from relay.delivery import Delivery
 from relay.delivery.account_pace import AccountPace
 from relay.delivery.admission import Admission
+from relay.delivery.limits import LimitedDelivery
 from relay.delivery.pace import Pace
 from relay.delivery.transport import QuotaSource, Transport, attempt_seconds
 from relay.intake.accept import Intake
@@ -36,6 +38,7 @@ from relay.model.mail import Mail
 from relay.observe.events import Event, Events
 from relay.observe.heartbeat import Heartbeat
 from relay.observe.maillog import MailLog
+from relay.queue import Notes
 from relay.rules.rules import RuleError, Rules
 from relay.ses.when_open import SesWhenOpen
 from relay.smtp.doorkeeper import Doorkeeper
@@ -96,8 +99,12 @@ class MailSide:
         )
         events = _events(settings, web, stack)
         pace, account = _pace(settings, ses)
-        delivery, gate, workers = _delivery(settings, transport, events, pace, queue)
-        intake = _intake(settings, templates, rules, delivery, events)
+        notes = _notes(queue)
+        delivery, gate, workers = _delivery(
+            settings, transport, events, pace, queue, notes
+        )
+        recalling = LimitedDelivery(delivery, notes=notes, events=events)
+        intake = _intake(settings, templates, rules, delivery, recalling, events)
         web.stats.now = figures(doorkeeper, pace, account, queue, gate)
         heartbeat = Heartbeat(web.stats) if web.serves else None
         server = web.server(
@@ -244,12 +251,22 @@ def _pace(
     return pace, AccountPace(source, pace, share=settings.pace.share)
 
 
+def _notes(queue: SqliteQueue | None) -> Notes:
+    """What remembers mail that was taken: the spool, else this process."""
+    if queue is not None:
+        return queue.notes
+    from relay.queue.memory_notes import MemoryNotes
+
+    return MemoryNotes(now=time.monotonic)
+
+
 def _delivery(
     settings: config.Config,
     transport: Transport,
     events: Events,
     pace: Pace,
     queue: SqliteQueue | None,
+    notes: Notes,
 ) -> tuple[Delivery, Admission | None, Sequence[process.Service]]:
     """How mail gets to the transport; with a queue its gate, and what runs for it."""
     accepted_as = "captured as" if settings.transport == "capture" else "Ok"
@@ -264,6 +281,7 @@ def _delivery(
             answer_within=settings.queue.answer_within,
             concurrency=settings.ses.concurrency,
             attempt_seconds=_attempt_seconds(settings),
+            notes=notes,
             accepted_as=accepted_as,
         )
         return immediate, None, ()
@@ -287,6 +305,7 @@ def _intake(
     templates: Templates,
     rules: Rules | None,
     delivery: Delivery,
+    recalling: LimitedDelivery,
     events: Events,
 ) -> Intake:
     return Intake(
@@ -301,6 +320,7 @@ def _intake(
             rules=rules,
         ),
         delivery=delivery,
+        recalling=recalling,
         events=events,
         answer_within=settings.queue.answer_within,
         large_mail=LargeMailLimit(int(settings.limits.memory * WORKED_ON)),

@@ -95,6 +95,7 @@ def queued(
         attempts=attempts,
         events=events,
         queue=queue,
+        notes=queue.notes,
         admission=gate,
         policy=policy,
         answer_within=options.answer_within,

@@ -130,6 +130,8 @@ class Template(Table):
     attachments: Literal["keep", "drop"] = "keep"
     tracking: v.Flag = True
     unsubscribe: str = ""
+    per_recipient: v.PerRecipient = ""
+    over_limit: Literal["reject", "drop"] = "reject"
 
 
 class Rule(Table):

@@ -11,6 +11,7 @@ from typing import assert_never
 from relay import log
 from relay.delivery import attempt
 from relay.delivery.line import Line
+from relay.delivery.owed import is_remembered
 from relay.delivery.pace import Pace
 from relay.delivery.transport import Transport
 from relay.model.mail import Mail, Prepared
@@ -26,6 +27,7 @@ from relay.model.replies import NO_QUEUE, SHUTTING_DOWN, ok
 from relay.model.reply import Reply
 from relay.model.submission import Submission
 from relay.observe.events import Answered, Attempted, Events, NotTaken
+from relay.queue import Notes
 
 # Seconds between the attempts of one mail while its client waits; the last repeats.
 PAUSES = (0.5, 1.0)
@@ -46,6 +48,7 @@ class ImmediateDelivery:
         answer_within: float,
         concurrency: int,
         attempt_seconds: Callable[[Mail], float],
+        notes: Notes,
         accepted_as: str = "Ok",
     ) -> None:
         self._transport = transport
@@ -54,6 +57,7 @@ class ImmediateDelivery:
         self._answer_within = answer_within
         self._line = Line(pace, concurrency)
         self._attempt_seconds = attempt_seconds
+        self._notes = notes
         self._accepted_as = accepted_as
         self._stop_at: float | None = None
 
@@ -83,6 +87,9 @@ class ImmediateDelivery:
                 pass
             case _:
                 assert_never(outcome)
+        note = prepared.note(submission.id)
+        if note is not None and is_remembered(reply):
+            await self._notes.note(note)
         self._events.emit(
             Answered(
                 submission,

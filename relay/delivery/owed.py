@@ -57,6 +57,18 @@ def when_kept(outcomes: Outcomes, mail_id: MailId) -> Reply:
     return queued(mail_id, "")
 
 
+def is_remembered(reply: Reply) -> bool:
+    """Whether the mail counts from its reply on: after a 250, and after nothing else.
+
+    What is kept is remembered in the same write, so that neither is there alone. What
+    SES took is remembered after it, and before the reply; where that cannot be written
+    the 250 goes out all the same, because it is true. A 451 would have the client send
+    again for certain, while a duplicate after this 250 takes a lost reply and a crash
+    before the disk has room.
+    """
+    return reply.code == 250
+
+
 def when_not_kept(before: Outcomes, ends: Sequence[Outcome], accepted_as: str) -> Reply:
     """The reply where what SES did not take could not be written.
 

@@ -29,12 +29,13 @@ from relay.model.job import (
     Superseded,
 )
 from relay.model.mail import Mail, Prepared
+from relay.model.note import Note
 from relay.model.outcome import Accepted, Outcome
 from relay.model.replies import NOT_KEPT, due, queued
 from relay.model.reply import Reply
 from relay.model.submission import MailId, Submission
 from relay.observe.events import Answered, Events, NotTaken, Overtaken
-from relay.queue import Claim, Queue, Unwritable
+from relay.queue import Claim, Notes, Queue, Unwritable
 
 # A call that ended and is kept: where it stands now, the reports about it.
 _Ended = tuple[Call, Queued | Failed | Superseded, Sequence[Job], Outcome]
@@ -49,6 +50,7 @@ class QueuedDelivery:
         attempts: Attempts,
         events: Events,
         queue: Queue,
+        notes: Notes,
         admission: Admission,
         policy: RetryPolicy,
         answer_within: float,
@@ -57,6 +59,7 @@ class QueuedDelivery:
         self._attempts = attempts
         self._events = events
         self._queue = queue
+        self._notes = notes
         self._admission = admission
         self._policy = policy
         self._answer_within = answer_within
@@ -87,7 +90,8 @@ class QueuedDelivery:
         for call, slot in zip(client.calls, slots, strict=True):
             self._attempts.begin(self._first(call, slot, client))
         await client.wait(max(started + self._answer_within - time.monotonic(), 0))
-        reply, ended = await self._conclude(submission.id, client)
+        note = prepared.note(submission.id)
+        reply, ended = await self._conclude(submission.id, client, note)
         self._events.emit(_answered(submission, prepared, client, reply, started))
         for call, state, reports, outcome in ended:
             self._attempts.tell(call.job, state, reports, outcome)
@@ -109,7 +113,7 @@ class QueuedDelivery:
         waiting = Queued(0, due=self._queue.now() if send_at is None else send_at)
         jobs = self._jobs(submission.id, prepared.mails, waiting, send_at=send_at)
         try:
-            await self._put(jobs)
+            await self._put(jobs, prepared.note(submission.id))
         except Unwritable as error:
             _not_kept(submission.id, error)
             seconds = time.monotonic() - started
@@ -184,7 +188,7 @@ class QueuedDelivery:
             self._attempts.put_down(call)
 
     async def _conclude(
-        self, mail_id: MailId, client: WaitingClient
+        self, mail_id: MailId, client: WaitingClient, note: Note | None
     ) -> tuple[Reply, Sequence[_Ended]]:
         """Give each what it is owed, now that the wait is over."""
         outcomes = [call.outcome for call in client.calls]
@@ -192,17 +196,24 @@ class QueuedDelivery:
         reply = owed.settled_by(outcomes, left=left, accepted_as=self._accepted_as)
         if reply is not None:
             await self._supersede(client.calls)
-            return reply, ()
+            return await self._noted(reply, note), ()
         try:
-            ended = await self._keep(client.calls)
+            ended = await self._keep(client.calls, note)
         except Unwritable as error:
             _not_kept(mail_id, error)
             await client.wait_for_all()
             ends = [call.outcome for call in client.calls if call.outcome is not None]
-            return owed.when_not_kept(outcomes, ends, self._accepted_as), ()
+            reply = owed.when_not_kept(outcomes, ends, self._accepted_as)
+            return await self._noted(reply, note), ()
         return owed.when_kept(outcomes, mail_id), ended
 
-    async def _keep(self, calls: Sequence[Call]) -> Sequence[_Ended]:
+    async def _noted(self, reply: Reply, note: Note | None) -> Reply:
+        """The reply, once what it promises is remembered where that can be."""
+        if note is not None and owed.is_remembered(reply):
+            await self._notes.note(note)
+        return reply
+
+    async def _keep(self, calls: Sequence[Call], note: Note | None) -> Sequence[_Ended]:
         """Write what SES has not taken; what is under way ends in the queue, too.
 
         Gives those of them that have ended. Raises Unwritable, and nothing is kept
@@ -226,7 +237,7 @@ class QueuedDelivery:
         claims: Sequence[Claim] = ()
         try:
             claims = await self._put(
-                [*jobs, *(report for _, _, some, _ in ended for report in some)]
+                [*jobs, *(report for _, _, some, _ in ended for report in some)], note
             )
         finally:
             # Without a claim its end is the waiting client's alone.
@@ -235,8 +246,8 @@ class QueuedDelivery:
                     kept.set_result(claims[number] if claims else None)
         return ended
 
-    async def _put(self, jobs: Sequence[Job]) -> Sequence[Claim]:
-        claims, replaced = await self._queue.put(jobs)
+    async def _put(self, jobs: Sequence[Job], note: Note | None) -> Sequence[Claim]:
+        claims, replaced = await self._queue.put(jobs, note)
         self._overtake(jobs[0].id, replaced)
         self._attempts.void(_superseding(jobs))
         return claims

@@ -136,6 +136,7 @@ class Preparation:
                 controls = ruled(controls, rule, facts)
         usage = controls.usage or submission.usage or self._default_usage()
         choice = NO_CHOICE if rule is None else Choice(rule=rule.name)
+        limit = None
         untracked = rule is not None and not rule.source.tracking
         envelope = submission.envelope
         if usage and plainly:
@@ -149,6 +150,7 @@ class Preparation:
                 message, envelope, controls, usage
             )
             untracked = untracked or not template.tracking
+            limit = template.limit(envelope.recipients)
             if rule is not None:
                 choice = replace(choice, rule=rule.name)
         elif kept is not None or not self._goes_as_it_is(content, header, lower):
@@ -160,7 +162,7 @@ class Preparation:
             Mail(share, content, options, choice) for share in self._envelopes(envelope)
         ]
         due = later(controls.send_at, submission.received_at)
-        return Prepared(tuple(mails), controls.warnings, due)
+        return Prepared(tuple(mails), controls.warnings, due, limit)
 
     def _ordered(self, order: Order, submission: Submission) -> Prepared:
         """The mail of an order: the template alone, around no original."""
@@ -177,7 +179,9 @@ class Preparation:
         choice = replace(choice, variables=_names(order.variables))
         options = self._options(controls, order.usage, untracked=not template.tracking)
         due = later(order.send_at, submission.received_at)
-        return Prepared((Mail(envelope, content, options, choice),), send_at=due)
+        limit = template.limit(envelope.recipients)
+        mail = Mail(envelope, content, options, choice)
+        return Prepared((mail,), send_at=due, limit=limit)
 
     def _goes_as_it_is(self, content: bytes, header: bytes, lower: bytes) -> bool:
         """Most mail: nothing to remove, to add, to encode, nor near a limit.

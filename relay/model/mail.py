@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from relay.model.submission import Envelope
+from relay.model.note import Limit, Note
+from relay.model.submission import Envelope, MailId
 
 RECIPIENTS_PER_CALL = 50  # SES' limit, over To, Cc and Bcc
 
@@ -95,12 +96,23 @@ class Mail:
 class Prepared:
     """The mails of one submission; warnings name headers, never values.
 
-    `send_at`: not before this moment, in Unix seconds; None: now.
+    `send_at`: not before this moment, in Unix seconds; None: now. `limit`: how often
+    its recipients may have such mail.
     """
 
     mails: tuple[Mail, ...]
     warnings: tuple[str, ...] = ()
     send_at: float | None = None
+    limit: Limit | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is taken whatever was taken before."""
+        return self.limit is None
+
+    def note(self, mail_id: MailId) -> Note | None:
+        """What is to be remembered of it from its 250 on; None: nothing."""
+        return None if self.is_plain else Note(mail_id, self.limit)
 
 
 def voids(mail: Mail) -> str:

@@ -111,6 +111,17 @@ def queued(mail_id: str, reason: str) -> Reply:
     return Reply(250, "0.0", text)
 
 
+def too_many(usage: str) -> Reply:
+    """One of the recipients has had as much mail of this usage as its limit allows."""
+    text = f"Too many {printable(usage)[:100]} mails to this recipient"
+    return Reply(450, "7.1", text, own=True)
+
+
+def dropped(mail_id: str) -> Reply:
+    """The same, and the client is not to know."""
+    return Reply(250, "0.0", f"dropped as {mail_id}", own=True)
+
+
 def due(mail_id: str, at: str) -> Reply:
     """The mail is durable, and is sent at the time that it names."""
     return queued(mail_id, f"due {at}")

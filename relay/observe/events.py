@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from relay import log
 from relay.model.job import (
@@ -26,11 +26,15 @@ from relay.model.submission import MailId, Submission
 
 @dataclass(frozen=True, slots=True)
 class NotTaken:
-    """The relay itself refused the submission; SES was not asked."""
+    """Nothing becomes of the submission, and SES was not asked.
+
+    `why`: refused by the relay itself; or dropped, with a 250.
+    """
 
     submission: Submission
     reply: Reply
     seconds: float
+    why: Literal["refused", "dropped"] = "refused"
 
     @property
     def id(self) -> MailId:

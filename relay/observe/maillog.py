@@ -30,10 +30,10 @@ class MailLog:
 
     def __call__(self, event: Event) -> None:
         match event:
-            case NotTaken(submission, reply, seconds):
+            case NotTaken(submission, reply, seconds, why):
                 log.line(
                     logging.WARNING,
-                    "refused",
+                    why,
                     **self._who(
                         submission,
                         submission.envelope.sender,

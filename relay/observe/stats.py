@@ -24,7 +24,7 @@ from relay.observe.events import (
 )
 
 # What a submission came to, as its client heard it.
-OUTCOMES = ("accepted", "queued", "deferred", "rejected", "refused")
+OUTCOMES = ("accepted", "queued", "deferred", "rejected", "refused", "dropped")
 
 # The beginning of a reply -> the class of SES' answer; the first that fits counts.
 _CLASSES = (
@@ -184,11 +184,11 @@ class Stats:
                 self.recipients[name] += len(event.submission.envelope.recipients)
                 self.bytes += len(event.submission.content)
                 self._took(name, event.seconds)
-            case NotTaken(submission=submission, seconds=seconds):
-                self.mails["refused", self._usage(submission.usage), ""] += 1
-                self.recipients["refused"] += len(submission.envelope.recipients)
+            case NotTaken(submission=submission, seconds=seconds, why=why):
+                self.mails[why, self._usage(submission.usage), ""] += 1
+                self.recipients[why] += len(submission.envelope.recipients)
                 self.bytes += len(submission.content)
-                self._took("refused", seconds)
+                self._took(why, seconds)
             case Settled(state=Sent()):
                 self.ends["sent"] += 1
             case Settled(state=Failed(), reports=reports):

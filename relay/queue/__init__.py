@@ -15,6 +15,8 @@ from relay.model.job import (
     Superseded,
 )
 from relay.model.mail import Priority
+from relay.model.note import Limit, Note
+from relay.model.submission import MailId
 
 # How an attempt ended.
 End = Queued | Sent | Failed | Superseded
@@ -54,6 +56,24 @@ class Figures:
     oldest: float | None = None
 
 
+class Notes(Protocol):
+    """Remembers of mail that was taken what its sender or its limit asks for."""
+
+    async def note(self, note: Note) -> None:
+        """Remember it; durable when this returns, where there is a spool.
+
+        Raises nothing: what cannot be written is kept in memory, known, and written
+        when it can be.
+        """
+
+    async def passed(self, limit: Limit) -> list[set[MailId]]:
+        """Of each address the mails that were counted within the limit's seconds.
+
+        At most as many as the limit's number are told. Raises nothing: what cannot be
+        read has not passed.
+        """
+
+
 class Queue(Protocol):
     """Keeps jobs; every method is safe for concurrent calls.
 
@@ -84,8 +104,10 @@ class Queue(Protocol):
         without need, too; it must neither wait nor raise.
         """
 
-    async def put(self, jobs: Sequence[Job]) -> tuple[Sequence[Claim], list[Replaced]]:
-        """Keep all of them or none; durable when this returns.
+    async def put(
+        self, jobs: Sequence[Job], note: Note | None = None
+    ) -> tuple[Sequence[Claim], list[Replaced]]:
+        """Keep all of them and the note, or none; durable when this returns.
 
         Gives claims of those put as `Sending`, in their order, and the older waiting
         mail that they superseded. Raises Unwritable, and ValueError for a job that is

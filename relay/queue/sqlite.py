@@ -19,6 +19,7 @@ from relay import log
 from relay.model.job import Job, Queued, Replaced, Sending, Superseded
 from relay.model.job import supersede as superseded
 from relay.model.mail import Priority
+from relay.model.note import Note
 from relay.queue import (
     Claim,
     End,
@@ -29,10 +30,12 @@ from relay.queue import (
     line,
     lock,
     moves,
+    notes,
     rows,
 )
 from relay.queue.housekeeping import ROWS_AT_ONCE, Housekeeping
 from relay.queue.leaving import Unsendable
+from relay.queue.notes import SpoolNotes
 from relay.queue.store import Store
 from relay.queue.turns import Turns
 
@@ -81,6 +84,7 @@ class SqliteQueue:
         keep_failed: float,
     ) -> None:
         self._store = Store(connection, path, self._heed)
+        self.notes = SpoolNotes(self._store)
         self.house = Housekeeping(
             self._store,
             keep_sent=keep_sent,
@@ -88,6 +92,7 @@ class SqliteQueue:
             write_ends=self._write_ends,
             recount=self._recount,
             note_age=self._note_age,
+            notes=self.notes,
         )
         self._last = self._store.last
         self._placed_in = 0  # the transaction that knows the last place
@@ -139,7 +144,9 @@ class SqliteQueue:
 
     # Mail in, out, and back.
 
-    async def put(self, jobs: Sequence[Job]) -> tuple[Sequence[Claim], list[Replaced]]:
+    async def put(
+        self, jobs: Sequence[Job], note: Note | None = None
+    ) -> tuple[Sequence[Claim], list[Replaced]]:
         replaced: list[Replaced] = []
 
         def write(connection: sqlite3.Connection) -> list[int]:
@@ -149,6 +156,8 @@ class SqliteQueue:
             for job in jobs:
                 if job.mail.choice.supersedes:
                     replaced.extend(moves.supersede(connection, job, self.now()))
+            if note is not None:
+                notes.write(connection, note, self.now())
             return self._insert(connection, jobs)
 
         places = await self._store.write(write)

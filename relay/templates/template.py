@@ -6,7 +6,7 @@ Its syntax, which is Logto's, is `placeholder`'s business.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -24,6 +24,7 @@ from relay.content.mime_parts import Part
 from relay.content.new_field import address_field, one_line
 from relay.content.original import Original
 from relay.model.mail import Priority
+from relay.model.note import Limit, counted
 from relay.model.replies import NO_FROM, no_address, not_given
 from relay.model.reply import Refused
 from relay.model.submission import Envelope
@@ -58,6 +59,8 @@ class Source:
     attachments: str = "keep"
     tracking: bool = True
     unsubscribe: str = ""
+    per_recipient: tuple[int, float] | None = None  # mails, within seconds
+    over_limit: str = "reject"
     place: str = ""
 
 
@@ -173,6 +176,14 @@ class Template:
                 for _, variable, _ in text.places
             )
         )
+
+    def limit(self, recipients: Iterable[str]) -> Limit | None:
+        """How often these recipients may have its mail; None: as often as it comes."""
+        if self.source.per_recipient is None:
+            return None
+        number, seconds = self.source.per_recipient
+        drops = self.source.over_limit == "drop"
+        return Limit(self.usage, counted(recipients), number, seconds, drops)
 
     def apply(
         self, message: Message, envelope: Envelope, variables: Mapping[str, Any]

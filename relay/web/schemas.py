@@ -133,6 +133,8 @@ SCHEMAS: dict[str, Schema] = {
         "attachments": TEXT,
         "tracking": FLAG,
         "unsubscribe": TEXT,
+        "perRecipient": TEXT,
+        "overLimit": TEXT,
         "warnings": TEXTS,
         "place": TEXT,
         "problems": COUNT,

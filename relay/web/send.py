@@ -20,6 +20,7 @@ from relay.content.moment import moment
 from relay.intake.in_hand import InHand, Submit
 from relay.intake.send_at import LONGEST
 from relay.model.outcome import Accepted, Deferred, Effect
+from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId, Order, Submission, new_id
 from relay.observe.events import Answered, NotTaken
 from relay.observe.stats import reply_class
@@ -141,6 +142,10 @@ def _answer(mail_id: MailId, event: Answered | NotTaken | None) -> web.Response:
                 deferred.reply
             ) in ("throttled", "quota")
             return _error(429 if limited else 503, TRY_LATER, mail_id)
+        case NotTaken(why="dropped"):  # as if it had been taken
+            return web.json_response({"id": mail_id}, status=202)
+        case NotTaken(reply=Reply(code=450)):
+            return _error(429, TRY_LATER, mail_id)
         case Answered() | NotTaken() if event.reply.code >= 500:
             return _error(422, NOT_SENT, mail_id)
     return _error(503, TRY_LATER, mail_id)

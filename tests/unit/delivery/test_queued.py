@@ -24,6 +24,7 @@ from relay.model.job import (
     Superseded,
 )
 from relay.model.mail import Choice, Mail, Prepared, SendOptions
+from relay.model.note import Note
 from relay.model.outcome import Accepted, Deferred, Outcome, Rejected, When
 from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId, Submission
@@ -48,12 +49,14 @@ class SlowQueue(MemoryQueue):
         self.written.set()
         self.full = False
 
-    async def put(self, jobs: Sequence[Job]) -> tuple[Sequence[Claim], list[Replaced]]:
+    async def put(
+        self, jobs: Sequence[Job], note: Note | None = None
+    ) -> tuple[Sequence[Claim], list[Replaced]]:
         self.asked.set()
         await self.written.wait()
         if self.full:
             raise Unwritable("spool.db: disk full", OSError("disk full"))
-        return await super().put(jobs)
+        return await super().put(jobs, note)
 
     async def claim(self, limit: int, *, size: int) -> Sequence[Claim]:
         self.asked.set()
@@ -111,6 +114,7 @@ class Relay:
             attempts=self.attempts,
             events=events,
             queue=queue,
+            notes=queue.notes,
             admission=self.admission,
             policy=policy,
             answer_within=answer_within,

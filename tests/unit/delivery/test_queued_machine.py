@@ -39,6 +39,7 @@ from relay.model.job import (
     Superseded,
 )
 from relay.model.mail import Choice, Mail, Prepared, Priority, SendOptions
+from relay.model.note import Note
 from relay.model.outcome import Accepted, Deferred, Effect, Outcome, Rejected, When
 from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId, Submission
@@ -74,11 +75,13 @@ class Disk(MemoryQueue):
 
     full = False
 
-    async def put(self, jobs: Sequence[Job]) -> tuple[Sequence[Claim], list[Replaced]]:
+    async def put(
+        self, jobs: Sequence[Job], note: Note | None = None
+    ) -> tuple[Sequence[Claim], list[Replaced]]:
         await asyncio.sleep(0)
         if self.full:
             raise Unwritable("full", OSError("full"))
-        return await super().put(jobs)
+        return await super().put(jobs, note)
 
     async def supersede(self, newer: Sequence[Job]) -> list[Replaced]:
         if self.full:
@@ -164,6 +167,7 @@ class Delivering(RuleBasedStateMachine):
             attempts=self.attempts,
             events=events,
             queue=self.queue,
+            notes=self.queue.notes,
             admission=self.admission,
             policy=policy,
             answer_within=ANSWER_WITHIN,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from relay.delivery.immediate import ImmediateDelivery
+from relay.delivery.limits import LimitedDelivery
 from relay.delivery.pace import Pace
 from relay.intake.accept import Intake
 from relay.intake.large_mail import LargeMailLimit
@@ -37,6 +39,7 @@ from relay.observe.events import (
     Events,
     NotTaken,
 )
+from relay.queue.memory_notes import MemoryNotes
 from relay.system.threads import Threads
 from relay.templates.catalog import Templates
 from relay.templates.template import Source
@@ -101,6 +104,13 @@ def direct(
         answer_within=answer_within,
         concurrency=concurrency,
         attempt_seconds=lambda mail: 1,
+        notes=MemoryNotes(now=time.monotonic),
+    )
+
+
+def recalling(delivery: ImmediateDelivery, events: Events) -> LimitedDelivery:
+    return LimitedDelivery(
+        delivery, notes=MemoryNotes(now=time.monotonic), events=events
     )
 
 
@@ -110,6 +120,7 @@ def built(
     return Intake(
         preparation=Preparation(templates=Templates(())),
         delivery=delivery,
+        recalling=recalling(delivery, events),
         events=events,
         answer_within=answer_within,
         large_mail=LargeMailLimit(3_000_000),
@@ -286,7 +297,8 @@ def with_bug(
         preparation=BreaksOn(
             error, templates=Templates([source]), plainly_too=plainly_too
         ),
-        delivery=direct(transport, events),
+        delivery=(delivery := direct(transport, events)),
+        recalling=recalling(delivery, events),
         events=events,
         answer_within=3,
         large_mail=LargeMailLimit(3_000_000),
@@ -358,7 +370,8 @@ async def test_odd_charsets_and_parameters_pass(field: bytes, usage: str) -> Non
     source = Source("Wrap", "{{message.subject}}", "{{message.html}}")
     intake = Intake(
         preparation=Preparation(templates=Templates([source])),
-        delivery=direct(Scripted([Accepted("1")]), events),
+        delivery=(delivery := direct(Scripted([Accepted("1")]), events)),
+        recalling=recalling(delivery, events),
         events=events,
         answer_within=3,
         large_mail=LargeMailLimit(3_000_000),
