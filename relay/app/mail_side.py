@@ -29,6 +29,7 @@ from relay.delivery import Delivery
 from relay.delivery.account_pace import AccountPace
 from relay.delivery.admission import Admission
 from relay.delivery.limits import LimitedDelivery
+from relay.delivery.once import OnceDelivery
 from relay.delivery.pace import Pace
 from relay.delivery.transport import QuotaSource, Transport, attempt_seconds
 from relay.intake.accept import Intake
@@ -99,11 +100,12 @@ class MailSide:
         )
         events = _events(settings, web, stack)
         pace, account = _pace(settings, ses)
-        notes = _notes(queue)
+        notes = _notes(settings, queue)
         delivery, gate, workers = _delivery(
             settings, transport, events, pace, queue, notes
         )
-        recalling = LimitedDelivery(delivery, notes=notes, events=events)
+        limited = LimitedDelivery(delivery, notes=notes, events=events)
+        recalling = OnceDelivery(limited, notes=notes, events=events)
         intake = _intake(settings, templates, rules, delivery, recalling, events)
         web.stats.now = figures(doorkeeper, pace, account, queue, gate)
         heartbeat = Heartbeat(web.stats) if web.serves else None
@@ -251,13 +253,13 @@ def _pace(
     return pace, AccountPace(source, pace, share=settings.pace.share)
 
 
-def _notes(queue: SqliteQueue | None) -> Notes:
+def _notes(settings: config.Config, queue: SqliteQueue | None) -> Notes:
     """What remembers mail that was taken: the spool, else this process."""
     if queue is not None:
         return queue.notes
     from relay.queue.memory_notes import MemoryNotes
 
-    return MemoryNotes(now=time.monotonic)
+    return MemoryNotes(now=time.monotonic, keep_keys=settings.queue.keep_keys)
 
 
 def _delivery(
@@ -305,7 +307,7 @@ def _intake(
     templates: Templates,
     rules: Rules | None,
     delivery: Delivery,
-    recalling: LimitedDelivery,
+    recalling: OnceDelivery,
     events: Events,
 ) -> Intake:
     return Intake(

@@ -38,6 +38,7 @@ async def spool(settings: config.Config, stack: AsyncExitStack) -> SqliteQueue:
                 config.spool_path(settings),
                 keep_sent=settings.queue.keep_sent,
                 keep_failed=settings.queue.keep_failed,
+                keep_keys=settings.queue.keep_keys,
             )
         )
     except file.UnusableSpool as error:

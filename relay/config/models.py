@@ -108,6 +108,7 @@ class Queue(Table):
     give_up_after: v.Seconds = 345_600
     keep_sent: v.SecondsOrNone = 3600
     keep_failed: v.SecondsOrNone = 1_209_600
+    keep_keys: v.Seconds = 86_400
     report_from: v.Email = ""
     report_to: v.Email = ""
 

@@ -11,7 +11,6 @@ from typing import assert_never
 from relay import log
 from relay.delivery import attempt
 from relay.delivery.line import Line
-from relay.delivery.owed import is_remembered
 from relay.delivery.pace import Pace
 from relay.delivery.transport import Transport
 from relay.model.mail import Mail, Prepared
@@ -87,8 +86,9 @@ class ImmediateDelivery:
                 pass
             case _:
                 assert_never(outcome)
-        note = prepared.note(submission.id)
-        if note is not None and is_remembered(reply):
+        message_id = outcome.message_id if isinstance(outcome, Accepted) else ""
+        note = prepared.note(submission.id, reply, message_id)
+        if note is not None:
             await self._notes.note(note)
         self._events.emit(
             Answered(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from relay.delivery import Delivery
 from relay.model.mail import Prepared
@@ -53,7 +54,7 @@ class LimitedDelivery:
             self._under_way.setdefault(who, {})[submission.id] = ended
         try:
             if await self._is_over(limit, earlier):
-                return self._over(submission, prepared, limit, started)
+                return await self._over(submission, prepared, limit, started)
             return await self._delivery.deliver(
                 submission, prepared, started=started, left=left
             )
@@ -84,12 +85,15 @@ class LimitedDelivery:
                 return False
             await asyncio.wait(decide, return_when=asyncio.FIRST_COMPLETED)
 
-    def _over(
+    async def _over(
         self, submission: Submission, prepared: Prepared, limit: Limit, started: float
     ) -> Reply:
         seconds = time.monotonic() - started
         if limit.drops:
             reply = dropped(submission.id)
+            note = replace(prepared, limit=None).note(submission.id, reply)
+            if note is not None:
+                await self._notes.note(note)
             self._events.emit(NotTaken(submission, reply, seconds, "dropped"))
         else:
             reply = too_many(prepared.mails[0].choice.usage)

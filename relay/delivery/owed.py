@@ -2,6 +2,13 @@
 
 The first table of docs/queue.md, "What the waiting client hears": each of its rows
 is a line here.
+
+What is to be remembered of a mail, its key and what it counts for, is so from its 250
+on, and after no other reply. What is kept has it in the same write, so that neither is
+there alone. What SES took has it after that and before the reply; where it cannot be
+written, the 250 goes out all the same, because it is true, and this process knows it
+meanwhile. A 451 would have the client send again for certain, while a duplicate after
+this 250 takes a lost reply, and a crash before the disk has room.
 """
 
 from __future__ import annotations
@@ -55,18 +62,6 @@ def when_kept(outcomes: Outcomes, mail_id: MailId) -> Reply:
         case [Deferred(reply)]:
             return queued(mail_id, reply.text)
     return queued(mail_id, "")
-
-
-def is_remembered(reply: Reply) -> bool:
-    """Whether the mail counts from its reply on: after a 250, and after nothing else.
-
-    What is kept is remembered in the same write, so that neither is there alone. What
-    SES took is remembered after it, and before the reply; where that cannot be written
-    the 250 goes out all the same, because it is true. A 451 would have the client send
-    again for certain, while a duplicate after this 250 takes a lost reply and a crash
-    before the disk has room.
-    """
-    return reply.code == 250
 
 
 def when_not_kept(before: Outcomes, ends: Sequence[Outcome], accepted_as: str) -> Reply:

@@ -90,8 +90,7 @@ class QueuedDelivery:
         for call, slot in zip(client.calls, slots, strict=True):
             self._attempts.begin(self._first(call, slot, client))
         await client.wait(max(started + self._answer_within - time.monotonic(), 0))
-        note = prepared.note(submission.id)
-        reply, ended = await self._conclude(submission.id, client, note)
+        reply, ended = await self._conclude(submission.id, client, prepared)
         self._events.emit(_answered(submission, prepared, client, reply, started))
         for call, state, reports, outcome in ended:
             self._attempts.tell(call.job, state, reports, outcome)
@@ -113,7 +112,7 @@ class QueuedDelivery:
         waiting = Queued(0, due=self._queue.now() if send_at is None else send_at)
         jobs = self._jobs(submission.id, prepared.mails, waiting, send_at=send_at)
         try:
-            await self._put(jobs, prepared.note(submission.id))
+            await self._put(jobs, prepared.note(submission.id, reply))
         except Unwritable as error:
             _not_kept(submission.id, error)
             seconds = time.monotonic() - started
@@ -188,7 +187,7 @@ class QueuedDelivery:
             self._attempts.put_down(call)
 
     async def _conclude(
-        self, mail_id: MailId, client: WaitingClient, note: Note | None
+        self, mail_id: MailId, client: WaitingClient, prepared: Prepared
     ) -> tuple[Reply, Sequence[_Ended]]:
         """Give each what it is owed, now that the wait is over."""
         outcomes = [call.outcome for call in client.calls]
@@ -196,22 +195,28 @@ class QueuedDelivery:
         reply = owed.settled_by(outcomes, left=left, accepted_as=self._accepted_as)
         if reply is not None:
             await self._supersede(client.calls)
-            return await self._noted(reply, note), ()
+            await self._note(mail_id, reply, client, prepared)
+            return reply, ()
+        reply = owed.when_kept(outcomes, mail_id)
         try:
-            ended = await self._keep(client.calls, note)
+            ended = await self._keep(client.calls, prepared.note(mail_id, reply))
         except Unwritable as error:
             _not_kept(mail_id, error)
             await client.wait_for_all()
             ends = [call.outcome for call in client.calls if call.outcome is not None]
             reply = owed.when_not_kept(outcomes, ends, self._accepted_as)
-            return await self._noted(reply, note), ()
-        return owed.when_kept(outcomes, mail_id), ended
+            await self._note(mail_id, reply, client, prepared)
+            return reply, ()
+        return reply, ended
 
-    async def _noted(self, reply: Reply, note: Note | None) -> Reply:
-        """The reply, once what it promises is remembered where that can be."""
-        if note is not None and owed.is_remembered(reply):
+    async def _note(
+        self, mail_id: MailId, reply: Reply, client: WaitingClient, prepared: Prepared
+    ) -> None:
+        """Remember what the reply promises, where SES took the mail."""
+        taken = client.message_ids[:1]
+        note = prepared.note(mail_id, reply, *taken)
+        if note is not None:
             await self._notes.note(note)
-        return reply
 
     async def _keep(self, calls: Sequence[Call], note: Note | None) -> Sequence[_Ended]:
         """Write what SES has not taken; what is under way ends in the queue, too.
@@ -300,9 +305,5 @@ def _answered(
         max(call.job.state.attempts for call in calls),
         time.monotonic() - started,
         prepared.warnings,
-        tuple(
-            call.outcome.message_id
-            for call in calls
-            if isinstance(call.outcome, Accepted)
-        ),
+        client.message_ids,
     )

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 
 from relay import log
 from relay.delivery import Delivery
-from relay.delivery.limits import LimitedDelivery
+from relay.delivery.once import OnceDelivery
 from relay.intake.effort import LARGE
 from relay.intake.large_mail import LargeMailLimit
 from relay.intake.prepare import Preparation
@@ -38,7 +38,7 @@ class Intake:
         *,
         preparation: Preparation,
         delivery: Delivery,
-        recalling: LimitedDelivery,
+        recalling: OnceDelivery,
         events: Events,
         answer_within: float,
         large_mail: LargeMailLimit,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from relay.content.encoded_words import decoded
 from relay.content.header import Field, Message
 from relay.content.json_value import json_value
-from relay.intake import send_at
+from relay.intake import idempotency, send_at
 from relay.intake.control_field import (
     INDENTED_CONTROL,
     INDENTED_FIELD,
@@ -29,6 +29,7 @@ MAX_USAGE = MAX_LOCALE = MAX_VARIABLE_NAME = 256
 _VARIABLES = "x-relay-variables"
 _VARIABLE = "x-relay-variable-"
 _LOCALE = "x-relay-locale"
+_KEY = idempotency.HEADER.lower()
 _SEND_AT = send_at.HEADER.lower()
 _REMOVED = frozenset({"bcc", "resent-bcc", "return-path"})
 _REMOVED_PREFIXES = ("x-relay-", "x-ses-")
@@ -53,6 +54,7 @@ class Controls(NamedTuple):
     tenant: str = ""
     warnings: tuple[str, ...] = ()
     send_at: float | None = None  # Unix seconds
+    key: str = ""
 
     @property
     def about_ses(self) -> bool:
@@ -111,6 +113,7 @@ def read(
     jsons: list[Field] = []
     locales: list[Field] = []
     times: list[Field] = []
+    keys: list[Field] = []
     single: list[tuple[str, Field]] = []
     ses: list[tuple[str, Field]] = []
     for field in message.fields:
@@ -123,6 +126,8 @@ def read(
             locales.append(field)
         elif key == _SEND_AT and has_colon(field):
             times.append(field)
+        elif key == _KEY and has_colon(field):
+            keys.append(field)
         elif key.startswith(_VARIABLE):
             single.append((key, field))
         elif key.startswith("x-ses-"):
@@ -134,8 +139,10 @@ def read(
         _variables(jsons, single),
         _word(locales, "X-Relay-Locale", MAX_LOCALE),
     )
-    if times:
-        controls = controls._replace(send_at=send_at.asked(times))
+    if times or keys:
+        controls = controls._replace(
+            send_at=send_at.asked(times), key=idempotency.asked(keys)
+        )
     if not ses:
         return controls
     return controls._replace(**asked(ses, client_headers)._asdict())

@@ -29,8 +29,10 @@ from relay.content.ses_safe import (
 from relay.intake import control_headers
 from relay.intake.control_field import bounded
 from relay.intake.effort import Effort
+from relay.intake.idempotency import key_of
 from relay.intake.ruling import ruled
 from relay.intake.send_at import later
+from relay.intake.shares import shares
 from relay.model.mail import RECIPIENTS_PER_CALL, Choice, Mail, Prepared, SendOptions
 from relay.model.replies import (
     LOOP,
@@ -128,6 +130,16 @@ class Preparation:
                 usage_header=self._usage_header,
                 client_headers=self._client_headers,
             )
+        key = None
+        if controls.key:
+            key = key_of(
+                controls.key,
+                submission,
+                Message(limited_fields(header), content[len(header) :]),
+                usage=controls.usage,
+                locale=controls.locale,
+                variables=controls.variables,
+            )
         rule = None
         if self._rules is not None:
             facts = Facts(submission, content, header)
@@ -159,10 +171,11 @@ class Preparation:
             content = self._passed(fields, content, len(header), envelope, breaks)
         options = self._options(controls, usage, untracked=untracked)
         mails = [
-            Mail(share, content, options, choice) for share in self._envelopes(envelope)
+            Mail(share, content, options, choice)
+            for share in shares(envelope, self._split_at)
         ]
         due = later(controls.send_at, submission.received_at)
-        return Prepared(tuple(mails), controls.warnings, due, limit)
+        return Prepared(tuple(mails), controls.warnings, due, limit, key)
 
     def _ordered(self, order: Order, submission: Submission) -> Prepared:
         """The mail of an order: the template alone, around no original."""
@@ -181,7 +194,17 @@ class Preparation:
         due = later(order.send_at, submission.received_at)
         limit = template.limit(envelope.recipients)
         mail = Mail(envelope, content, options, choice)
-        return Prepared((mail,), send_at=due, limit=limit)
+        key = None
+        if order.key:
+            key = key_of(
+                order.key,
+                submission,
+                NO_ORIGINAL,
+                usage=order.usage,
+                locale=order.locale,
+                variables=order.variables,
+            )
+        return Prepared((mail,), send_at=due, limit=limit, key=key)
 
     def _goes_as_it_is(self, content: bytes, header: bytes, lower: bytes) -> bool:
         """Most mail: nothing to remove, to add, to encode, nor near a limit.
@@ -284,25 +307,6 @@ class Preparation:
         if self._usage_tag and usage:
             tags[self._usage_tag] = _NOT_IN_A_TAG.sub("_", usage)[:256]
         return tuple(tags.items())
-
-    def _envelopes(self, envelope: Envelope) -> list[Envelope]:
-        """The recipients in their order, without duplicates, shared out among calls."""
-        if len(envelope.recipients) == 1:
-            return [envelope]
-        unique: dict[str, str] = {}
-        for recipient in envelope.recipients:
-            local, at, domain = recipient.rpartition("@")
-            key = f"{local}@{domain.lower()}" if at else recipient
-            unique.setdefault(key, recipient)
-        recipients = tuple(unique.values())
-        shares = [
-            recipients[start : start + self._split_at]
-            for start in range(0, len(recipients), self._split_at)
-        ]
-        return [
-            Envelope(envelope.sender, share, envelope.dsn.about(share))
-            for share in shares
-        ]
 
 
 def _names(variables: Mapping[str, Any]) -> tuple[str, ...]:

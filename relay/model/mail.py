@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from relay.model.note import Limit, Note
+from relay.model.note import Key, Limit, Note
+from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId
 
 RECIPIENTS_PER_CALL = 50  # SES' limit, over To, Cc and Bcc
@@ -97,22 +98,25 @@ class Prepared:
     """The mails of one submission; warnings name headers, never values.
 
     `send_at`: not before this moment, in Unix seconds; None: now. `limit`: how often
-    its recipients may have such mail.
+    its recipients may have such mail. `key`: its client's name for it.
     """
 
     mails: tuple[Mail, ...]
     warnings: tuple[str, ...] = ()
     send_at: float | None = None
     limit: Limit | None = None
+    key: Key | None = None
 
     @property
     def is_plain(self) -> bool:
         """Whether it is taken whatever was taken before."""
-        return self.limit is None
+        return self.limit is None and self.key is None
 
-    def note(self, mail_id: MailId) -> Note | None:
-        """What is to be remembered of it from its 250 on; None: nothing."""
-        return None if self.is_plain else Note(mail_id, self.limit)
+    def note(self, mail_id: MailId, reply: Reply, message_id: str = "") -> Note | None:
+        """What is to be remembered of it from this reply on; None: nothing."""
+        if self.is_plain or reply.code != 250:
+            return None
+        return Note(mail_id, reply, message_id, self.limit, self.key)
 
 
 def voids(mail: Mail) -> str:

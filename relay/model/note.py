@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from relay.model.reply import Reply
 from relay.model.submission import MailId
 
 
@@ -24,11 +25,30 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """A client's name for a submission, which stands for no other.
+
+    `scope` says whose it is, `fingerprint` for what it stands.
+    """
+
+    scope: str
+    text: str
+    fingerprint: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
-    """What is known of a mail from its 250 on: it counts towards `limit`."""
+    """What is known of a mail from its 250 on: it counts towards `limit`, and who
+    comes with its `key` again hears `reply` again.
+
+    `message_id` is SES', "" where SES has not answered.
+    """
 
     mail_id: MailId
+    reply: Reply
+    message_id: str = ""
     limit: Limit | None = None
+    key: Key | None = None
 
 
 def counted(recipients: Iterable[str]) -> tuple[str, ...]:

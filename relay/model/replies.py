@@ -29,6 +29,7 @@ TOO_FAST = Reply(
     454, "4.5", "Throttling failure: The relay's own pace is reached, try again later"
 )
 
+KEY_OF_ANOTHER = Reply(550, "6.0", "Idempotency key used for another mail", own=True)
 # Of a mail that is to be sent later, where nothing keeps it.
 NO_QUEUE = Reply(
     550, "7.0", "X-Relay-Send-At: this relay has no queue to keep it in", own=True

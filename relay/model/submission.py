@@ -48,7 +48,7 @@ class Order:
     """A templated mail that is asked for without an original, as by HTTP.
 
     `defaults` stand in for variables that are not given. `send_at`: Unix seconds,
-    before which it is not sent.
+    before which it is not sent. `key`: its client's name for it, "" for none.
     """
 
     usage: str
@@ -56,6 +56,7 @@ class Order:
     locale: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     send_at: float | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from relay.model.job import (
     Superseded,
 )
 from relay.model.mail import Mail
+from relay.model.note import Note
 from relay.model.outcome import Outcome
 from relay.model.reply import Reply
 from relay.model.submission import MailId, Submission
@@ -28,13 +29,15 @@ from relay.model.submission import MailId, Submission
 class NotTaken:
     """Nothing becomes of the submission, and SES was not asked.
 
-    `why`: refused by the relay itself; or dropped, with a 250.
+    `why`: refused by the relay itself; dropped, with a 250; or repeated, where `first`
+    says what came of the same submission before.
     """
 
     submission: Submission
     reply: Reply
     seconds: float
-    why: Literal["refused", "dropped"] = "refused"
+    why: Literal["refused", "dropped", "repeated"] = "refused"
+    first: Note | None = None
 
     @property
     def id(self) -> MailId:

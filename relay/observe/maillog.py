@@ -30,15 +30,16 @@ class MailLog:
 
     def __call__(self, event: Event) -> None:
         match event:
-            case NotTaken(submission, reply, seconds, why):
+            case NotTaken(submission, reply, seconds, why, first):
                 log.line(
-                    logging.WARNING,
+                    logging.INFO if why == "repeated" else logging.WARNING,
                     why,
                     **self._who(
                         submission,
                         submission.envelope.sender,
                         submission.envelope.recipients,
                     ),
+                    first=None if first is None else first.mail_id,
                     size=len(submission.content),
                     attempts=0,
                     ms=_ms(seconds),

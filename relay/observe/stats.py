@@ -24,7 +24,15 @@ from relay.observe.events import (
 )
 
 # What a submission came to, as its client heard it.
-OUTCOMES = ("accepted", "queued", "deferred", "rejected", "refused", "dropped")
+OUTCOMES = (
+    "accepted",
+    "queued",
+    "deferred",
+    "rejected",
+    "refused",
+    "dropped",
+    "repeated",
+)
 
 # The beginning of a reply -> the class of SES' answer; the first that fits counts.
 _CLASSES = (

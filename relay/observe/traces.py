@@ -95,7 +95,8 @@ class Traces:
             case NotTaken(submission=submission, reply=reply, seconds=seconds, why=why):
                 span = self._mail(submission, seconds, before=time.time())
                 span.set_attribute("relay.reply", f"{reply.code}")
-                span.set_status(Status(StatusCode.ERROR, why))
+                if why != "repeated":
+                    span.set_status(Status(StatusCode.ERROR, why))
                 span.end()
             case Settled():
                 self._settled(event)

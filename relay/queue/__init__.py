@@ -15,7 +15,7 @@ from relay.model.job import (
     Superseded,
 )
 from relay.model.mail import Priority
-from relay.model.note import Limit, Note
+from relay.model.note import Key, Limit, Note
 from relay.model.submission import MailId
 
 # How an attempt ended.
@@ -64,6 +64,13 @@ class Notes(Protocol):
 
         Raises nothing: what cannot be written is kept in memory, known, and written
         when it can be.
+        """
+
+    async def recall(self, key: Key) -> Note | None:
+        """What came of the first submission with this key, whatever it stood for.
+
+        None: there was none, or it was long ago. Raises Unwritable where that cannot
+        be known.
         """
 
     async def passed(self, limit: Limit) -> list[set[MailId]]:

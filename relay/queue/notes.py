@@ -8,20 +8,21 @@ from collections import deque
 from functools import partial
 
 from relay import log
-from relay.model.note import Limit, Note
+from relay.model.note import Key, Limit, Note
 from relay.model.submission import MailId
-from relay.queue import Unwritable
+from relay.queue import Unwritable, rows
 from relay.queue.memory_notes import MOST, MemoryNotes
 from relay.queue.store import Store
 
 
 class SpoolNotes:
-    """`Notes` in the spool of `store`."""
+    """`Notes` in the spool of `store`; keys are known for `keep_keys` seconds."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, keep_keys: float) -> None:
         self._store = store
+        self._keep_keys = keep_keys
         # What could not be written: known all the same, and written later.
-        self._beside = MemoryNotes(now=store.clock.now)
+        self._beside = MemoryNotes(now=store.clock.now, keep_keys=keep_keys)
         self._unwritten: deque[tuple[Note, float]] = deque(maxlen=MOST)
 
     async def note(self, note: Note) -> None:
@@ -45,6 +46,13 @@ class SpoolNotes:
             await self._store.write(partial(write, note=note, now=at))
             self._unwritten.popleft()
 
+    async def recall(self, key: Key) -> Note | None:
+        beside = self._beside.known(key)
+        if beside is not None:
+            return beside
+        after = self._store.clock.now() - self._keep_keys
+        return await self._store.write(partial(_recalled, key=key, after=after))
+
     async def passed(self, limit: Limit) -> list[set[MailId]]:
         beside = self._beside.counted(limit)
         read = partial(_passed, limit=limit, after=self._store.clock.now())
@@ -59,8 +67,12 @@ class SpoolNotes:
     async def forget(self, *, limit: int) -> None:
         """Delete what counts no more, in steps. Raises Unwritable."""
         now = self._store.clock.now()
-        while await self._store.write(partial(_forget, now=now, limit=limit)) == limit:
-            pass
+        for forget in (
+            partial(_forget_passed, now=now, limit=limit),
+            partial(_forget_keys, before=now - self._keep_keys, limit=limit),
+        ):
+            while await self._store.write(forget) == limit:
+                pass
 
 
 def write(connection: sqlite3.Connection, note: Note, now: float) -> None:
@@ -74,6 +86,31 @@ def write(connection: sqlite3.Connection, note: Note, now: float) -> None:
                 for address in note.limit.addresses
             ],
         )
+    if note.key is not None:
+        connection.execute(
+            "INSERT OR REPLACE INTO key VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                note.key.scope,
+                note.key.text,
+                note.key.fingerprint,
+                note.mail_id,
+                str(note.reply),
+                note.message_id,
+                now,
+            ),
+        )
+
+
+def _recalled(connection: sqlite3.Connection, key: Key, after: float) -> Note | None:
+    row = connection.execute(
+        "SELECT fingerprint, mail, reply, message_id FROM key"
+        " WHERE scope = ? AND text = ? AND at > ?",
+        (key.scope, key.text, after),
+    ).fetchone()
+    if row is None or (reply := rows.reply(row["reply"])) is None:
+        return None
+    first = Key(key.scope, key.text, row["fingerprint"])
+    return Note(MailId(row["mail"]), reply, row["message_id"], key=first)
 
 
 def _passed(
@@ -92,11 +129,20 @@ def _passed(
     ]
 
 
-def _forget(connection: sqlite3.Connection, now: float, limit: int) -> int:
+def _forget_passed(connection: sqlite3.Connection, now: float, limit: int) -> int:
     gone = connection.execute(
         "DELETE FROM passed WHERE (template, address, at, mail) IN (SELECT template,"
         " address, at, mail FROM passed INDEXED BY passed_until WHERE until <= ?"
         " LIMIT ?)",
         (now, limit),
+    )
+    return gone.rowcount
+
+
+def _forget_keys(connection: sqlite3.Connection, before: float, limit: int) -> int:
+    gone = connection.execute(
+        "DELETE FROM key WHERE (scope, text) IN (SELECT scope, text FROM key"
+        " INDEXED BY key_at WHERE at <= ? LIMIT ?)",
+        (before, limit),
     )
     return gone.rowcount

@@ -39,10 +39,12 @@ from relay.queue.notes import SpoolNotes
 from relay.queue.store import Store
 from relay.queue.turns import Turns
 
+DAY = 86_400.0
+
 
 @asynccontextmanager
 async def open_spool(
-    path: Path, *, keep_sent: float, keep_failed: float
+    path: Path, *, keep_sent: float, keep_failed: float, keep_keys: float = DAY
 ) -> AsyncIterator[SqliteQueue]:
     """Own the spool, and take back what was being sent when its last owner ended.
 
@@ -53,7 +55,11 @@ async def open_spool(
         try:
             try:
                 queue = SqliteQueue(
-                    connection, path, keep_sent=keep_sent, keep_failed=keep_failed
+                    connection,
+                    path,
+                    keep_sent=keep_sent,
+                    keep_failed=keep_failed,
+                    keep_keys=keep_keys,
                 )
             except sqlite3.Error as error:
                 raise file.UnusableSpool(file.trouble(path, error)) from error
@@ -82,9 +88,10 @@ class SqliteQueue:
         *,
         keep_sent: float,
         keep_failed: float,
+        keep_keys: float = DAY,
     ) -> None:
         self._store = Store(connection, path, self._heed)
-        self.notes = SpoolNotes(self._store)
+        self.notes = SpoolNotes(self._store, keep_keys=keep_keys)
         self.house = Housekeeping(
             self._store,
             keep_sent=keep_sent,

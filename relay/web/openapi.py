@@ -322,6 +322,14 @@ def _send() -> Schema:
         "summary": "Send templated mail, as Logto's HTTP e-mail connector asks for it",
         "description": "Off unless intake.token is set.",
         "security": [{"token": []}],
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "description": "The same key and mail: the first answer again",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 256},
+            }
+        ],
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": body}},

@@ -17,8 +17,10 @@ from aiohttp import hdrs, web
 
 from relay.content import address
 from relay.content.moment import moment
+from relay.intake.idempotency import is_key
 from relay.intake.in_hand import InHand, Submit
 from relay.intake.send_at import LONGEST
+from relay.model.note import Note
 from relay.model.outcome import Accepted, Deferred, Effect
 from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId, Order, Submission, new_id
@@ -36,6 +38,8 @@ BEYOND = 4.0
 DEFAULTS: Mapping[str, Any] = dict.fromkeys(
     ("application", "organization", "user", "inviter", "locale", "uiLocales"), ""
 )
+
+KEY = "Idempotency-Key"
 
 NOT_SENT = "The mail could not be sent"
 TRY_LATER = "The mail could not be sent now"
@@ -88,6 +92,9 @@ class HttpIntake:
             payload = {}
         if not isinstance(payload, dict):
             return _error(400, "The payload is not an object")
+        key = _unquoted(request.headers.get(KEY, ""))
+        if key and not is_key(key):
+            return _error(400, f"{KEY} has 1 to 256 printable ASCII characters")
         mail_id = new_id()
         received_at = time.time()
         send_at = None
@@ -119,6 +126,7 @@ class HttpIntake:
                 locale if isinstance(locale, str) else "",
                 DEFAULTS,
                 send_at,
+                key,
             ),
         )
         return await self._answered(submission, deadline)
@@ -142,6 +150,11 @@ def _answer(mail_id: MailId, event: Answered | NotTaken | None) -> web.Response:
                 deferred.reply
             ) in ("throttled", "quota")
             return _error(429 if limited else 503, TRY_LATER, mail_id)
+        case NotTaken(why="repeated", first=Note() as first):
+            if not first.message_id:
+                return web.json_response({"id": first.mail_id}, status=202)
+            found = {"id": first.mail_id, "messageId": first.message_id}
+            return web.json_response(found)
         case NotTaken(why="dropped"):  # as if it had been taken
             return web.json_response({"id": mail_id}, status=202)
         case NotTaken(reply=Reply(code=450)):
@@ -155,6 +168,14 @@ def bare(authorization: str) -> str:
     """The token alone, with or without its scheme."""
     text = authorization.strip()
     return text[7:].strip() if text[:7].lower() == "bearer " else text
+
+
+def _unquoted(key: str) -> str:
+    """A key with or without the quotes that a structured field has around it."""
+    text = key.strip()
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        return text[1:-1]
+    return text
 
 
 def _as_text(value: object) -> str:

@@ -232,6 +232,45 @@ def test_with_a_queue_a_mail_can_be_sent_later() -> None:
         assert len(ses.sent) == 2
 
 
+def test_a_key_gives_the_first_answer_again() -> None:
+    def post(site: Site, key: str, body: dict[str, Any] = BODY) -> tuple[int, Any]:
+        headers = {"Authorization": TOKEN, "Host": "relay:8025", "Idempotency-Key": key}
+        answer = site.post("/api/v1/send", body, headers)
+        return answer.status, answer.json
+
+    other = {**BODY, "payload": {"code": "other"}}
+    with fake_ses(error("MessageRejected")) as ses:
+        settings = through(ses, RELAY_QUEUE__ENGINE="sqlite", **SETTINGS)
+        with sending_site(settings) as site:
+            refused, _ = post(site, "k1")
+            first = post(site, "k1")
+            assert (refused, first[0]) == (422, 200)
+            assert [post(site, '"k1"'), post(site, " k1 ")] == [first] * 2
+            assert post(site, "k1", other)[0] == 422
+            ses.answers.append(error("AccessDeniedException", 403))
+            waits = post(site, "k2", other)
+            assert (waits[0], list(waits[1])) == (202, ["id"])
+            assert post(site, "k2", other) == waits
+            assert post(site, "k" * 257)[0] == 400
+            stories = site.get("/api/v1/mails?state=repeated").json["mails"]
+            assert len(stories) == 3
+        assert len(ses.sent) == 3
+
+
+def test_a_limit_is_429_and_what_is_dropped_is_202() -> None:
+    for over, expected in (("reject", 429), ("drop", 202)):
+        template = {
+            "usageType": "SignIn",
+            "subject": "s",
+            "content": "c",
+            "perRecipient": "1/d",
+            "overLimit": over,
+        }
+        settings = {**SETTINGS, "RELAY_TEMPLATES": json.dumps([template])}
+        with running_site(settings=settings) as site:
+            assert [send(site).status for _ in range(2)] == [200, expected]
+
+
 def test_without_a_queue_no_mail_can_be_sent_later(site: Site) -> None:
     answer = send(site, {**BODY, "sendAt": time.time() + 60})
     assert answer.status == 422

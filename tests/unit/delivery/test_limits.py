@@ -65,8 +65,8 @@ class Inner:
             self.calls.append(call)
             self._asked.set()
             reply = await call
-        note = prepared.note(submission.id)
-        if reply.code == 250 and note is not None:
+        note = prepared.note(submission.id, reply)
+        if note is not None:
             await self.notes.note(note)
         return reply
 

@@ -11,6 +11,7 @@ import pytest
 
 from relay.delivery.immediate import ImmediateDelivery
 from relay.delivery.limits import LimitedDelivery
+from relay.delivery.once import OnceDelivery
 from relay.delivery.pace import Pace
 from relay.intake.accept import Intake
 from relay.intake.large_mail import LargeMailLimit
@@ -108,10 +109,10 @@ def direct(
     )
 
 
-def recalling(delivery: ImmediateDelivery, events: Events) -> LimitedDelivery:
-    return LimitedDelivery(
-        delivery, notes=MemoryNotes(now=time.monotonic), events=events
-    )
+def recalling(delivery: ImmediateDelivery, events: Events) -> OnceDelivery:
+    notes = MemoryNotes(now=time.monotonic)
+    limited = LimitedDelivery(delivery, notes=notes, events=events)
+    return OnceDelivery(limited, notes=notes, events=events)
 
 
 def built(
