@@ -19,6 +19,7 @@ from bench.tools import BUILD, Unusable, build
 SETS = {
     "quick": (cases.QUICK, 2.0, 1, 3),
     "goal": (cases.GOAL, 3.0, 3, 5),
+    "rules": (cases.RULES, 3.0, 3, 0),
     "durability": (cases.DURABILITY, 2.5, 3, 0),
     "full": (cases.FULL, 1.5, 3, 5),
 }

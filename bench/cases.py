@@ -27,6 +27,7 @@ class Case:
     delay_ms: int = 50  # until SES answers
     large_sessions: int = 0  # that send mail of LARGE bytes meanwhile
     pipelining: bool = False
+    rules: int = 0  # in the settings, of which the mail fits none
 
     @property
     def name(self) -> str:
@@ -40,6 +41,8 @@ class Case:
             words.append("templated")
         if self.queue != "none":
             words.append(self.queue)
+        if self.rules:
+            words.append(f"{self.rules} rules")
         if self.pipelining:
             words.append("pipelining")
         if self.large_sessions:
@@ -54,8 +57,8 @@ class Case:
 
     @property
     def plain(self) -> Case:
-        """The same for a relay that has neither templates nor a queue."""
-        return replace(self, templated=False, queue="none")
+        """The same for a relay that has no templates, no queue and no rules."""
+        return replace(self, templated=False, queue="none", rules=0)
 
     def as_json(self) -> dict[str, Any]:
         """The case as a JSON object."""
@@ -73,6 +76,7 @@ GOAL = (
     Case(sessions=10, delay_ms=0, large_sessions=2),
 )
 QUICK = (Case(sessions=200), Case(sessions=200, per_connection=1))
+RULES = tuple(Case(sessions=200, rules=rules) for rules in (0, 50))
 DURABILITY = tuple(
     Case(sessions=sessions, delay_ms=delay_ms, queue=queue)
     for delay_ms in (50, 0)

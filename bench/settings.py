@@ -13,6 +13,18 @@ KEY_SECRET = "fake-secret"  # noqa: S105 - what the name says
 REGION = "eu-west-1"
 
 
+def rule(number: int) -> dict[str, str]:
+    """One of many rules as apps need them; none of them is a bench mail's."""
+    match number % 4:
+        case 0:
+            return {"from": f"*@app{number}.example", "subject": "*password*"}
+        case 1:
+            return {"from": "app@acme.example", "subject": f"Order {number} *"}
+        case 2:
+            return {"sender": f"jobs{number}@*", "subject": "* failed"}
+    return {"subject": f"[Build {number}]*", "recipient": "*@acme.example"}
+
+
 def write_settings(case: Case, directory: Path, *, port: int, ses_url: str) -> Path:
     """Write `bench-config.toml` for `case`: all features on, no limit in the way."""
     text = f"""\
@@ -42,6 +54,10 @@ content = {json.dumps(template())}
     for usage in ("Register", "ForgotPassword", "Generic"):
         text += f'\n[[templates]]\nusageType = "{usage}"\nsubject = "-"\n'
         text += 'content = "<p>-</p>"\n'
+    for number in range(case.rules):
+        text += "\n[[rules]]\n"
+        for name, pattern in rule(number).items():
+            text += f"{name} = {json.dumps(pattern)}\n"
     text += f'\n[queue]\nengine = "{case.queue}"\n'
     if case.queue != "none":
         # A spool of its own: what an earlier run left would be sent first.

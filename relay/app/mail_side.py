@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from relay import config, log
 from relay.app.figures import figures
 from relay.app.places import Places
+from relay.app.preparation import preparation
 from relay.app.rules import rules as read_rules
 from relay.app.ses_side import request_settings, ses_when_open
 from relay.app.templates import templates as read_templates
@@ -34,7 +35,6 @@ from relay.delivery.pace import Pace
 from relay.delivery.transport import QuotaSource, Transport, attempt_seconds
 from relay.intake.accept import Intake
 from relay.intake.large_mail import LargeMailLimit
-from relay.intake.prepare import Preparation
 from relay.model.mail import Mail
 from relay.observe.events import Event, Events
 from relay.observe.heartbeat import Heartbeat
@@ -311,16 +311,7 @@ def _intake(
     events: Events,
 ) -> Intake:
     return Intake(
-        preparation=Preparation(
-            templates=templates,
-            usage_header=settings.usage_header,
-            without_usage=settings.without_usage,
-            client_headers=settings.ses.client_headers,
-            tags=settings.ses.tags,
-            usage_tag=settings.ses.usage_tag,
-            reencode=settings.ses.reencode == "auto",
-            rules=rules,
-        ),
+        preparation=preparation(settings, templates, rules),
         delivery=delivery,
         recalling=recalling,
         events=events,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from relay.config import Config
 from relay.config.models import Rule
 from relay.config.rules import name_of
+from relay.model.mail import Priority
 from relay.rules.rules import RuleError, Rules
 from relay.rules.source import Source
 from relay.templates.catalog import Templates
@@ -53,6 +54,12 @@ def _source(rule: Rule, number: int, settings: Config) -> Source:
         variables_from=rule.variables_from,
         extract=rule.extract,
         not_found=rule.not_found,
+        configuration_set=rule.configuration_set_name,
+        tags=rule.tags,
+        headers=rule.headers,
+        priority=Priority[rule.priority.upper()] if rule.priority else None,
+        set_from=rule.set_from,
+        keep_from=rule.keep_from,
         tracking=rule.tracking,
     )
 

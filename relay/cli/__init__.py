@@ -23,6 +23,7 @@ COMMANDS = {
     "check": "read and validate the settings and templates",
     "send": "submit a test mail to a running relay and print its reply",
     "render": "show what a template makes of the variables, without sending",
+    "rules": "test which rule a mail has, and what it finds",
     "import": "print a config.toml from a Logto Amazon SES connector",
     "schema": "print the JSON schema of the settings",
     "queue": "list, show, retry or drop what is in the queue",

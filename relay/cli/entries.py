@@ -97,6 +97,7 @@ def in_full(entry: ListedJob, unix: Unix, now: float) -> str:
         ("locale", choice.locale),
         ("valid for", f"{choice.valid_for:g} s" if choice.valid_for else ""),
         ("supersedes", "yes" if choice.supersedes else ""),
+        ("rule", choice.rule),
         ("priority", choice.priority.name.lower()),
         *_options(entry),
     ]

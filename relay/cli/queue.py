@@ -30,7 +30,7 @@ NO_MATCH = "no such mail"
 
 JSON = (
     "objects of id, state, usage, sender, recipients, size, attempts, acceptedAt, due, "
-    "lastReply, maybeSent, messageId; times are ISO 8601 in UTC"
+    "lastReply, maybeSent, priority, rule, messageId; times are ISO 8601 in UTC"
 )
 MANY = f"an array of {JSON}; a single object for one ID that is one call"
 

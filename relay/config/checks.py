@@ -10,7 +10,7 @@ from relay.config import rules
 from relay.config.explain import Location, to_camel
 from relay.config.models import Config, Listener, revealed
 from relay.config.values import Network, is_loopback
-from relay.model.mail import RECIPIENTS_PER_CALL, TAG
+from relay.model.mail import RECIPIENTS_PER_CALL
 from relay.password import is_hash
 
 Mistake = tuple[Location, str]
@@ -111,14 +111,8 @@ def _ses(config: Config) -> Iterator[Mistake]:
         if not all("!" <= letter <= "~" for letter in secret):
             yield ("ses", name), "must not hold a space, a line end or the like"
     for name, value in ses.tags.items():
-        if not (TAG.fullmatch(name) and TAG.fullmatch(value)):
-            yield (
-                ("ses", "tags"),
-                (
-                    f"has {name!r}: names and values are 1 to 256 of the characters "
-                    "A-Z a-z 0-9 _ -"
-                ),
-            )
+        if not rules.is_tag(name, value):
+            yield ("ses", "tags"), f"has {name!r}: {rules.WHAT_TAGS_ARE}"
 
 
 def _listeners(config: Config) -> Iterator[Mistake]:

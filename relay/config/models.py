@@ -154,6 +154,12 @@ class Rule(Table):
     variables_from: Literal["", "text", "json"] = ""
     extract: tuple[str, ...] = ()
     not_found: v.Name = "pass"
+    configuration_set_name: v.SetName = ""
+    tags: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
+    headers: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
+    priority: Literal["", "high", "normal", "low"] = ""
+    set_from: v.Email = ""
+    keep_from: Literal["reply-to", "name", "drop"] = "reply-to"
     tracking: v.Flag = True
 
 
@@ -188,6 +194,9 @@ class Log(Table):
     addresses: Literal["full", "masked"] = "full"
 
 
+Vendor = Literal["mandrill", "mailgun", "sendgrid", "postmark"]
+
+
 class Config(Table):
     """All settings."""
 
@@ -195,6 +204,7 @@ class Config(Table):
     usage_header: v.HeaderName = "X-Relay-Usage"
     without_usage: v.Name = "pass"
     missing_variables: Literal["reject", "keep", "empty"] = "reject"
+    headers_of: tuple[Vendor, ...] = ()
     grace: v.Seconds = 25
     listeners: Annotated[tuple[Listener, ...], limited(min_length=1)] = (Listener(),)
     tls: Tls = Tls()

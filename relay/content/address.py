@@ -149,6 +149,33 @@ def first_address(value: str) -> str:
     return found[1] if found else bare.partition(",")[0].strip()
 
 
+def first_mailbox(value: str) -> Mailbox:
+    """The first mailbox of a list of them, its name as it stands but for quotes.
+
+    An encoded word in the name is still one: what it holds is no structure.
+    """
+    address = first_address(value)
+    name: list[str] = []
+    comment = ""
+    position = 0
+    while True:
+        match = _HIDING.search(value, position)
+        outside = value[position : match.start() if match else len(value)]
+        plain = re.split("[<,]", outside, maxsplit=1)
+        name.append(plain[0])
+        if match is None or len(plain) > 1:
+            break
+        position = match.end()
+        if match["quoted"] is None:
+            position = _end_of_comment(value, match.start())
+            comment = comment or value[match.start() + 1 : position].removesuffix(")")
+        else:
+            name.append(re.sub(r"\\(.)", r"\1", match[0][1:].removesuffix('"')))
+    text = " ".join("".join(name).split())
+    # `ann@example.net (Ann)`, as it was written long ago.
+    return Mailbox(comment.strip() if text == address else text, address)
+
+
 def _end_of_comment(value: str, start: int) -> int:
     """Where the comment ends that begins at `start`; they nest (RFC 5322)."""
     depth = 0

@@ -7,6 +7,7 @@ What makes sense of MIME is elsewhere.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import IncrementalNewlineDecoder
 from typing import NamedTuple
@@ -27,8 +28,8 @@ _PIECE = 1 << 18  # bytes that are looked at at once
 # its colon: it must be found to be removed.
 _NAME = re.compile(
     rb"([!-9;-~]+)[ \t\r\n]*:"
-    rb"|((?i:x-(?:relay|ses)-)[^:\r\n]*):"
-    rb"|((?i:x-(?:relay|ses)-)[A-Za-z0-9_-]*)"
+    rb"|((?i:x-(?:(?:relay|ses|mc|mailgun|pm)-|smtpapi))[^:\r\n]*):"
+    rb"|((?i:x-(?:(?:relay|ses|mc|mailgun|pm)-|smtpapi))[A-Za-z0-9_-]*)"
 )
 _BLANKS = re.compile(rb"[ \t]*")
 # A field as nearly all are: its name, the colon at once, whole lines.
@@ -169,6 +170,29 @@ def fields_of(header: bytes) -> tuple[Field, ...]:
     return tuple(fields)
 
 
+def fields_named(name: str, header: bytes, lower: bytes) -> list[Field]:
+    """The fields of this name, in lower case, as `fields_of` would find them.
+
+    Found in the bytes, since to take a header apart costs several times as much;
+    `lower` is the header in lower case.
+    """
+    if header.startswith((b" ", b"\t")):
+        return [field for field in fields_of(header) if field.key == name]
+    wanted = b"\r\n" + name.encode("utf-8", "replace")
+    found: list[Field] = []
+    # Behind the line end before it; 1, where no field can begin: there is none.
+    start = 0 if lower.startswith(wanted[2:]) else lower.find(wanted) + 2
+    while start != 1:
+        end = _field_end(header, start)
+        after = start + len(wanted) - 2
+        if header.startswith(b":", after) or (
+            header[after:end].lstrip(b" \t\r\n").startswith(b":")
+        ):
+            found.append(Field(name, header[start:end]))
+        start = lower.find(wanted, end - 2) + 2
+    return found
+
+
 def _indent(header: bytes) -> int:
     """How much white space stands before the first name."""
     if not header.startswith((b" ", b"\t")):
@@ -187,6 +211,26 @@ def _field_end(header: bytes, start: int) -> int:
         end = line_end + 2
         if header[end : end + 1] not in (b" ", b"\t"):
             return end
+
+
+def with_first(fields: tuple[Field, ...], first: Field) -> tuple[Field, ...]:
+    """A field before all others, but after what must come first or would join it."""
+    place = 0
+    while place < len(fields) and (
+        not fields[place].name or fields[place].raw[:1] in (b" ", b"\t")
+    ):
+        place += 1  # an mbox "From " line, or a line that white space begins
+    before = list(fields[:place])
+    if before:
+        before[-1] = ended(before[-1])
+    return (*before, first, *fields[place:])
+
+
+def with_last(fields: tuple[Field, ...], last: Sequence[Field]) -> tuple[Field, ...]:
+    """Fields after all others."""
+    if not last or not fields:
+        return (*fields, *last)
+    return (*fields[:-1], ended(fields[-1]), *last)
 
 
 def ended(field: Field) -> Field:

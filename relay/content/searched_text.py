@@ -15,8 +15,9 @@ from relay.content.original import Original, text_of
 
 MOST_TEXT = 256_000  # characters that are looked at
 # Bytes of a part, still encoded, that are looked at: all that quoted-printable makes
-# of so many letters, and more HTML than a person has read.
+# of so many letters.
 MOST_ENCODED = 1_000_000
+MOST_HTML = 500_000  # characters; a letter of it takes a hundred times as long
 
 _MARKS = "<>()[]\"'.,;:!?"
 _LINKING = frozenset({"a", "area"})
@@ -43,14 +44,14 @@ def _text(body: Sequence[Part]) -> str:
     if text.strip():
         return text
     html = "\n".join(beginning(part) for part in body if part.type == "text/html")
-    return from_html(html, bare_links=True) if html else text
+    return from_html(html[:MOST_HTML], bare_links=True) if html else text
 
 
 def _missing(bodies: Sequence[Sequence[Part]], text: str) -> Iterator[str]:
     """The links of the HTML that are no words of `text`, each once."""
     known: set[str] | None = None
     for part in (part for body in bodies for part in body if part.type == "text/html"):
-        for link in _links(beginning(part)):
+        for link in _links(beginning(part)[:MOST_HTML]):
             if known is None:  # a search for each link could take ages
                 known = {word.strip(_MARKS) for word in text.split()}
             if link.strip(_MARKS) not in known:

@@ -89,13 +89,14 @@ class LimitedDelivery:
         self, submission: Submission, prepared: Prepared, limit: Limit, started: float
     ) -> Reply:
         seconds = time.monotonic() - started
+        rule = prepared.mails[0].choice.rule
         if limit.drops:
             reply = dropped(submission.id)
             note = replace(prepared, limit=None).note(submission.id, reply)
             if note is not None:
                 await self._notes.note(note)
-            self._events.emit(NotTaken(submission, reply, seconds, "dropped"))
+            self._events.emit(NotTaken(submission, reply, seconds, rule, "dropped"))
         else:
             reply = too_many(prepared.mails[0].choice.usage)
-            self._events.emit(NotTaken(submission, reply, seconds))
+            self._events.emit(NotTaken(submission, reply, seconds, rule))
         return reply

@@ -68,7 +68,8 @@ class OnceDelivery:
                 )
             if before.key is None or before.key.fingerprint != key.fingerprint:
                 return self._refused(submission, KEY_OF_ANOTHER, started)
-            return self._again(submission, before, started)
+            rule = prepared.mails[0].choice.rule
+            return self._again(submission, before, rule, started)
         finally:
             del self._in_hand[name]
             ended.set_result(None)
@@ -77,9 +78,11 @@ class OnceDelivery:
         self._events.emit(NotTaken(submission, reply, time.monotonic() - started))
         return reply
 
-    def _again(self, submission: Submission, before: Note, started: float) -> Reply:
+    def _again(
+        self, submission: Submission, before: Note, rule: str, started: float
+    ) -> Reply:
         seconds = time.monotonic() - started
         self._events.emit(
-            NotTaken(submission, before.reply, seconds, "repeated", before)
+            NotTaken(submission, before.reply, seconds, rule, "repeated", before)
         )
         return before.reply

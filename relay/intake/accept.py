@@ -68,7 +68,7 @@ class Intake:
             else:
                 prepared = await self._threads.run(self._prepared, submission)
         except Refused as refused:
-            return self._refused(submission, refused.reply, started)
+            return self._refused(submission, refused.reply, started, refused.rule)
         way = self._delivery if prepared.is_plain else self._recalling
         return await way.deliver(submission, prepared, started=started, left=left)
 
@@ -107,6 +107,9 @@ class Intake:
             log.broken("preparing broken", error, id=submission.id)
             raise Refused(NOT_PREPARED) from error
 
-    def _refused(self, submission: Submission, reply: Reply, started: float) -> Reply:
-        self._events.emit(NotTaken(submission, reply, time.monotonic() - started))
+    def _refused(
+        self, submission: Submission, reply: Reply, started: float, rule: str = ""
+    ) -> Reply:
+        seconds = time.monotonic() - started
+        self._events.emit(NotTaken(submission, reply, seconds, rule))
         return reply

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import pairwise
+from typing import Any
 
 from relay.content.header import Field
+from relay.content.json_value import json_value
 from relay.model.replies import bad_header
+
+MAX_USAGE = 256  # characters; it is remembered after the mail's end
 
 # Where Postfix and mutt end a line in the middle of a word, and go on after one space;
 # from where on Sendmail does so, with its mark before the line end.
@@ -14,7 +19,9 @@ _TORN_AT = 998
 _MARKED_FROM = 980
 _MARK = b"!"
 # A field that white space before it makes a part of the one above.
-INDENTED_CONTROL = re.compile(rb"(?i)\r\n[ \t]++x-(?:relay|ses)-")
+INDENTED_CONTROL = re.compile(
+    rb"(?i)\r\n[ \t]++x-(?:(?:relay|ses|mc|mailgun|pm)-|smtpapi)"
+)
 INDENTED_FIELD = re.compile(rb"\r\n[ \t]++[!-9;-~]++[ \t]*+:")
 
 
@@ -44,6 +51,23 @@ def bounded(text: str, header: str, most: int) -> str:
     if len(text) > most:
         raise bad_header(header, f"longer than {most} characters")
     return text
+
+
+def json_object(text: str, header: str) -> dict[str, Any]:
+    """What JSON in a header says. Raises Refused, naming `header` and not its text."""
+    try:
+        value = json_value(text)
+    except RecursionError:
+        raise bad_header(header, "JSON that is nested too deeply") from None
+    except json.JSONDecodeError as error:  # its text may quote the value
+        raise bad_header(
+            header, f"not valid JSON at character {error.pos + 1}"
+        ) from None
+    except ValueError:
+        raise bad_header(header, "not valid JSON") from None
+    if not isinstance(value, dict):
+        raise bad_header(header, "not a JSON object")
+    return value
 
 
 def _mended(field: Field, header: str) -> Field:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -10,21 +9,23 @@ from typing import Any, NamedTuple
 
 from relay.content.encoded_words import decoded
 from relay.content.header import Field, Message
-from relay.content.json_value import json_value
-from relay.intake import idempotency, send_at
+from relay.intake import idempotency, send_at, vendor_headers
 from relay.intake.control_field import (
     INDENTED_CONTROL,
     INDENTED_FIELD,
+    MAX_USAGE,
     bounded,
     has_colon,
+    json_object,
     value_of,
 )
 from relay.intake.ses_headers import asked
+from relay.intake.vendor_headers import Vendors
 from relay.model.mail import ListManagement
 from relay.model.replies import bad_header
 
 # What is remembered of a mail after its end is bounded in length and in number.
-MAX_USAGE = MAX_LOCALE = MAX_VARIABLE_NAME = 256
+MAX_LOCALE = MAX_VARIABLE_NAME = 256
 
 _VARIABLES = "x-relay-variables"
 _VARIABLE = "x-relay-variable-"
@@ -32,7 +33,7 @@ _LOCALE = "x-relay-locale"
 _KEY = idempotency.HEADER.lower()
 _SEND_AT = send_at.HEADER.lower()
 _REMOVED = frozenset({"bcc", "resent-bcc", "return-path"})
-_REMOVED_PREFIXES = ("x-relay-", "x-ses-")
+_REMOVED_PREFIXES = ("x-relay-", "x-ses-", *vendor_headers.PREFIXES)
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWN = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -76,8 +77,17 @@ def mentions(lower: bytes, usage_header: str) -> bool:
     takes longer: before it looks, it makes and drops an exception.
     """
     return (
-        lower.find(b"x-relay-") >= 0
-        or lower.find(b"x-ses-") >= 0
+        (
+            lower.find(b"x-") >= 0
+            and (
+                lower.find(b"x-relay-") >= 0
+                or lower.find(b"x-ses-") >= 0
+                or lower.find(b"x-mc-") >= 0
+                or lower.find(b"x-mailgun-") >= 0
+                or lower.find(b"x-smtpapi") >= 0
+                or lower.find(b"x-pm-") >= 0
+            )
+        )
         or lower.find(b"bcc") >= 0
         or lower.find(b"return-path") >= 0
         or lower.find(usage_header.lower().encode()) >= 0
@@ -101,12 +111,17 @@ def taken_out(
 
 
 def read(
-    message: Message, *, usage_header: str, client_headers: Collection[str]
+    message: Message,
+    *,
+    usage_header: str,
+    client_headers: Collection[str],
+    vendors: Vendors = vendor_headers.NONE,
 ) -> Controls:
     """Read the control headers. Raises Refused with a reply that names the header.
 
     `client_headers` are the X-SES-* headers that count; others are dropped unread,
-    with a warning where SES would have understood them.
+    with a warning where SES would have understood them. What `vendors` read counts
+    where the relay's own headers say nothing.
     """
     name = usage_header.lower()
     usages: list[Field] = []
@@ -134,10 +149,12 @@ def read(
             ses.append((key, field))
     if len(usages) > 1:
         raise bad_header(usage_header, "given more than once")
+    theirs = vendors.read(message)
     controls = Controls(
-        _word(usages, usage_header, MAX_USAGE),
-        _variables(jsons, single),
+        _word(usages, usage_header, MAX_USAGE) or theirs.usage,
+        {**theirs.variables, **_variables(jsons, single)},
         _word(locales, "X-Relay-Locale", MAX_LOCALE),
+        tags=theirs.tags,
     )
     if times or keys:
         controls = controls._replace(
@@ -145,7 +162,9 @@ def read(
         )
     if not ses:
         return controls
-    return controls._replace(**asked(ses, client_headers)._asdict())
+    ours = asked(ses, client_headers)._asdict()
+    ours["tags"] = {**theirs.tags, **ours["tags"]}
+    return controls._replace(**ours)
 
 
 def _word(fields: Sequence[Field], header: str, most: int) -> str:
@@ -163,7 +182,7 @@ def _variables(
     for field in jsons:
         value = value_of(field, "X-Relay-Variables", INDENTED_CONTROL)
         if text := decoded(value).strip():
-            variables |= _object(text)
+            variables |= json_object(text, "X-Relay-Variables")
     for key, field in single:
         if not has_colon(field):
             continue
@@ -182,21 +201,3 @@ def _variables(
         value = value_of(field, shown, INDENTED_CONTROL)
         variables[name.replace("-", "_")] = decoded(value)
     return variables
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        value = json_value(text)
-    except RecursionError:
-        raise bad_header(
-            "X-Relay-Variables", "JSON that is nested too deeply"
-        ) from None
-    except json.JSONDecodeError as error:  # its text may quote the value
-        raise bad_header(
-            "X-Relay-Variables", f"not valid JSON at character {error.pos + 1}"
-        ) from None
-    except ValueError:
-        raise bad_header("X-Relay-Variables", "not valid JSON") from None
-    if not isinstance(value, dict):
-        raise bad_header("X-Relay-Variables", "not a JSON object")
-    return value

@@ -21,8 +21,8 @@ MOST = 5_000_000  # nanoseconds
 
 _HEADER = 500  # encoded words, raw UTF-8, JSON
 _WRAPPED = 700  # HTML that becomes text, or is put into a template
-_SEARCHED_HTML = 900  # that becomes text once, and is looked through for links
-_SEARCHED = 250  # text, for rules
+_SEARCHED = 50  # as text, by rules
+_SEARCHED_HTML = 1400  # the same: it becomes text, and its links are looked for
 _ENCODED = 25  # as quoted-printable or base64
 _PART = 25_000  # each, not each byte
 
@@ -37,15 +37,18 @@ class Effort:
         variables: Iterable[str],
         *,
         usage_header: str,
-        default_usage: bool,
-        rules_read_bodies: bool = False,
-        rules_name_usages: bool = False,
+        any_usage: bool,
+        search_bodies: bool = False,
     ) -> None:
-        """`variables` are those of all templates; which rule holds is not known yet."""
+        """`variables` are those of all templates.
+
+        `any_usage`: a mail may have a usage that its usage header does not name.
+        `search_bodies`: rules may look at its text.
+        """
         self._wraps = not _WRAPS.isdisjoint(variables)
         self._usage_header = usage_header.lower().encode()
-        self._any_usage = default_usage or rules_name_usages
-        self._rules_read_bodies = rules_read_bodies
+        self._any_usage = any_usage
+        self._search_bodies = search_bodies
 
     def is_long(self, submission: Submission) -> bool:
         """Tell whether to prepare it takes longer than some 5 ms."""
@@ -66,7 +69,7 @@ class Effort:
         lower = content[:header].lower()
         if lower.find(b"multipart/") >= 0:
             work += content.count(b"\r\n--") * _PART
-        if self._rules_read_bodies:
+        if self._search_bodies:
             work += body * (_SEARCHED_HTML if _has_html(content) else _SEARCHED)
         if self._wraps and (
             self._any_usage or submission.usage or lower.find(self._usage_header) >= 0

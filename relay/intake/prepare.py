@@ -6,11 +6,10 @@ at most 50 recipients a mail.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from relay.content.header import (
     Field,
@@ -19,6 +18,7 @@ from relay.content.header import (
     limited_fields,
     normalise,
     parse,
+    with_first,
 )
 from relay.content.ses_safe import (
     check_structure,
@@ -27,13 +27,16 @@ from relay.content.ses_safe import (
     reencode,
 )
 from relay.intake import control_headers
-from relay.intake.control_field import bounded
+from relay.intake.control_field import MAX_USAGE, bounded
 from relay.intake.effort import Effort
 from relay.intake.idempotency import key_of
-from relay.intake.ruling import ruled
+from relay.intake.options import Options
+from relay.intake.ruling import chosen, ruled
 from relay.intake.send_at import later
 from relay.intake.shares import shares
-from relay.model.mail import RECIPIENTS_PER_CALL, Choice, Mail, Prepared, SendOptions
+from relay.intake.vendor_headers import Vendors
+from relay.model.mail import RECIPIENTS_PER_CALL, Choice, Mail, Prepared
+from relay.model.note import Key
 from relay.model.replies import (
     LOOP,
     MAX_FIELDS,
@@ -46,7 +49,7 @@ from relay.model.replies import (
 from relay.model.reply import Refused
 from relay.model.submission import Envelope, Order, Submission
 from relay.rules.facts import Facts
-from relay.rules.rules import Rules
+from relay.rules.rules import NO_RULE, Rule, Rules
 from relay.templates.catalog import Templates
 from relay.templates.template import Template
 
@@ -56,7 +59,22 @@ MAX_NAMES, MAX_NAME = 50, 64
 NO_CONTROLS = control_headers.Controls()
 NO_ORIGINAL = parse(b"")
 NO_CHOICE = Choice()
-_NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_-]")
+
+
+class _Came(NamedTuple):
+    """A mail as it came, its line ends mended; `lower` is its header in lower case.
+
+    `kept`: the header's fields without control headers, where it was taken apart.
+    `due` and `key` are as in `Prepared`.
+    """
+
+    envelope: Envelope
+    content: bytes
+    header: bytes
+    lower: bytes
+    kept: tuple[Field, ...] | None
+    due: float | None
+    key: Key | None
 
 
 class Preparation:
@@ -69,6 +87,7 @@ class Preparation:
         usage_header: str = "X-Relay-Usage",
         without_usage: str = "pass",
         client_headers: Collection[str] = (),
+        headers_of: Collection[str] = (),
         tags: Mapping[str, str] | None = None,
         usage_tag: str = "usage",
         reencode: bool = True,
@@ -80,25 +99,20 @@ class Preparation:
         self._usage_header = usage_header
         self._without_usage = without_usage
         self._client_headers = tuple(client_headers)
-        self._tags = dict(tags or {})
-        self._usage_tag = usage_tag
+        self._vendors = Vendors(headers_of)
         self._reencode = reencode
         self._split_at = split_at
         self._effort = Effort(
             (name for template in templates.all for name in template.variables),
             usage_header=usage_header,
-            default_usage=without_usage not in ("pass", "reject"),
-            rules_read_bodies=rules is not None and rules.read_bodies,
-            rules_name_usages=rules is not None and rules.name_usages,
+            any_usage=without_usage not in ("pass", "reject")
+            or bool(headers_of)
+            or (rules is not None and rules.name_usages),
+            search_bodies=rules is not None and rules.read_bodies,
         )
-        # Of mail without X-SES-* headers: made once for each usage that is known.
-        self._usual = {
-            (usage, untracked): SendOptions(
-                tags=self._merged_tags({}, usage), untracked=untracked
-            )
-            for usage in ("", *templates.usages)
-            for untracked in (False, True)
-        }
+        self._options = Options(
+            tags=tags or {}, usage_tag=usage_tag, usages=templates.usages
+        )
 
     def takes_long(self, submission: Submission) -> bool:
         """Tell cheaply whether `prepare` would hold up other clients."""
@@ -129,6 +143,7 @@ class Preparation:
                 Message(out, b""),
                 usage_header=self._usage_header,
                 client_headers=self._client_headers,
+                vendors=self._vendors,
             )
         key = None
         if controls.key:
@@ -140,17 +155,38 @@ class Preparation:
                 locale=controls.locale,
                 variables=controls.variables,
             )
+        due = later(controls.send_at, submission.received_at)
+        came = _Came(submission.envelope, content, header, lower, kept, due, key)
         rule = None
         if self._rules is not None:
-            facts = Facts(submission, content, header)
+            facts = Facts(submission, content, header, lower)
             rule = self._rules.rule_for(facts)
-            if rule is not None:
-                controls = ruled(controls, rule, facts)
-        usage = controls.usage or submission.usage or self._default_usage()
-        choice = NO_CHOICE if rule is None else Choice(rule=rule.name)
+        if rule is None:
+            return self._mails(came, controls, submission.usage, plainly)
+        try:
+            controls = ruled(controls, rule, facts)
+            return self._mails(came, controls, submission.usage, plainly, rule)
+        except Refused as refused:
+            refused.rule = rule.name
+            raise
+
+    def _mails(
+        self,
+        came: _Came,
+        controls: control_headers.Controls,
+        default: str,
+        plainly: bool,
+        rule: Rule = NO_RULE,
+    ) -> Prepared:
+        """Those of a mail whose rule has said its part.
+
+        `default` is its user's or its listener's usage.
+        """
+        envelope, content, header, lower, kept, due, key = came
+        usage = controls.usage or default or self._default_usage()
+        choice = NO_CHOICE
         limit = None
-        untracked = rule is not None and not rule.source.tracking
-        envelope = submission.envelope
+        tracking = True
         if usage and plainly:
             raise Refused(NOT_PREPARED)
         if usage:
@@ -159,28 +195,32 @@ class Preparation:
             if lower.find(b"multipart/") >= 0:
                 check_structure(message)
             content, choice, template = self._templated(
-                message, envelope, controls, usage
+                message, envelope, controls, usage, rule
             )
-            untracked = untracked or not template.tracking
             limit = template.limit(envelope.recipients)
-            if rule is not None:
-                choice = replace(choice, rule=rule.name)
-        elif kept is not None or not self._goes_as_it_is(content, header, lower):
+            tracking = template.tracking
+        elif (
+            kept is not None
+            or rule.edits.any
+            or not self._goes_as_it_is(content, header, lower)
+        ):
             fields = limited_fields(header) if kept is None else kept
+            fields = rule.edits.applied(fields, fields)
             breaks = not plainly and self._reencode and _breaks(content)
             content = self._passed(fields, content, len(header), envelope, breaks)
-        options = self._options(controls, usage, untracked=untracked)
+        if rule is not NO_RULE:
+            choice = chosen(choice, rule)
+        options = self._options.of(controls, usage, rule, tracking=tracking)
         mails = [
             Mail(share, content, options, choice)
             for share in shares(envelope, self._split_at)
         ]
-        due = later(controls.send_at, submission.received_at)
         return Prepared(tuple(mails), controls.warnings, due, limit, key)
 
     def _ordered(self, order: Order, submission: Submission) -> Prepared:
         """The mail of an order: the template alone, around no original."""
         envelope = submission.envelope
-        bounded(order.usage, "usage", control_headers.MAX_USAGE)
+        bounded(order.usage, "usage", MAX_USAGE)
         controls = control_headers.Controls(
             usage=order.usage,
             variables={**order.defaults, **order.variables},
@@ -190,10 +230,7 @@ class Preparation:
             NO_ORIGINAL, envelope, controls, order.usage
         )
         choice = replace(choice, variables=_names(order.variables))
-        options = self._options(controls, order.usage, untracked=not template.tracking)
-        due = later(order.send_at, submission.received_at)
-        limit = template.limit(envelope.recipients)
-        mail = Mail(envelope, content, options, choice)
+        options = self._options.of(controls, order.usage, tracking=template.tracking)
         key = None
         if order.key:
             key = key_of(
@@ -204,7 +241,12 @@ class Preparation:
                 locale=order.locale,
                 variables=order.variables,
             )
-        return Prepared((mail,), send_at=due, limit=limit, key=key)
+        return Prepared(
+            (Mail(envelope, content, options, choice),),
+            send_at=later(order.send_at, submission.received_at),
+            limit=template.limit(envelope.recipients),
+            key=key,
+        )
 
     def _goes_as_it_is(self, content: bytes, header: bytes, lower: bytes) -> bool:
         """Most mail: nothing to remove, to add, to encode, nor near a limit.
@@ -234,6 +276,7 @@ class Preparation:
         envelope: Envelope,
         controls: control_headers.Controls,
         usage: str,
+        rule: Rule = NO_RULE,
     ) -> tuple[bytes, Choice, Template]:
         variables = dict(controls.variables)
         locale = controls.locale
@@ -242,7 +285,12 @@ class Preparation:
         elif isinstance(variables.get("locale"), str):
             locale = variables["locale"]
         template = self._templates.choose(usage, locale)
-        content = template.apply(message, envelope, variables)
+        sender = rule.edits.sender(message.fields)
+        content = template.apply(message, envelope, variables, sender)
+        if rule.edits.any:
+            made = parse(content)
+            fields = rule.edits.applied(made.fields, message.fields)
+            content = Message(fields, made.rest).content
         choice = Choice(
             usage,
             template.usage,
@@ -269,7 +317,8 @@ class Preparation:
         if all(field.key != "from" for field in fields):
             if envelope.sender is None:
                 raise Refused(NO_FROM)
-            fields = _with_from(fields, envelope.sender)
+            made = b"From: " + envelope.sender.encode("utf-8", "replace") + b"\r\n"
+            fields = with_first(fields, Field("From", made))
         # A text without a header gets the line between the two.
         empty = b"" if content.startswith(b"\r\n", start) else b"\r\n"
         if start == len(content) > 0:
@@ -283,31 +332,6 @@ class Preparation:
         view = memoryview(content)[start:]
         return b"".join([*(field.raw for field in fields), empty, view])
 
-    def _options(
-        self, controls: control_headers.Controls, usage: str, *, untracked: bool
-    ) -> SendOptions:
-        usual = self._usual.get((usage, untracked))
-        if usual is not None and not controls.about_ses:
-            return usual
-        return SendOptions(
-            configuration_set=controls.configuration_set,
-            from_arn=controls.from_arn,
-            feedback_arn=controls.feedback_arn,
-            tenant=controls.tenant,
-            list_management=controls.list_management,
-            tags=self._merged_tags(controls.tags, usage),
-            untracked=untracked,
-        )
-
-    def _merged_tags(
-        self, clients: Mapping[str, str], usage: str
-    ) -> tuple[tuple[str, str], ...]:
-        tags = dict(self._tags)
-        tags |= {name: tag for name, tag in clients.items() if name != self._usage_tag}
-        if self._usage_tag and usage:
-            tags[self._usage_tag] = _NOT_IN_A_TAG.sub("_", usage)[:256]
-        return tuple(tags.items())
-
 
 def _names(variables: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple([name[:MAX_NAME] for name in islice(variables, MAX_NAMES)])
@@ -320,17 +344,3 @@ def _breaks(content: bytes) -> bool:
 def _refuse_loop(header: bytes) -> None:
     if len(parse(header).all("received")) > MAX_RECEIVED:
         raise Refused(LOOP)
-
-
-def _with_from(fields: tuple[Field, ...], sender: str) -> tuple[Field, ...]:
-    """From: before all fields, but after what must come first or would join it."""
-    place = 0
-    while place < len(fields) and (
-        not fields[place].name or fields[place].raw[:1] in (b" ", b"\t")
-    ):
-        place += 1  # an mbox "From " line, or a line that white space begins
-    before = list(fields[:place])
-    if before and not before[-1].raw.endswith(b"\r\n"):
-        before[-1] = Field(before[-1].name, before[-1].raw + b"\r\n")
-    made = Field("From", b"From: " + sender.encode("utf-8", "replace") + b"\r\n")
-    return (*before, made, *fields[place:])

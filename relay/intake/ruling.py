@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from relay.intake.control_headers import Controls
+from relay.model.mail import Choice
 from relay.model.replies import not_found
 from relay.model.reply import Refused
 from relay.rules.facts import Facts
@@ -29,6 +32,14 @@ def ruled(controls: Controls, rule: Rule, facts: Facts) -> Controls:
     if not locale and "locale" not in controls.variables:
         locale = found.locale or _text(found.variables.get("locale")) or says.locale
     return controls._replace(usage=usage, locale=locale, variables=variables)
+
+
+def chosen(choice: Choice, rule: Rule) -> Choice:
+    """What was chosen for a mail, with the name of its rule, and its priority."""
+    priority = rule.source.priority
+    if priority is None:
+        priority = choice.priority
+    return replace(choice, rule=rule.name, priority=priority)
 
 
 def _text(value: object) -> str:

@@ -47,9 +47,10 @@ class ListManagement:
 class SendOptions:
     """What this one mail says about its SES call; empty: as the settings say.
 
-    All but `tags` and `untracked` comes from a client's X-SES-* headers, so a name
-    that SES does not find here is the client's mistake, not the operator's.
-    `tags` is complete: settings, client and usage merged, in this order.
+    All but `rules_set`, `tags` and `untracked` comes from a client's X-SES-* headers,
+    so a name that SES does not find here is the client's mistake, not the operator's.
+    `rules_set` is the configuration set of the mail's rule, and the operator's word.
+    `tags` is complete: settings, rule, client and usage merged, in this order.
     `untracked`: SES is to count neither opening nor clicks, whatever it does else.
     """
 
@@ -59,6 +60,7 @@ class SendOptions:
     tenant: str = ""
     list_management: ListManagement | None = None
     tags: tuple[tuple[str, str], ...] = ()
+    rules_set: str = ""
     untracked: bool = False
 
 
@@ -68,7 +70,7 @@ class Choice:
 
     `valid_for` (seconds) and `supersedes` are the template's word on how long the
     mail is worth sending, and on older mail of its usage; so is `priority` on when
-    its turn is. `variables` are the names
+    its turn is, where its rule does not say so. `variables` are the names
     of what the client gave or its rule found, never the values. `rule` is the name of
     the mail's rule, with a template or without.
     """

@@ -28,11 +28,15 @@ class Reply:
 
 
 class Refused(Exception):  # noqa: N818 - a statement about the mail, not an error
-    """The client is told `reply` and nothing is kept; caught once, in `accept`."""
+    """The client is told `reply` and nothing is kept; caught once, in `accept`.
+
+    `rule` is the name of the mail's rule, where it has one.
+    """
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(str(reply))
         self.reply = replace(reply, own=True)
+        self.rule = ""
 
 
 def printable(text: str) -> str:

@@ -36,6 +36,7 @@ class NotTaken:
     submission: Submission
     reply: Reply
     seconds: float
+    rule: str = ""  # the name of the mail's rule
     why: Literal["refused", "dropped", "repeated"] = "refused"
     first: Note | None = None
 

@@ -84,6 +84,7 @@ def cut(some: tuple[str, ...]) -> tuple[str, ...]:
 
 def bytes_of_options(some: SendOptions) -> int:
     size = texts(some.configuration_set, some.from_arn, some.feedback_arn, some.tenant)
+    size += texts(some.rules_set)
     for tag in some.tags:
         size += TAG_BYTES + texts(*tag)
     if some.list_management is not None:
@@ -92,7 +93,7 @@ def bytes_of_options(some: SendOptions) -> int:
 
 
 def bytes_of_choice(some: Choice) -> int:
-    return texts(some.usage, some.template, some.locale, *some.variables)
+    return texts(some.usage, some.template, some.locale, some.rule, *some.variables)
 
 
 def bytes_of_mail(mail: Mail) -> int:

@@ -30,7 +30,7 @@ class MailLog:
 
     def __call__(self, event: Event) -> None:
         match event:
-            case NotTaken(submission, reply, seconds, why, first):
+            case NotTaken(submission, reply, seconds, rule, why, first):
                 log.line(
                     logging.INFO if why == "repeated" else logging.WARNING,
                     why,
@@ -39,6 +39,7 @@ class MailLog:
                         submission.envelope.sender,
                         submission.envelope.recipients,
                     ),
+                    rule=rule,
                     first=None if first is None else first.mail_id,
                     size=len(submission.content),
                     attempts=0,
@@ -137,6 +138,7 @@ class MailLog:
             "usage": choice.usage,
             "template": choice.template,
             "locale": choice.locale,
+            "rule": choice.rule,
             "size": len(mail.content),
             "detail": self._shown(detail),
             "maybeSent": getattr(outcome, "maybe_sent", None) or None,

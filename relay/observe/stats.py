@@ -158,8 +158,8 @@ class Stats:
     ) -> None:
         self._usages = frozenset(usages)
         self.now = now
-        # By outcome, usage, locale of the template.
-        self.mails: Counter[tuple[str, str, str]] = Counter()
+        # By outcome, usage, locale of the template, and the rule where there is one.
+        self.mails: Counter[tuple[str, ...]] = Counter()
         self.recipients: Counter[str] = Counter()  # by outcome
         self.bytes = 0
         self.seconds = {name: Histogram() for name in OUTCOMES}
@@ -188,12 +188,15 @@ class Stats:
                 name = outcome_of(event)
                 choice = event.mails[0].choice
                 usage = self._usage(choice.usage)
-                self.mails[name, usage, choice.locale] += 1
+                rule = (choice.rule,) if choice.rule else ()
+                self.mails[name, usage, choice.locale, *rule] += 1
                 self.recipients[name] += len(event.submission.envelope.recipients)
                 self.bytes += len(event.submission.content)
                 self._took(name, event.seconds)
             case NotTaken(submission=submission, seconds=seconds, why=why):
-                self.mails[why, self._usage(submission.usage), ""] += 1
+                ruled = (event.rule,) if event.rule else ()
+                usage = self._usage(submission.usage)
+                self.mails[why, usage, "", *ruled] += 1
                 self.recipients[why] += len(submission.envelope.recipients)
                 self.bytes += len(submission.content)
                 self._took(why, seconds)

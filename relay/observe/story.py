@@ -113,7 +113,7 @@ class Entry:
             self.peer,
             "" if self.answer is None else self.answer.text,
             self._message_id,
-            *(chosen.usage, chosen.template, chosen.locale),
+            *(chosen.usage, chosen.template, chosen.locale, chosen.rule),
             *chosen.variables,
             *self.recipients,
             *self.warnings,
@@ -155,6 +155,10 @@ class Entry:
     @property
     def locale(self) -> str:
         return self.choice.locale
+
+    @property
+    def rule(self) -> str:
+        return self.choice.rule
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -251,6 +255,8 @@ class Entry:
         """Nothing becomes of it."""
         self._received(event.submission, event.reply, event.seconds)
         self.not_taken = event.why
+        if event.rule:
+            self.choice = replace(self.choice, rule=event.rule)
 
     def settled(self, event: Settled, now: float, subject_of: SubjectOf) -> None:
         """Its job in the queue stands elsewhere."""

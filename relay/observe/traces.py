@@ -116,6 +116,7 @@ class Traces:
                 "relay.usage": choice.usage,
                 "relay.template": choice.template,
                 "relay.locale": choice.locale,
+                "relay.rule": choice.rule,
                 "relay.calls": len(event.mails),
                 "relay.reply": str(event.reply.code),
             }

@@ -31,6 +31,7 @@ def as_json(entry: ListedJob, unix: Unix) -> dict[str, Any]:
         "lastReply": last_reply(entry),
         "maybeSent": entry.maybe_sent,
         "priority": job.mail.choice.priority.name.lower(),
+        "rule": job.mail.choice.rule,
         "messageId": state.message_id if isinstance(state, Sent) else None,
     }
 

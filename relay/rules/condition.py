@@ -1,103 +1,126 @@
-"""One condition of a rule: what it is called, and whether it holds for some facts."""
+"""One condition of a rule: what it is called, what it asks, and whether it holds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network
-from operator import attrgetter
 from typing import NamedTuple
 
-from relay.rules.facts import Facts
-from relay.rules.pattern import BadPattern, Test, address_pattern, one_of, pattern
+from relay.rules.facts import Facts, Texts
+from relay.rules.pattern import BadPattern, Pattern, address_pattern, pattern
 from relay.rules.source import Source
-from relay.rules.text import Text
 
-Holds = Callable[[Facts], bool]
 Network = IPv4Network | IPv6Network
+TextsOf = Callable[[Facts], Texts]
+
+
+class Named(NamedTuple):
+    """That a fact is one of some names."""
+
+    fact: Callable[[Facts], str]
+    names: frozenset[str]
+
+    def holds(self, facts: Facts) -> bool:
+        return self.fact(facts) in self.names
+
+
+class Within(NamedTuple):
+    """That the client's address is in one of some networks, as version, mask, number.
+
+    As numbers: to ask the networks themselves takes several times as long.
+    """
+
+    networks: tuple[tuple[int, int, int], ...]
+
+    def holds(self, facts: Facts) -> bool:
+        client = facts.client()
+        if client is None:
+            return False
+        version, number = client
+        return any(
+            version == its and number & mask == network
+            for its, mask, network in self.networks
+        )
+
+
+class Like(NamedTuple):
+    """That one of some texts is like one of the patterns.
+
+    `absent`: or that there is none.
+    """
+
+    texts: TextsOf
+    patterns: tuple[Pattern, ...]
+    absent: bool = False
+
+    def holds(self, facts: Facts) -> bool:
+        texts = self.texts(facts)
+        if not texts:
+            return self.absent
+        return any(pattern.test(text) for pattern in self.patterns for text in texts)
 
 
 class Condition(NamedTuple):
     """`name` is the setting's: `subject`, `header.X-Mailer`."""
 
     name: str
-    holds: Holds
+    asks: Named | Within | Like
 
 
 def conditions(source: Source, errors: list[str]) -> Iterator[Condition]:
     """Those of a rule, the cheapest to ask first; what does not compile to `errors`."""
+
+    def like(
+        name: str,
+        texts: TextsOf,
+        given: Sequence[str],
+        compiled: Callable[[str], Pattern] = pattern,
+        *,
+        absent: bool = False,
+    ) -> Condition:
+        patterns = []
+        for one in given:
+            try:
+                patterns.append(compiled(one))
+            except BadPattern as error:
+                errors.append(
+                    f"{source.place}: {name} = {one!r}: is no expression of RE2: "
+                    f"{error}"
+                )
+        return Condition(name, Like(texts, tuple(patterns), absent))
+
     if source.listener:
-        yield Condition("listener", _named(attrgetter("listener"), source.listener))
+        names = frozenset(source.listener)
+        yield Condition("listener", Named(lambda facts: facts.listener, names))
     if source.user:
-        yield Condition("user", _named(attrgetter("user"), source.user))
+        names = frozenset(source.user)
+        yield Condition("user", Named(lambda facts: facts.user, names))
     if source.client:
         yield Condition("client", _within(source.client))
-    for name, given, texts, kind in (
-        ("sender", source.sender, "senders", address_pattern),
-        ("recipient", source.recipient, "recipients", address_pattern),
-        ("from", source.from_, "froms", address_pattern),
-        ("subject", source.subject, "subjects", pattern),
-    ):
-        if given:
-            test = _test(given, kind, f"{source.place}: {name}", errors)
-            yield Condition(name, _some(attrgetter(texts), test))
+    if source.sender:
+        yield like("sender", Facts.senders, source.sender, address_pattern)
+    if source.recipient:
+        yield like("recipient", Facts.recipients, source.recipient, address_pattern)
+    if source.from_:
+        yield like("from", Facts.froms, source.from_, address_pattern)
+    if source.subject:
+        yield like("subject", Facts.subjects, source.subject)
     for header, given in source.header.items():
-        name = f"header.{header}"
-        place = f'{source.place}: header."{header}"'
         present = [one for one in given if one]
-        test = _test(present, pattern, place, errors)
-        yield Condition(name, _header(header, test, absent="" in given))
+        texts = _header(header.lower())
+        yield like(f"header.{header}", texts, present, absent="" in given)
     if source.body:
-        test = _test(source.body, pattern, f"{source.place}: body", errors)
-        yield Condition("body", _some(attrgetter("bodies"), test))
+        yield like("body", Facts.bodies, source.body)
 
 
-def _test(
-    given: Sequence[str],
-    kind: Callable[[str], Test],
-    place: str,
-    errors: list[str],
-) -> Test:
-    tests = []
-    for one in given:
-        try:
-            tests.append(kind(one))
-        except BadPattern as error:
-            errors.append(f"{place} = {one!r}: is no expression of RE2: {error}")
-    return one_of(tests)
-
-
-def _named(fact: Callable[[Facts], str], names: Sequence[str]) -> Holds:
-    known = frozenset(names)
-    return lambda facts: fact(facts) in known
-
-
-def _within(networks: Sequence[Network]) -> Holds:
-    # As numbers: to ask the networks themselves takes several times as long.
-    ranges = [
-        (each.version, int(each.network_address), int(each.netmask))
-        for each in networks
-    ]
-
-    def holds(facts: Facts) -> bool:
-        if facts.client is None:
-            return False
-        version, number = facts.client
-        return any(
-            version == its and number & mask == network for its, network, mask in ranges
+def _within(networks: Sequence[Network]) -> Within:
+    return Within(
+        tuple(
+            (each.version, int(each.netmask), int(each.network_address))
+            for each in networks
         )
-
-    return holds
-
-
-def _some(texts: Callable[[Facts], Sequence[Text]], test: Test) -> Holds:
-    return lambda facts: any(map(test, texts(facts)))
+    )
 
 
-def _header(name: str, test: Test, *, absent: bool) -> Holds:
-    key = name.lower()
-
-    def holds(facts: Facts) -> bool:
-        found = facts.header(key)
-        return any(map(test, found)) if found else absent
-
-    return holds
+def _header(name: str) -> TextsOf:
+    return lambda facts: facts.header(name)

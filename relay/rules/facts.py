@@ -1,19 +1,40 @@
-"""What rules look at in a submission: as it came, and each fact read when asked for."""
+"""What rules look at in a submission: as it came, and nothing read before it is asked.
+
+What is cheap is read each time, since a look for a mail's rule asks once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from functools import cached_property
 from ipaddress import ip_address
 
 from relay.content.address import first_address
-from relay.content.header import Field, Message, header_of, limited_fields, normalise
+from relay.content.encoded_words import decoded
+from relay.content.header import (
+    Field,
+    Message,
+    fields_named,
+    header_of,
+    limited_fields,
+    normalise,
+)
 from relay.content.original import Original
 from relay.content.searched_text import searched_text
+from relay.model.replies import HEADER_TOO_LARGE, MAX_HEADER_BYTES
+from relay.model.reply import Refused
 from relay.model.submission import Submission
 from relay.rules.text import Text
 
 NULL_SENDER = "<>"
+
+# A From as most are: a name without quotes or commas, and one address.
+_PLAIN_FROM = re.compile(
+    r"(?:[A-Za-z0-9 ._=?+-]*+<)?+([A-Za-z0-9._+=-]++@[A-Za-z0-9._-]++)>?+"
+)
+
+Texts = Sequence[Text]
 
 
 class Facts:
@@ -22,21 +43,24 @@ class Facts:
     What is repeated has several texts, of which one is enough for a condition.
     """
 
-    def __init__(self, submission: Submission, content: bytes, header: bytes) -> None:
-        """`content` has its line ends mended, `header` is its header section."""
+    def __init__(
+        self, submission: Submission, content: bytes, header: bytes, lower: bytes
+    ) -> None:
+        """`content` has its line ends mended; `lower` is its header in lower case."""
         self.listener = submission.listener
         self.user = submission.user
         self._submission = submission
         self._content = content
         self._header = header
+        self._lower = lower
 
     @classmethod
     def of(cls, submission: Submission) -> Facts:
         """The same of a submission alone."""
         content = normalise(submission.content)
-        return cls(submission, content, header_of(content))
+        header = header_of(content)
+        return cls(submission, content, header, header.lower())
 
-    @cached_property
     def client(self) -> tuple[int, int] | None:
         """The client's address: IPv4's or IPv6's version, and its number."""
         try:
@@ -47,65 +71,56 @@ class Facts:
             address = address.ipv4_mapped
         return address.version, int(address)
 
-    @cached_property
-    def senders(self) -> Sequence[Text]:
+    def senders(self) -> Texts:
         """The one reverse path."""
         return (Text(self._submission.envelope.sender or NULL_SENDER),)
 
-    @cached_property
-    def recipients(self) -> Sequence[Text]:
-        return tuple(map(Text, self._submission.envelope.recipients))
+    def recipients(self) -> Texts:
+        return [Text(one) for one in self._submission.envelope.recipients]
 
-    @cached_property
-    def fields(self) -> tuple[Field, ...]:
-        """The header's fields, taken apart."""
-        return limited_fields(self._header)
-
-    @cached_property
-    def froms(self) -> Sequence[Text]:
+    def froms(self) -> Texts:
         """The address of each From field."""
-        return tuple(map(Text, map(self._address, self._named.get("from", ()))))
+        return [Text(self._address(field)) for field in self._named("from")]
 
-    @cached_property
-    def subjects(self) -> Sequence[Text]:
+    def subjects(self) -> Texts:
         """Each Subject, decoded; an empty one where there is none."""
         return self.header("subject") or (Text(""),)
 
-    def header(self, name: str) -> Sequence[Text]:
+    def header(self, name: str) -> Texts:
         """The decoded fields of this lower-case name."""
-        found = self._headers.get(name)
-        if found is None:
-            found = tuple(
-                Text(self.original.read(field)) for field in self._named.get(name, ())
-            )
-            self._headers[name] = found
-        return found
+        return [Text(self._read(field)) for field in self._named(name)]
 
-    @cached_property
-    def bodies(self) -> Sequence[Text]:
+    def bodies(self) -> Texts:
         """The one text that patterns are searched in."""
-        return (Text(searched_text(self.original)),)
+        return self._bodies
 
     @cached_property
     def original(self) -> Original:
         """The mail as a template would read it, control headers and all."""
         rest = self._content[len(self._header) :]
-        return Original(Message(self.fields, rest), self._submission.envelope)
+        message = Message(limited_fields(self._header), rest)
+        return Original(message, self._submission.envelope)
 
     @cached_property
-    def _headers(self) -> dict[str, Sequence[Text]]:
-        return {}
+    def _bodies(self) -> Texts:
+        return (Text(searched_text(self.original)),)
 
-    @cached_property
-    def _named(self) -> Mapping[str, Sequence[Field]]:
-        """The fields by their names in lower case."""
-        named: dict[str, list[Field]] = {}
-        for field in self.fields:
-            named.setdefault(field.name.lower(), []).append(field)
-        return named
+    def _named(self, name: str) -> Sequence[Field]:
+        if len(self._header) > MAX_HEADER_BYTES:
+            raise Refused(HEADER_TOO_LARGE)
+        return fields_named(name, self._header, self._lower)
+
+    def _read(self, field: Field) -> str:
+        value = field.value
+        if value.isascii():  # the charset of the body has no say in it
+            return decoded(value)
+        return self.original.read(field)
 
     def _address(self, field: Field) -> str:
+        value = field.value
+        if plain := _PLAIN_FROM.fullmatch(value):
+            return plain[1]
         # Before it is decoded: what an encoded word holds is a name. But some
         # encode the whole field.
-        address = first_address(field.value)
-        return address if "@" in address else first_address(self.original.read(field))
+        address = first_address(value)
+        return address if "@" in address else first_address(self._read(field))

@@ -67,7 +67,7 @@ def by_patterns(sources: Sequence[str], place: str, errors: list[str]) -> Find:
     def find(facts: Facts) -> Found:
         variables: dict[str, str] = {}
         missing: list[str] = []
-        [text] = facts.bodies
+        [text] = facts.bodies()
         for extract in extracts:
             match = extract.search(text.utf8)
             if match is None:

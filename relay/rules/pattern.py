@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from relay.rules.text import Text
 
@@ -19,41 +19,49 @@ Test = Callable[[Text], bool]
 
 MAX_MEMORY = 8 << 20  # bytes of one expression and all that it needs while it works
 
-_EXPRESSION = re.compile(r"/(.*)/", re.DOTALL)
 _WILD = re.compile(r"[*?]")
+_EXPRESSION = re.compile(r"/.*/", re.DOTALL)
 
 
 class BadPattern(ValueError):  # noqa: N818 - a statement about the pattern
     """It does not compile; the text says why, and is for the operator."""
 
 
-def pattern(source: str) -> Test:
-    """Make a test of a pattern. Raises BadPattern."""
+class Pattern(NamedTuple):
+    """Whether a text is like it: `test` says so.
+
+    So do `words`, where it has any: a text is one of them in lower case as a whole,
+    or begins or ends so. Of many such patterns all are asked at once.
+    `needle` is in each text in lower case for which it holds: quicker to look for.
+    """
+
+    test: Test
+    words: tuple[tuple[Literal["whole", "start", "end"], str], ...] = ()
+    needle: str = ""
+
+
+def pattern(source: str) -> Pattern:
+    """Compile a pattern. Raises BadPattern."""
     if is_expression(source):
         search = expression(source[1:-1]).search
-        return lambda text: search(text.utf8) is not None
+        return Pattern(lambda text: search(text.utf8) is not None)
     return _glob(source.lower())
 
 
-def address_pattern(source: str) -> Test:
+def address_pattern(source: str) -> Pattern:
     """The same for addresses: without an `@` it is a whole domain, as in users.senders.
 
     Raises BadPattern.
     """
     if is_expression(source) or "@" in source:
         return pattern(f"*{source}" if source.startswith("@") else source)
-    whole = source.lower()
-    if not _WILD.search(whole):
-        return lambda text: text.lower == whole or text.lower.endswith(f"@{whole}")
     domain = pattern(source)
-    return lambda text: domain(Text(text.lower.rpartition("@")[2]))
-
-
-def one_of(tests: Sequence[Test]) -> Test:
-    """Whether one of them holds."""
-    if len(tests) == 1:
-        return tests[0]
-    return lambda text: any(test(text) for test in tests)
+    words = domain.words
+    if [kind for kind, _ in words] == ["whole"]:
+        words = (*words, ("end", f"@{words[0][1]}"))
+    else:
+        words = ()
+    return Pattern(lambda text: domain.test(Text(text.lower.rpartition("@")[2])), words)
 
 
 def is_expression(source: str) -> bool:
@@ -81,27 +89,52 @@ def _words(error: str | bytes) -> str:
     return error.decode("utf-8", "replace") if isinstance(error, bytes) else error
 
 
-def _glob(source: str) -> Test:
+def _glob(source: str) -> Pattern:
     """The quickest test for a glob in lower case; nearly all have a star or two."""
     pieces = source.split("*")
     if "?" not in source:
         match pieces:
             case [whole]:
-                return lambda text: text.lower == whole
-            case ["", ""]:
-                return lambda text: True
+                return Pattern(lambda text: text.lower == whole, (("whole", whole),))
             case [start, ""]:
-                return lambda text: text.lower.startswith(start)
+                return Pattern(
+                    lambda text: text.lower.startswith(start), (("start", start),)
+                )
             case ["", end]:
-                return lambda text: text.lower.endswith(end)
+                return Pattern(lambda text: text.lower.endswith(end), (("end", end),))
             case ["", middle, ""]:
-                return lambda text: middle in text.lower
-    match_all = re.compile(_translated(pieces), re.DOTALL).fullmatch
-    return lambda text: match_all(text.lower) is not None
+                return Pattern(lambda text: middle in text.lower, needle=middle)
+    needle = max(_WILD.split(source), key=len)
+    if "?" in source:
+        match_all = re.compile(_translated(pieces), re.DOTALL).fullmatch
+        return Pattern(lambda text: match_all(text.lower) is not None, needle=needle)
+    return Pattern(_in_order(*pieces), needle=needle)
+
+
+def _in_order(first: str, *others: str) -> Test:
+    """Whether a text is these pieces, with anything between them.
+
+    Taking each at its first place is enough: what follows has the most room.
+    """
+    *middle, last = others
+
+    def test(text: Text) -> bool:
+        lower = text.lower
+        position, end = len(first), len(lower) - len(last)
+        if not (lower.startswith(first) and lower.endswith(last) and position <= end):
+            return False
+        for piece in middle:
+            found = lower.find(piece, position, end)
+            if found < 0:
+                return False
+            position = found + len(piece)
+        return True
+
+    return test
 
 
 def _translated(pieces: Sequence[str]) -> str:
-    """Taking each piece at its first place is enough: what follows has most room."""
+    """The same as an expression of Python's, each piece once it is found not let go."""
     first, *rest = map(_literal, pieces)
     if not rest:
         return first

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
+from relay.model.mail import Priority
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
@@ -31,4 +33,10 @@ class Source:
     variables_from: str = ""  # "", "text", "json"
     extract: Sequence[str] = ()
     not_found: str = "pass"
+    configuration_set: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    priority: Priority | None = None
+    set_from: str = ""
+    keep_from: str = "reply-to"
     tracking: bool = True

@@ -167,8 +167,8 @@ _RESOURCE = re.compile(r"\bresource\b[^a-z]*+(arn:[^\s'\"`,;<>()]+)", re.IGNOREC
 class Named:
     """Who named what SES may not find.
 
-    `scope`: the client named the configuration set or the tenant, so that a pause
-    is theirs alone.
+    `scope`: the mail's own client or rule named the configuration set or the tenant, so
+    that a pause is theirs alone.
     """
 
     client: tuple[str, ...] = ()
@@ -185,13 +185,15 @@ class Named:
             *((chosen.contact_list, chosen.topic) if chosen else ()),
         )
         settings = (
-            "" if options.configuration_set else configuration_set,
+            "" if options.configuration_set else options.rules_set or configuration_set,
             "" if options.tenant else tenant,
         )
         return cls(
             tuple(filter(None, client)),
             tuple(filter(None, settings)),
-            scope=bool(options.configuration_set or options.tenant),
+            scope=bool(
+                options.configuration_set or options.tenant or options.rules_set
+            ),
         )
 
 
@@ -260,7 +262,7 @@ def _of_account(text: str) -> Deferred | None:
 
 
 def _spares_account(code: str, said: str) -> bool:
-    """A configuration set or tenant is suspended, which the client named."""
+    """A configuration set or tenant is suspended, which this mail alone named."""
     return code != "AccountSuspendedException" and "account" not in said
 
 

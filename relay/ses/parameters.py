@@ -29,7 +29,8 @@ class RequestSettings:
 
 
 def request_for(mail: Mail, settings: RequestSettings) -> dict[str, Any]:
-    """Make SendEmail's arguments of `mail`; what its client asked for goes first.
+    """Make SendEmail's arguments of `mail`; what its client asked for goes first,
+    then its rule.
 
     Never FromEmailAddress: it replaces the From header, display name and all.
     Nothing empty: the SDK refuses some empty values, SES others.
@@ -53,7 +54,9 @@ def rest(
         "FeedbackForwardingEmailAddressIdentityArn": (
             options.feedback_arn or settings.feedback_arn
         ),
-        "ConfigurationSetName": options.configuration_set or settings.configuration_set,
+        "ConfigurationSetName": (
+            options.configuration_set or options.rules_set or settings.configuration_set
+        ),
         "TenantName": options.tenant or settings.tenant,
     }
     made: dict[str, Any] = {name: value for name, value in named.items() if value}

@@ -186,14 +186,21 @@ class Template:
         return Limit(self.usage, counted(recipients), number, seconds, drops)
 
     def apply(
-        self, message: Message, envelope: Envelope, variables: Mapping[str, Any]
+        self,
+        message: Message,
+        envelope: Envelope,
+        variables: Mapping[str, Any],
+        sender: Field | None = None,
     ) -> bytes:
-        """The content to send. Raises Refused, naming variables but never values."""
+        """The content to send. Raises Refused, naming variables but never values.
+
+        `sender` is a From that goes before the template's.
+        """
         original = Original(message, envelope)
         values = Values(variables, original, self._missing)
         subject = values.fill(self._subject, one_line)
         send_from = reply_to = ""
-        if self._send_from.pieces:
+        if self._send_from.pieces and sender is None:
             send_from = one_line(values.fill(self._send_from, _clean)).strip()
         if self._reply_to.pieces:
             reply_to = one_line(values.fill(self._reply_to, _clean)).strip()
@@ -206,7 +213,8 @@ class Template:
             raise not_given(values.not_given)
         for link in self._links:
             link.check(values)
-        sender = self._sender(send_from, original)
+        if sender is None:
+            sender = self._sender(send_from, original)
         if sender is None and "from" not in original.first and not envelope.sender:
             raise Refused(NO_FROM)
         return compose(

@@ -53,6 +53,7 @@ def story(entry: Entry, parameters: Parameters) -> dict[str, Any]:
         "user": entry.user,
         "template": entry.template,
         "locale": entry.locale,
+        "rule": entry.rule,
         "variables": list(entry.variables),
         "warnings": list(entry.warnings),
         "calls": [_call(number, call) for number, call in sorted(entry.calls.items())],

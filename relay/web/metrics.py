@@ -44,8 +44,9 @@ class Metrics(Collector):
             "relay_mails",
             "Submissions by what their client heard: accepted (by SES), queued, "
             "deferred (4xx), rejected (5xx), refused (by the relay itself).",
-            labels=("outcome", "usage", "locale"),
+            labels=("outcome", "usage", "locale", "rule"),
         )
+        # Without a rule there is no such label, which to Prometheus is an empty one.
         for labels, count in stats.mails.items():
             mails.add_metric(labels, count)
         yield mails

@@ -103,8 +103,15 @@ async def test_what_is_put_comes_back_whole(side: Side) -> None:
     mail = Mail(
         Envelope(None, ("c@d.example", '"a b"@D.Example')),
         bytes(range(256)) * 300,
-        SendOptions("news", "arn:1", "arn:2", "tenant", None, (("a", "b"), ("a", "c"))),
-        Choice("SignIn", "Generic", "fr", 600.0, supersedes=True),
+        SendOptions(
+            "news",
+            "arn:1",
+            "arn:2",
+            "tenant",
+            tags=(("a", "b"), ("a", "c")),
+            rules_set="rule's",
+        ),
+        Choice("SignIn", "Generic", "fr", 600.0, supersedes=True, rule="Größe"),
     )
     put = replace(side.job(), mail=mail, report=True)
     await side.queue.put([put])

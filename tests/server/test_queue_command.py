@@ -30,7 +30,7 @@ from tests.server.test_traps import submit, with_relay
 DENIED = error("AccessDeniedException", 403, "not authorized to ses:SendRawEmail")
 KEYS = [
     *("id", "state", "usage", "sender", "recipients", "size", "attempts"),
-    *("acceptedAt", "due", "lastReply", "maybeSent", "priority", "messageId"),
+    *("acceptedAt", "due", "lastReply", "maybeSent", "priority", "rule", "messageId"),
 ]
 
 
@@ -88,6 +88,7 @@ async def test_a_running_relay_sends_what_is_retried(
         "lastReply": "554 5.7.1 Access denied",
         "maybeSent": False,
         "priority": "normal",
+        "rule": "",
         "messageId": None,
     }
 

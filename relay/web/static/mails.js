@@ -181,6 +181,7 @@ export function open(main, [id], context) {
       h("li", { class: "good" }, h("strong", {}, "Received "), time(mail.at), h("div", { class: "soft" },
         [mail.peer && `from ${mail.peer}`, mail.user && `user ${mail.user}`, mail.listener && `listener ${mail.listener}`, bytes(mail.size)].filter(Boolean).join(", "))),
     ];
+    if (mail.rule) steps.push(h("li", { class: "good" }, h("strong", {}, `Rule ${mail.rule}`)));
     if (mail.usage || mail.template) steps.push(h("li", { class: mail.template ? "good" : "wait" }, h("strong", {}, `Usage ${mail.usage}`),
       h("div", { class: "soft" }, mail.template ? `template ${mail.template}${mail.locale ? `, locale ${mail.locale}` : ""}` : "no template",
         mail.variables.length ? `; variables: ${mail.variables.join(", ")}` : "")));

@@ -41,6 +41,20 @@ def _loaded(directory: Path, toml: str) -> config.Config:
         ('variablesFrom = "xml"', 'rules[0].variablesFrom = "xml": must be "", "text"'),
         ("variables = { a-b = 1 }", "rules[0].variables: 'a-b': a variable's name has"),
         ("variables = { a = nan }", "rules[0].variables: a: must be a number that"),
+        (
+            "tags = { app = 'a b' }",
+            "rules[0].tags: has 'app': names and values are",
+        ),
+        ("headers = { From = 'a' }", "rules[0].headers.From: is what setFrom is for"),
+        ("headers = { 'A B' = 'a' }", 'rules[0].headers."A B": is no header\'s name'),
+        ("headers = { Content-Type = 'a' }", "rules[0].headers.Content-Type: is a he"),
+        ("headers = { X-SES-A = 'a' }", "rules[0].headers.X-SES-A: is a header that"),
+        ('headers = { X-A = "a\\nb" }', "rules[0].headers.X-A: must be a text of one"),
+        ("headers = { X-A = '' }", "rules[0].headers.X-A: must be a text of one"),
+        ("headers = { X-A = 'a', x-a = 'b' }", "rules[0].headers.x-a: is given twice"),
+        ("setFrom = 'Acme'", 'rules[0].setFrom = "Acme": must be an address, such as'),
+        ("keepFrom = 'x'", 'rules[0].keepFrom = "x": must be "reply-to", "name"'),
+        ("priority = 'x'", 'rules[0].priority = "x": must be "", "high"'),
         ("form = 'x'", "rules[0].form: unknown setting; did you mean rules[0].from?"),
         ("header = 'X-Job'", "rules[0].header: must be a table"),
     ],
@@ -60,7 +74,7 @@ def test_what_cannot_be_meant_is_named(tmp_path: Path, rule: str, text: str) -> 
             "subject = '/reset(/': is no expression of RE2: missing ): reset(",
         ),
         ("body = '/(?=x)/'", "body = '/(?=x)/': is no expression of RE2: invalid perl"),
-        ("header = { X-Job = '/[/' }", "header.\"X-Job\" = '/[/': is no expression"),
+        ("header = { X-Job = '/[/' }", "header.X-Job = '/[/': is no expression"),
         ("from = '/((a{100}){100}){100}/'", "from = "),
         ("extract = ['code']", "extract[0] = 'code': has no named group, which would"),
         ("extract = ['a(?P<x>b']", "extract[0] = 'a(?P<x>b': is no expression of RE2:"),
@@ -109,6 +123,7 @@ def test_what_has_no_effect_is_a_warning(tmp_path: Path) -> None:
         tmp_path,
         '[[rules]]\nname = "all"\nusage = "SignIn"\n'
         '[[rules]]\nextract = ["(?P<a>b)"]\nnotFound = "reject"\n'
+        'keepFrom = "drop"\n'
         '[[rules]]\nvariablesFrom = "text"\nsubject = "a"\n'
         "[[rules]]\n" + SIGN_IN,
     )
@@ -117,5 +132,6 @@ def test_what_has_no_effect_is_a_warning(tmp_path: Path) -> None:
         'rules[1] "rule 2": has no condition, so no rule below it ever holds',
         'rules[1] "rule 2": extract counts with variablesFrom = "text" alone',
         'rules[1] "rule 2": notFound has no effect without variablesFrom',
+        'rules[1] "rule 2": keepFrom has no effect without setFrom',
         'rules[2] "rule 3": variablesFrom = "text" finds nothing without extract',
     ]

@@ -3,11 +3,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from relay.content.encoded_words import decoded
 from relay.content.header import (
     Field,
     Message,
+    fields_named,
+    fields_of,
     header_of,
     normalise,
     parse,
@@ -125,3 +129,25 @@ def test_a_large_text_without_a_header_is_no_large_header() -> None:
 )
 def test_encoded_words_are_decoded_leniently(value: str, text: str) -> None:
     assert decoded(value) == text
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *(b"Subject: a", b"subject :b", b"SUBJECT\r\n : c", b"Subjects: d"),
+                *(b"X: Subject: e", b"broken", b"Subject", b"\r\n", b" x: y"),
+                b"From: a\r\n Subject: z",
+            ]
+        ),
+        max_size=6,
+    ),
+    st.booleans(),
+)
+def test_fields_of_a_name_are_those_that_the_whole_header_has(
+    lines: list[bytes], ended: bool
+) -> None:
+    header = header_of(b"\r\n".join(lines) + b"\r\n" * ended)
+    wanted = [field.raw for field in fields_of(header) if field.key == "subject"]
+    found = fields_named("subject", header, header.lower())
+    assert [field.raw for field in found] == wanted

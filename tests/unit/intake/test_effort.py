@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from relay.intake.effort import Effort
 from relay.intake.prepare import Preparation
 from relay.model.submission import Envelope, MailId, Order, Submission
 from relay.templates.catalog import Templates
@@ -102,3 +103,15 @@ def test_nothing_that_is_prepared_at_once_costs_more_than_what_is_not() -> None:
     short = max(seconds(case.content) for case in cases if not case.long)
     long = max(seconds(case.content) for case in cases if case.long)
     assert short * 3 < long
+
+
+def test_rules_that_look_at_bodies_make_html_leave_the_loop_and_not_text() -> None:
+    name = "X-Relay-Usage"
+    looking = Effort((), usage_header=name, any_usage=True, search_bodies=True)
+    blind = Effort((), usage_header=name, any_usage=True)
+    html = b"From: a@b.example\r\nContent-Type: text/html\r\n\r\n" + b"<p>a" * 2000
+    text = b"From: a@b.example\r\n\r\n" + b"abcd" * 2000
+    for content, is_long in ((html, True), (text, False), (text * 20, True)):
+        came = Submission(MailId("m1"), Envelope(None, ()), content)
+        assert looking.is_long(came) is is_long
+        assert not blind.is_long(came)

@@ -97,6 +97,16 @@ def test_a_mail_that_ses_takes_at_once() -> None:
     assert "123456" not in repr(entry)
 
 
+def test_the_rule_of_a_mail_is_told_also_where_it_is_refused() -> None:
+    kept = journal()
+    kept(NotTaken(submission(), Reply(550, "6.0", "no"), 0.1, "shop"))
+    assert only(kept).rule == "shop"
+    kept = journal()
+    ruled = replace(MAIL, choice=replace(MAIL.choice, rule="shop"))
+    kept(answered(OK, Accepted("m-1"), ruled))
+    assert only(kept).rule == "shop"
+
+
 def test_a_mail_that_waits_and_is_sent_later() -> None:
     kept = journal()
     kept(attempted(DENIED))

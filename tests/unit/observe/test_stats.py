@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 
 import pytest
 
@@ -73,6 +74,18 @@ def test_submissions_are_counted_by_what_their_client_heard() -> None:
     }
     assert stats.bytes == 25
     assert sum(stats.seconds["refused"].counts) == 1
+
+
+def test_mail_is_counted_by_its_rule_also_where_it_is_refused() -> None:
+    stats = Stats(usages=["SignIn"])
+    taken = answered(OK, Accepted("1"), "SignIn")
+    ruled = replace(taken.mails[0].choice, rule="shop")
+    stats(taken._replace(mails=(replace(taken.mails[0], choice=ruled),)))
+    stats(NotTaken(SUBMISSION, Reply(550, "6.0", "no"), 0.1, "shop"))
+    assert dict(stats.mails) == {
+        ("accepted", "SignIn", "", "shop"): 1,
+        ("refused", "", "", "shop"): 1,
+    }
 
 
 def test_a_client_makes_no_series() -> None:

@@ -331,6 +331,23 @@ def test_a_suspended_tenant_of_a_client_pauses_nobody_else() -> None:
     assert effects == [Effect.NONE, Effect.PAUSE]
 
 
+def test_a_rules_set_is_the_operators_word_and_pauses_nobody_else() -> None:
+    options = SendOptions(rules_set="news")
+    named = Named.of(options, configuration_set="all", tenant="")
+    assert named == Named(settings=("news",), scope=True)
+    text = "Configuration set <news> does not exist"
+    outcome = outcome_for("NotFoundException", 404, text, named=named)
+    assert outcome == replace(error_table.NOT_FOUND, detail=outcome.detail)
+    code = "SendingPausedException"
+    paused = outcome_for(code, 400, "Configuration set is paused", named=named)
+    assert paused == replace(
+        error_table.PAUSED, effect=Effect.NONE, detail=paused.detail
+    )
+    client = replace(options, configuration_set="mine")
+    named = Named.of(client, configuration_set="all", tenant="")
+    assert named == Named(client=("mine",), scope=True)
+
+
 def test_a_mail_from_domain_that_is_not_verified_waits_under_either_code() -> None:
     text = "MAIL FROM domain not verified: DNS setup is invalid."
     outcome = outcome_for("MessageRejected", 400, text)

@@ -90,3 +90,19 @@ def test_feedback_goes_to_mail_from_only_when_it_is_an_address_and_none_is_set(
     mail = replace(MAIL, envelope=Envelope(sender, ("b@b.example",)))
     request = request_for(mail, settings)
     assert request.get("FeedbackForwardingEmailAddress") == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (SendOptions(), "all"),
+        (SendOptions(rules_set="news"), "news"),
+        (SendOptions("mine", rules_set="news"), "mine"),
+    ],
+)
+def test_a_rules_set_stands_between_the_clients_and_the_settings(
+    options: SendOptions, name: str
+) -> None:
+    settings = RequestSettings(configuration_set="all")
+    made = request_for(replace(MAIL, options=options), settings)
+    assert made == {**BARE, "ConfigurationSetName": name}
