@@ -21,6 +21,7 @@ SETS = {
     "goal": (cases.GOAL, 3.0, 3, 5),
     "rules": (cases.RULES, 3.0, 3, 0),
     "durability": (cases.DURABILITY, 2.5, 3, 0),
+    "weather": (cases.WEATHER, 3.0, 3, 0),
     "full": (cases.FULL, 1.5, 3, 5),
 }
 # Cases that are too many to measure those of the plain relays more than once.
@@ -125,7 +126,7 @@ def _hold(words: Sequence[str]) -> int:
     parser.add_argument("--case", action="append", default=[], metavar="TEXT")
     parser.add_argument("--seconds", type=float, default=30)
     options = parser.parse_args(words)
-    every = [*cases.GOAL, *cases.FULL]
+    every = [*cases.GOAL, *cases.WEATHER, *cases.FULL]
     found = [one for one in every if all(text in one.name for text in options.case)]
     if not found:
         parser.error(f"no case has {' and '.join(options.case)} in its name")

@@ -25,6 +25,8 @@ class Case:
     templated: bool = False
     queue: Queue = "none"
     delay_ms: int = 50  # until SES answers
+    far: bool = False  # which is its distance, for TCP and TLS too
+    faults: str = ""  # of SES, each with its percentage of the calls
     large_sessions: int = 0  # that send mail of LARGE bytes meanwhile
     pipelining: bool = False
     rules: int = 0  # in the settings, of which the mail fits none
@@ -47,7 +49,9 @@ class Case:
             words.append("pipelining")
         if self.large_sessions:
             words.append(f"beside {self.large_sessions} sending 40 MB")
-        words.append(f"SES {self.delay_ms} ms")
+        words.append(f"SES {self.delay_ms} ms" + (" away" if self.far else ""))
+        if self.faults:
+            words.append(self.faults.replace("=", " ").replace(",", " % ") + " %")
         return ", ".join(words)
 
     @property
@@ -58,7 +62,7 @@ class Case:
     @property
     def plain(self) -> Case:
         """The same for a relay that has no templates, no queue and no rules."""
-        return replace(self, templated=False, queue="none", rules=0)
+        return replace(self, templated=False, queue="none", faults="", rules=0)
 
     def as_json(self) -> dict[str, Any]:
         """The case as a JSON object."""
@@ -71,7 +75,9 @@ GOAL = (
     Case(sessions=200, per_connection=1),
     Case(sessions=200, templated=True),
     Case(sessions=200, queue="sqlite"),
+    Case(sessions=200, per_connection=1, queue="sqlite"),
     Case(sessions=50, size=MIDDLE),
+    Case(sessions=50, size=MIDDLE, queue="sqlite"),
     # How long others wait while large mail is built; SES' own time would hide it.
     Case(sessions=10, delay_ms=0, large_sessions=2),
 )
@@ -82,6 +88,19 @@ DURABILITY = tuple(
     for delay_ms in (50, 0)
     for sessions in (1, 10, 50)
     for queue in ("none", "sqlite")
+)
+
+# What a bad day is like: each against the baseline of a good one.
+WEATHER = (
+    Case(sessions=200, queue="sqlite", faults="throttle=33"),
+    Case(
+        sessions=200,
+        queue="sqlite",
+        faults="throttle=10,internal=5,unavailable=3,refuse=5,reset=1",
+    ),
+    Case(sessions=200, faults="throttle=10,internal=5,unavailable=3,refuse=5,reset=1"),
+    Case(sessions=200, delay_ms=80, far=True),
+    Case(sessions=200, delay_ms=80, far=True, queue="sqlite"),
 )
 
 

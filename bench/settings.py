@@ -11,6 +11,7 @@ from bench.mails import SUBJECT, USAGE, template
 KEY_ID = "AKIAFAKE"
 KEY_SECRET = "fake-secret"  # noqa: S105 - what the name says
 REGION = "eu-west-1"
+SPOOL = "spool.db"  # in the directory of the settings
 
 
 def rule(number: int) -> dict[str, str]:
@@ -50,6 +51,7 @@ concurrency = 256
 usageType = "{USAGE}"
 subject = {json.dumps(SUBJECT)}
 content = {json.dumps(template())}
+validFor = 600
 """
     for usage in ("Register", "ForgotPassword", "Generic"):
         text += f'\n[[templates]]\nusageType = "{usage}"\nsubject = "-"\n'
@@ -61,7 +63,7 @@ content = {json.dumps(template())}
     text += f'\n[queue]\nengine = "{case.queue}"\n'
     if case.queue != "none":
         # A spool of its own: what an earlier run left would be sent first.
-        text += 'path = "spool.db"\n\n[pace]\nrate = 1000000\n'
+        text += f'path = "{SPOOL}"\n\n[pace]\nrate = 1000000\n'
     file = directory / "bench-config.toml"
     file.write_text(text, "utf-8")
     return file

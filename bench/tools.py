@@ -90,13 +90,26 @@ def _compile(name: str, directory: Path) -> Path:
 
 
 class FakeSes:
-    """`with FakeSes(tools, certificate, delay_ms=50) as ses`: answers at `ses.url`."""
+    """`with FakeSes(tools, certificate, delay_ms=50) as ses`: answers at `ses.url`.
+
+    `faults`: what it answers instead, each with its percentage of all calls, such as
+    "throttle=30,reset=1". `far`: its delay is its distance, which TCP and TLS have to
+    go as well.
+    """
 
     def __init__(
-        self, tools: Tools, certificate: Path, *, delay_ms: float, throttle: float = 0
+        self,
+        tools: Tools,
+        certificate: Path,
+        *,
+        delay_ms: float,
+        faults: str = "",
+        far: bool = False,
     ) -> None:
         self._command = [str(tools.ses), "--cert", str(certificate)]
-        self._command += ["--delay-ms", f"{delay_ms:g}", "--throttle", f"{throttle:g}"]
+        self._command += ["--delay-ms", f"{delay_ms:g}"]
+        self._command += ["--faults", faults] if faults else []
+        self._command += ["--far"] if far else []
         self._cores = tools.cores.tools
 
     def __enter__(self) -> Self:
@@ -108,7 +121,11 @@ class FakeSes:
                 text=True,
                 bufsize=1,
             )
-        self.port: int = self._read()["port"]
+        try:
+            self.port: int = self._read()["port"]
+        except Unusable:
+            self._process.communicate()
+            raise
         return self
 
     def __exit__(

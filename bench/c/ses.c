@@ -1,11 +1,14 @@
 /* A fake SES that costs next to nothing: one thread, epoll, TLS by OpenSSL.
  *
- *   ses --cert PEM [--port P] [--delay-ms D] [--throttle SHARE]
+ *   ses --cert PEM [--port P] [--delay-ms D] [--far] [--faults KIND=PERCENT,...]
  *
  * Listens on 127.0.0.1, prints {"port": P}, and speaks HTTP/1.1 with keep-alive.
  * POST /v2/email/outbound-emails: 200 and a MessageId of its own after D ms, by a
- * queue of due times and one timer, so that a thousand may wait at once; SHARE of
- * them (0 to 1, evenly spread) hear 429 TooManyRequestsException instead.
+ * queue of due times and one timer, so that a thousand may wait at once. With --far
+ * the D ms are the distance: a new connection waits for them twice, as TCP and TLS do.
+ * Faults, evenly spread, come after the same time: throttle (429
+ * TooManyRequestsException), internal (500), unavailable (503, as a load balancer says
+ * it), refuse (400 MessageRejected), reset (the connection's end instead of an answer).
  * GET /v2/email/account: an account with room for everything. All else: 404.
  * Bodies are counted and thrown away: whether a request is right is for the tests,
  * which have a fake SES that checks signature and model.
@@ -37,7 +40,8 @@
 
 enum { HEAD_SIZE = 16384, EVENTS = 512, ANSWER_SIZE = 1024 };
 
-enum state { SHAKING, HEAD, BODY, WAITING, ANSWERING, GONE };
+enum state { COMING, SHAKING, HEAD, BODY, WAITING, ANSWERING, GONE };
+enum fault { THROTTLE, INTERNAL, UNAVAILABLE, REFUSE, RESET, FAULTS, NONE = FAULTS };
 enum route { SEND, ACCOUNT, UNKNOWN, NO_LENGTH };
 
 struct line { /* one connection */
@@ -56,13 +60,31 @@ struct line { /* one connection */
     struct line *next; /* in that queue */
 };
 
+struct queue { /* of one delay for all: who comes later is due later */
+    struct line *first, *last;
+};
+
+static const struct {
+    const char *name, *status, *kind, *body;
+} FAULT[FAULTS] = {
+    {"throttle", "429 Too Many Requests", "TooManyRequestsException",
+     "{\"message\":\"Maximum sending rate exceeded.\"}"},
+    {"internal", "500 Internal Server Error", "InternalFailure",
+     "{\"message\":\"An internal failure occurred.\"}"},
+    {"unavailable", "503 Service Unavailable", NULL, "<html>Service Unavailable</html>"},
+    {"refuse", "400 Bad Request", "MessageRejected",
+     "{\"message\":\"Email address is not verified.\"}"},
+    {"reset", NULL, NULL, NULL},
+};
+
 static SSL_CTX *context;
 static int poller, timer, listener;
-static double delay_ms, throttle;
-static struct line *first_due, *last_due;
-static long connections, handshakes, resumed, requests, sent, throttled, accounts,
-    wrong, bytes;
-static double throttle_debt;
+static double delay_ms;
+static int far;
+static struct queue answers, newcomers;
+static long connections, handshakes, resumed, requests, sent, accounts, wrong, bytes;
+static long share[FAULTS], debt[FAULTS]; /* in millionths of a call */
+static long failed[FAULTS];
 
 static void die(const char *format, ...)
 {
@@ -82,8 +104,13 @@ static double now(void)
     return time.tv_sec + time.tv_nsec * 1e-9;
 }
 
-static void set_timer(double due)
+static void set_timer(void)
 {
+    double due = 0;
+    if (answers.first != NULL)
+        due = answers.first->due;
+    if (newcomers.first != NULL && (due == 0 || newcomers.first->due < due))
+        due = newcomers.first->due;
     struct itimerspec at = {0};
     at.it_value.tv_sec = (time_t)due;
     at.it_value.tv_nsec = (long)((due - (time_t)due) * 1e9);
@@ -101,7 +128,51 @@ static void drop(struct line *line)
         free(line);
 }
 
-static void compose(struct line *line)
+static void queue_up(struct queue *queue, struct line *line, double seconds)
+{
+    line->due = now() + seconds;
+    line->queued = 1;
+    line->next = NULL;
+    if (queue->first == NULL)
+        queue->first = line;
+    else
+        queue->last->next = line;
+    queue->last = line;
+    set_timer();
+}
+
+/* What becomes of one more call: each kind of fault comes as often as it is due. */
+static enum fault next_fault(void)
+{
+    enum fault found = NONE;
+    for (int i = 0; i < FAULTS; i++) {
+        debt[i] += share[i];
+        if (found == NONE && debt[i] >= 1000000) {
+            debt[i] -= 1000000;
+            failed[i]++;
+            found = i;
+        }
+    }
+    return found;
+}
+
+static void read_faults(char *text)
+{
+    for (char *one = strtok(text, ","); one != NULL; one = strtok(NULL, ",")) {
+        char *is = strchr(one, '=');
+        int i = 0;
+        while (is != NULL && i < FAULTS &&
+               (strncmp(FAULT[i].name, one, is - one) != 0 ||
+                FAULT[i].name[is - one] != '\0'))
+            i++;
+        if (is == NULL || i == FAULTS)
+            die("%s: no fault with its percentage", one);
+        share[i] = (long)(strtod(is + 1, NULL) * 1e4 + 0.5);
+    }
+}
+
+/* Returns 0 where there is no answer but the connection's end. */
+static int compose(struct line *line)
 {
     static const char ACCOUNT_BODY[] =
         "{\"DedicatedIpAutoWarmupEnabled\":false,\"EnforcementStatus\":\"HEALTHY\","
@@ -109,16 +180,20 @@ static void compose(struct line *line)
         "\"SendQuota\":{\"Max24HourSend\":1000000000.0,\"MaxSendRate\":1000000.0,"
         "\"SentLast24Hours\":0.0}}";
     char id[80];
-    const char *status = "200 OK", *kind = "", *body = id;
+    const char *status = "200 OK", *kind = NULL, *body = id;
+    enum fault fault;
     switch (line->route) {
     case SEND:
-        throttle_debt += throttle;
-        if (throttle_debt >= 1) {
-            throttle_debt -= 1;
-            throttled++;
-            status = "429 Too Many Requests";
-            kind = "x-amzn-ErrorType: TooManyRequestsException\r\n";
-            body = "{\"message\":\"Maximum sending rate exceeded.\"}";
+        fault = next_fault();
+        if (fault == RESET) {
+            struct linger now = {.l_onoff = 1};
+            setsockopt(line->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+            return 0;
+        }
+        if (fault != NONE) {
+            status = FAULT[fault].status;
+            kind = FAULT[fault].kind;
+            body = FAULT[fault].body;
         } else {
             snprintf(id, sizeof id,
                      "{\"MessageId\":\"0102018f%08lx-5f0c1d2e-bench-000000\"}", ++sent);
@@ -137,16 +212,18 @@ static void compose(struct line *line)
     default:
         wrong++;
         status = "404 Not Found";
-        kind = "x-amzn-ErrorType: NotFoundException\r\n";
+        kind = "NotFoundException";
         body = "{\"message\":\"not found\"}";
     }
     line->answer_length = snprintf(
         line->answer, ANSWER_SIZE,
         "HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
-        "x-amzn-RequestId: 00000000-0000-0000-0000-%012lx\r\n%sContent-Length: %zu\r\n"
-        "Connection: %s\r\n\r\n%s",
-        status, requests, kind, strlen(body), line->keep_alive ? "keep-alive" : "close",
+        "x-amzn-RequestId: 00000000-0000-0000-0000-%012lx\r\n%s%s%s"
+        "Content-Length: %zu\r\nConnection: %s\r\n\r\n%s",
+        status, requests, kind ? "x-amzn-ErrorType: " : "", kind ? kind : "",
+        kind ? "\r\n" : "", strlen(body), line->keep_alive ? "keep-alive" : "close",
         body);
+    return 1;
 }
 
 /* Send the answer. Returns 0 when the connection is over. */
@@ -154,7 +231,8 @@ static int answer(struct line *line)
 {
     if (line->state != ANSWERING) {
         line->state = ANSWERING;
-        compose(line);
+        if (!compose(line))
+            return 0;
     }
     int n = SSL_write(line->tls, line->answer, line->answer_length);
     if (n <= 0) {
@@ -204,17 +282,7 @@ static int arrived(struct line *line)
     if (delay_ms <= 0 || line->route != SEND)
         return answer(line);
     line->state = WAITING;
-    line->due = now() + delay_ms / 1e3;
-    line->queued = 1;
-    line->next = NULL;
-    /* One delay for all: who comes later is due later. */
-    if (first_due == NULL) {
-        first_due = line;
-        set_timer(line->due);
-    } else {
-        last_due->next = line;
-    }
-    last_due = line;
+    queue_up(&answers, line, delay_ms / 1e3);
     return 1;
 }
 
@@ -224,6 +292,8 @@ static int progress(struct line *line)
     static char scrap[1 << 16];
     for (;;) {
         int n;
+        if (line->state == COMING)
+            return 1;
         if (line->state == SHAKING) {
             n = SSL_accept(line->tls);
             if (n == 1) {
@@ -287,20 +357,36 @@ static int progress(struct line *line)
     }
 }
 
+static struct line *next_due(struct queue *queue, double time)
+{
+    struct line *line = queue->first;
+    if (line == NULL || line->due > time)
+        return NULL;
+    queue->first = line->next;
+    line->queued = 0;
+    return line;
+}
+
 static void on_timer(void)
 {
     double time = now();
-    while (first_due != NULL && first_due->due <= time) {
-        struct line *line = first_due;
-        first_due = line->next;
-        line->queued = 0;
+    struct line *line;
+    while ((line = next_due(&answers, time)) != NULL) {
         if (line->state == GONE)
             free(line);
         else if (!answer(line) || !progress(line))
             drop(line);
     }
-    if (first_due != NULL)
-        set_timer(first_due->due);
+    while ((line = next_due(&newcomers, time)) != NULL) {
+        if (line->state == GONE) {
+            free(line);
+            continue;
+        }
+        line->state = SHAKING;
+        if (!progress(line))
+            drop(line);
+    }
+    set_timer();
 }
 
 static void on_connections(void)
@@ -322,6 +408,10 @@ static void on_connections(void)
             .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = line};
         if (epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event) != 0)
             die("epoll_ctl: %s", strerror(errno));
+        if (far) {
+            line->state = COMING;
+            queue_up(&newcomers, line, 2 * delay_ms / 1e3);
+        }
         connections++;
     }
 }
@@ -334,11 +424,14 @@ static void on_stdin(void)
         exit(0);
     for (ssize_t i = 0; i < n; i++)
         if (text[i] == '\n') {
-            printf("{\"requests\": %ld, \"sent\": %ld, \"throttled\": %ld, "
-                   "\"accounts\": %ld, \"wrong\": %ld, \"connections\": %ld, "
-                   "\"handshakes\": %ld, \"resumed\": %ld, \"body_bytes\": %ld}\n",
-                   requests, sent, throttled, accounts, wrong, connections, handshakes,
-                   resumed, bytes);
+            printf("{\"requests\": %ld, \"sent\": %ld, \"accounts\": %ld, "
+                   "\"wrong\": %ld, \"connections\": %ld, \"handshakes\": %ld, "
+                   "\"resumed\": %ld, \"body_bytes\": %ld",
+                   requests, sent, accounts, wrong, connections, handshakes, resumed,
+                   bytes);
+            for (int k = 0; k < FAULTS; k++)
+                printf(", \"%s\": %ld", FAULT[k].name, failed[k]);
+            printf("}\n");
             fflush(stdout);
         }
 }
@@ -372,15 +465,19 @@ int main(int count, char **words)
 {
     int port = 0;
     const char *certificate = NULL;
-    for (int i = 1; i + 1 < count; i += 2) {
-        if (strcmp(words[i], "--port") == 0)
+    for (int i = 1; i < count; i += 2) {
+        if (strcmp(words[i], "--far") == 0)
+            far = 1, i--;
+        else if (i + 1 == count)
+            die("%s: without its value", words[i]);
+        else if (strcmp(words[i], "--port") == 0)
             port = atoi(words[i + 1]);
         else if (strcmp(words[i], "--cert") == 0)
             certificate = words[i + 1];
         else if (strcmp(words[i], "--delay-ms") == 0)
             delay_ms = strtod(words[i + 1], NULL);
-        else if (strcmp(words[i], "--throttle") == 0)
-            throttle = strtod(words[i + 1], NULL);
+        else if (strcmp(words[i], "--faults") == 0)
+            read_faults(words[i + 1]);
         else
             die("%s: unknown", words[i]);
     }

@@ -161,6 +161,11 @@ async def _online(chosen: config.Config) -> list[Finding]:
         identities=_identities(chosen),
         identity_arn=chosen.ses.email_address_identity_arn,
         configuration_set=chosen.ses.configuration_set_name,
+        rules_sets=[
+            (f"rules[{number}].configurationSetName", rule.configuration_set_name)
+            for number, rule in enumerate(chosen.rules)
+            if rule.configuration_set_name
+        ],
     )
 
 
@@ -178,5 +183,9 @@ def _identities(chosen: config.Config) -> list[tuple[str, str]]:
         (f"templates[{number}].sendFrom", template.send_from)
         for number, template in enumerate(chosen.templates)
         if "{{" not in template.send_from and "@" in template.send_from
+    ]
+    named += [
+        (f"rules[{number}].setFrom", rule.set_from)
+        for number, rule in enumerate(chosen.rules)
     ]
     return [(setting, mailbox(text).address) for setting, text in named if text]

@@ -34,10 +34,12 @@ async def checks(
     identities: Sequence[tuple[str, str]] = (),
     identity_arn: str = "",
     configuration_set: str = "",
+    rules_sets: Sequence[tuple[str, str]] = (),
 ) -> list[Finding]:
-    """Ask SES about account, senders and configuration set.
+    """Ask SES about account, senders and configuration sets.
 
-    `identities` are pairs of a setting's name and the address that it holds.
+    `identities` are pairs of a setting's name and the address that it holds,
+    `rules_sets` the same of the rules' configuration sets.
     """
     findings: list[Finding] = []
     try:
@@ -50,6 +52,8 @@ async def checks(
             findings += await asker.identities(identities, identity_arn)
             if configuration_set:
                 findings.append(await asker.configuration_set(configuration_set))
+            for setting, name in rules_sets:
+                findings.append(await asker.configuration_set(name, setting))
     except CannotOpen as error:
         findings.append(Finding("problem", str(error)))
     except _Stop as stop:
@@ -145,8 +149,9 @@ class _Asker:
             "this region; verify one in SES' console",
         )
 
-    async def configuration_set(self, name: str) -> Finding:
-        setting = "ses.configurationSetName"
+    async def configuration_set(
+        self, name: str, setting: str = "ses.configurationSetName"
+    ) -> Finding:
         answer = await self._ask(
             partial(self._client.get_configuration_set, ConfigurationSetName=name),
             "ses:GetConfigurationSet",

@@ -89,10 +89,13 @@ def run(options: argparse.Namespace) -> int:
         )
         rules = mail_side.rules(chosen, templates) or Rules(())
         submission = _submission(options, chosen)
+        tested = _tested(submission, rules, preparation(chosen, templates, rules))
     except (CannotStart, _Unusable) as error:
         settings.complain(str(error))
         return 2
-    tested = _tested(submission, rules, preparation(chosen, templates, rules))
+    except Refused as refused:  # a header or parts over the limits, whatever the rules
+        settings.complain(f"{options.file}: {refused.reply}")
+        return 2
     shown = _as_json(tested, request_settings(chosen), values=options.show_values)
     if options.json:
         print(json.dumps(shown, ensure_ascii=False, indent=2))
@@ -102,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _submission(options: argparse.Namespace, chosen: config.Config) -> Submission:
-    """The mail as it would have come. Raises _Unusable."""
+    """The mail as it would have come. Raises _Unusable, and Refused over the limits."""
     listeners = {one.name: one for one in chosen.listeners}
     users = {one.name: one for one in chosen.users}
     listener = options.listener or chosen.listeners[0].name
@@ -130,10 +133,7 @@ def _submission(options: argparse.Namespace, chosen: config.Config) -> Submissio
         user=options.user,
     )
     facts = Facts.of(submission)
-    try:
-        froms, to = facts.froms(), facts.header("to")
-    except Refused as refused:  # whatever the rules
-        raise _Unusable(f"{options.file}: {refused.reply}") from refused
+    froms, to = facts.froms(), facts.header("to")
     sender = options.sender
     if sender is None and froms:
         sender = froms[0].plain

@@ -52,14 +52,26 @@ def mistakes(config: Config) -> Iterator[tuple[Location, str]]:
                 for one in given
                 if one not in known
             )
+        for header in rule.header:
+            if not _FIELD_NAME.fullmatch(header):
+                yield (*here, "header", Given(header)), "is no header's name"
+        for table, fields in (("header", [*rule.header]), ("headers", [*rule.headers])):
+            for header in _twice(fields):
+                yield (*here, table, Given(header)), "is given twice"
         if bad := next((x for x in rule.tags.items() if not is_tag(*x)), None):
             yield (*here, "tags"), f"has {bad[0]!r}: {WHAT_TAGS_ARE}"
-        keys = [header.lower() for header in rule.headers]
-        for at, (header, value) in enumerate(rule.headers.items()):
-            if keys.index(keys[at]) != at:
-                yield (*here, "headers", Given(header)), "is given twice"
+        for header, value in rule.headers.items():
             if wrong := _wrong_header(header, value):
                 yield (*here, "headers", Given(header)), wrong
+
+
+def _twice(names: Collection[str]) -> Iterator[str]:
+    """Those that are, but for their case, one that stands before."""
+    known: set[str] = set()
+    for name in names:
+        if name.lower() in known:
+            yield name
+        known.add(name.lower())
 
 
 def _absent(rule: str, what: str, known: Collection[str]) -> str:

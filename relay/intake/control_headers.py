@@ -149,22 +149,28 @@ def read(
             ses.append((key, field))
     if len(usages) > 1:
         raise bad_header(usage_header, "given more than once")
-    theirs = vendors.read(message)
     controls = Controls(
-        _word(usages, usage_header, MAX_USAGE) or theirs.usage,
-        {**theirs.variables, **_variables(jsons, single)},
+        _word(usages, usage_header, MAX_USAGE),
+        _variables(jsons, single),
         _word(locales, "X-Relay-Locale", MAX_LOCALE),
-        tags=theirs.tags,
     )
     if times or keys:
         controls = controls._replace(
             send_at=send_at.asked(times), key=idempotency.asked(keys)
         )
+    if vendors is not vendor_headers.NONE:
+        theirs = vendors.read(message)
+        controls = controls._replace(
+            usage=controls.usage or theirs.usage,
+            variables={**theirs.variables, **controls.variables},
+            tags=theirs.tags,
+        )
     if not ses:
         return controls
-    ours = asked(ses, client_headers)._asdict()
-    ours["tags"] = {**theirs.tags, **ours["tags"]}
-    return controls._replace(**ours)
+    said = asked(ses, client_headers)._asdict()
+    if controls.tags:
+        said["tags"] = {**controls.tags, **said["tags"]}
+    return controls._replace(**said)
 
 
 def _word(fields: Sequence[Field], header: str, most: int) -> str:

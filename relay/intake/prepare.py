@@ -34,6 +34,7 @@ from relay.intake.options import Options
 from relay.intake.ruling import chosen, ruled
 from relay.intake.send_at import later
 from relay.intake.shares import shares
+from relay.intake.vendor_headers import NONE as NO_VENDORS
 from relay.intake.vendor_headers import Vendors
 from relay.model.mail import RECIPIENTS_PER_CALL, Choice, Mail, Prepared
 from relay.model.note import Key
@@ -99,7 +100,7 @@ class Preparation:
         self._usage_header = usage_header
         self._without_usage = without_usage
         self._client_headers = tuple(client_headers)
-        self._vendors = Vendors(headers_of)
+        self._vendors = Vendors(headers_of) if headers_of else NO_VENDORS
         self._reencode = reencode
         self._split_at = split_at
         self._effort = Effort(

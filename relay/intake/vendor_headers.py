@@ -46,8 +46,6 @@ class Vendors:
 
     def read(self, message: Message) -> Read:
         """What they ask for; of two the first counts. Raises Refused."""
-        if not self._readers:
-            return NOTHING
         usage = ""
         variables: dict[str, Any] = {}
         tags: list[str] = []
@@ -144,7 +142,6 @@ _READERS: Mapping[str, Callable[[_Headers], _Found]] = {
     "sendgrid": _sendgrid,
     "postmark": _postmark,
 }
-NOTHING = Read()
 NONE = Vendors(())
 
 

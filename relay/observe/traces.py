@@ -94,6 +94,7 @@ class Traces:
                 self._answered(event)
             case NotTaken(submission=submission, reply=reply, seconds=seconds, why=why):
                 span = self._mail(submission, seconds, before=time.time())
+                span.set_attribute("relay.rule", event.rule)
                 span.set_attribute("relay.reply", f"{reply.code}")
                 if why != "repeated":
                     span.set_status(Status(StatusCode.ERROR, why))

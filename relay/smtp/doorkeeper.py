@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
@@ -62,7 +62,7 @@ class Visit:
         self._counted = False
         self._client: str | None = None
 
-    def admit(self, peer: str, allow: Sequence[Network]) -> Reply | None:
+    def admit(self, peer: str, allow: tuple[Network, ...]) -> Reply | None:
         """Count a client that just connected; or what it is told instead.
 
         Called as the connection is made, so that of many at once just the allowed
@@ -81,7 +81,7 @@ class Visit:
         self._counted = True
         return None
 
-    def identify(self, peer: str, allow: Sequence[Network]) -> Reply | None:
+    def identify(self, peer: str, allow: tuple[Network, ...]) -> Reply | None:
         """Count the connection as this client's; or what it is told instead."""
         return self._of_client(peer) if allowed(peer, allow) else replies.NOT_ALLOWED
 
@@ -116,7 +116,8 @@ def plain(peer: str) -> str:
     return peer
 
 
-def allowed(peer: str, networks: Sequence[Network]) -> bool:
+@lru_cache(maxsize=1024)  # who connects once will again
+def allowed(peer: str, networks: tuple[Network, ...]) -> bool:
     """Tell whether the address lies in a network; ::ffff:a.b.c.d counts as a.b.c.d."""
     try:
         address = ip_address(peer.partition("%")[0])

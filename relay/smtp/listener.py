@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from relay.smtp.listener_settings import ListenerSettings
 from relay.smtp.session import Session
-from relay.system import sockets
+from relay.system.acceptor import Acceptor
 
 
 class Listener:
@@ -24,27 +24,24 @@ class Listener:
 
     async def run(self, stopping: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
-        servers = [
-            await sockets.accepting(
+        acceptors = [
+            Acceptor(
                 lambda: Session(self._service, self._sessions, loop=loop), listening
             )
             for listening in self._sockets
         ]
         try:
             await stopping.wait()
-            for server in servers:
-                server.close()  # no new clients; not wait_closed() yet, see below
+            for acceptor in acceptors:
+                acceptor.close()
             while self._sessions:
                 for session in tuple(self._sessions):
                     session.dismiss_if_idle()
                 await asyncio.sleep(0.02)
         finally:
-            for server in servers:
-                server.close()
+            for acceptor in acceptors:
+                acceptor.close()
             await self._cut_off()
-        for server in servers:
-            # Since Python 3.12 this waits for every client, so it has to come last.
-            await server.wait_closed()
 
     async def _cut_off(self) -> None:
         """End what is still under way; the time for it is over."""

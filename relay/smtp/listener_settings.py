@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,7 +28,7 @@ class ListenerSettings:
     hostname: str
     accept: Accept
     limits: Limits
-    allow: Sequence[Network]
+    allow: tuple[Network, ...]
     doorkeeper: Doorkeeper
     stopping: asyncio.Event
     usage: str = ""
@@ -38,4 +38,4 @@ class ListenerSettings:
     auth: Literal["off", "optional", "required", "any"] = "off"
     insecure_auth: bool = False
     logins: Logins | None = None
-    proxies: Sequence[Network] = ()
+    proxies: tuple[Network, ...] = ()

@@ -18,15 +18,25 @@ UNCOUNTED, BESIDE = 50, 300
 class Transaction:
     """The envelope of one mail; `sender` is "" for the null sender."""
 
-    __slots__ = ("_named", "_originals", "_share", "_unreported", "asked", "sender")
+    __slots__ = (
+        "_memory",
+        "_named",
+        "_originals",
+        "_share",
+        "_unreported",
+        "asked",
+        "sender",
+    )
 
     def __init__(self, sender: str, asked: OfMail, memory: Memory) -> None:
         self.sender = sender
         self.asked = asked
         self._named: dict[str, str] = {}  # with the domain in lower case -> as named
-        self._unreported: set[str] = set()
-        self._originals: dict[str, str] = {}
-        self._share = Share(memory)
+        self._memory = memory
+        # Most mails have none of these, and each mail would pay for them.
+        self._unreported: set[str] | None = None
+        self._originals: dict[str, str] | None = None
+        self._share: Share | None = None
 
     def __len__(self) -> int:
         """How many recipients there are."""
@@ -47,16 +57,25 @@ class Transaction:
                 return NO_ROOM
             self._named[key] = recipient
             if asked is not None:
-                if not asked.failure:
-                    self._unreported.add(recipient)
-                if asked.original:
-                    self._originals[recipient] = asked.original
-        elif asked is None or asked.failure:
+                self._report(recipient, asked)
+        elif self._unreported and (asked is None or asked.failure):
             self._unreported.discard(named)
         return replies.RECIPIENT_OK
 
+    def _report(self, recipient: str, asked: OfRcpt) -> None:
+        if not asked.failure:
+            if self._unreported is None:
+                self._unreported = set()
+            self._unreported.add(recipient)
+        if asked.original:
+            if self._originals is None:
+                self._originals = {}
+            self._originals[recipient] = asked.original
+
     def _has_room(self, recipient: str, asked: OfRcpt | None) -> bool:
         letters = 2 * len(recipient) + (len(asked.original) if asked else 0)
+        if self._share is None:
+            self._share = Share(self._memory)
         return self._share.take(letters + BESIDE)
 
     def envelope(self) -> Envelope:
@@ -64,14 +83,16 @@ class Transaction:
         dsn = NOTHING_ASKED
         asked = self.asked
         if self._unreported or self._originals or asked.envelope_id or asked.whole:
+            unreported = self._unreported or ()
             dsn = Dsn(
                 asked.envelope_id,
                 asked.whole,
-                tuple(one for one in self._named.values() if one in self._unreported),
-                tuple(self._originals.items()),
+                tuple(one for one in self._named.values() if one in unreported),
+                tuple((self._originals or {}).items()),
             )
         return Envelope(self.sender or None, tuple(self._named.values()), dsn)
 
     def close(self) -> None:
         """Give back what its recipients took of the memory."""
-        self._share.close()
+        if self._share is not None:
+            self._share.close()

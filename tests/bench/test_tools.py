@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def bench(made: Tools, tmp_path_factory: pytest.TempPathFactory) -> Bench:
 @pytest.fixture
 def ses(made: Tools, tmp_path: Path) -> Iterator[FakeSes]:
     make_certificate(tmp_path / "ses.pem")
-    with FakeSes(made, tmp_path / "ses.pem", delay_ms=0, throttle=0.25) as ses:
+    with FakeSes(made, tmp_path / "ses.pem", delay_ms=0, faults="throttle=25") as ses:
         yield ses
 
 
@@ -119,7 +120,65 @@ def test_the_fake_ses_throttles_the_share_that_it_was_told(
     assert missing.status == 404
     counts = ses.counts()
     assert counts["connections"] == counts["handshakes"] == 1
-    assert (counts["sent"], counts["throttled"], counts["wrong"]) == (6, 2, 1)
+    assert (counts["sent"], counts["throttle"], counts["wrong"]) == (6, 2, 1)
+
+
+def test_the_fake_ses_mixes_faults_by_their_weight(made: Tools, tmp_path: Path) -> None:
+    make_certificate(tmp_path / "ses.pem")
+    context = ssl.create_default_context(cafile=tmp_path / "ses.pem")
+    faults = "throttle=20,internal=10,unavailable=5,refuse=5,reset=10"
+    said: list[tuple[int, str | None]] = []
+    resets = 0
+    with FakeSes(made, tmp_path / "ses.pem", delay_ms=0, faults=faults) as ses:
+        for _ in range(100):
+            line = http.client.HTTPSConnection("127.0.0.1", ses.port, context=context)
+            line.request("POST", "/v2/email/outbound-emails", b"{}")
+            try:
+                answer = line.getresponse()
+            except (ConnectionError, http.client.RemoteDisconnected):
+                resets += 1
+            else:
+                answer.read()
+                said.append((answer.status, answer.headers["x-amzn-ErrorType"]))
+            line.close()
+        counts = ses.counts()
+    expected = {
+        (429, "TooManyRequestsException"): 20,
+        (500, "InternalFailure"): 10,
+        (503, None): 5,
+        (400, "MessageRejected"): 5,
+    }
+    # Of two that are due with one call, the second comes with the next.
+    for each, number in expected.items():
+        assert said.count(each) == pytest.approx(number, abs=1)
+    assert resets == counts["reset"] == pytest.approx(10, abs=1)
+    assert counts["sent"] == said.count((200, None)) < 60
+    assert counts["requests"] == 100
+
+
+def test_a_fault_that_the_fake_ses_does_not_know_is_named(
+    made: Tools, tmp_path: Path
+) -> None:
+    make_certificate(tmp_path / "ses.pem")
+    unknown = FakeSes(made, tmp_path / "ses.pem", delay_ms=0, faults="thunder=1")
+    with pytest.raises(tools.Unusable, match="the fake SES ended with 1"), unknown:
+        pass
+
+
+def test_a_far_ses_is_far_for_the_handshake_too(made: Tools, tmp_path: Path) -> None:
+    make_certificate(tmp_path / "ses.pem")
+    context = ssl.create_default_context(cafile=tmp_path / "ses.pem")
+    with FakeSes(made, tmp_path / "ses.pem", delay_ms=100, far=True) as ses:
+        line = http.client.HTTPSConnection("127.0.0.1", ses.port, context=context)
+        start = time.monotonic()
+        line.connect()
+        connected = time.monotonic()
+        line.request("POST", "/v2/email/outbound-emails", b"{}")
+        assert line.getresponse().status == 200
+        answered = time.monotonic()
+        line.close()
+    assert connected - start >= 0.2
+    assert answered - connected >= 0.1
 
 
 def test_refusals_are_counted_by_their_code(made: Tools, tmp_path: Path) -> None:

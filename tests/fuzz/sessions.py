@@ -16,6 +16,7 @@ from relay.smtp.doorkeeper import Doorkeeper, Limits
 from relay.smtp.listener_settings import ListenerSettings
 from relay.smtp.memory import Memory
 from relay.smtp.session import Session
+from relay.system.acceptor import Acceptor
 
 LOCAL = (ip_network("127.0.0.0/8"),)
 SECONDS = 20.0  # for one conversation; more is a session that hangs
@@ -71,16 +72,16 @@ class Sessions:
         )
         sock = socket.create_server(("127.0.0.1", 0))
         self._port = sock.getsockname()[1]
-        self._server = self._loop.run_until_complete(
-            self._loop.create_server(
-                lambda: Session(self._service, self._living, loop=self._loop), sock=sock
-            )
+        self._acceptor = self._loop.run_until_complete(self._opened(sock))
+
+    async def _opened(self, sock: socket.socket) -> Acceptor:
+        return Acceptor(
+            lambda: Session(self._service, self._living, loop=self._loop), sock
         )
 
     def close(self) -> None:
         """End the listener."""
-        self._server.close()
-        self._loop.run_until_complete(self._server.wait_closed())
+        self._acceptor.close()
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
         log.logger.removeHandler(self._bugs)

@@ -164,6 +164,28 @@ async def test_the_configuration_set_is_asked_about(answer: Answer, level: str) 
     assert "ses.configurationSetName" in findings[-1].text
 
 
+async def test_the_rules_configuration_sets_are_asked_about() -> None:
+    sets = [
+        ("rules[0].configurationSetName", "a"),
+        ("rules[2].configurationSetName", "b"),
+    ]
+    findings = await found(
+        {
+            "/v2/email/configuration-sets/a": says({"ConfigurationSetName": "a"}),
+            "/v2/email/configuration-sets/b": error("NotFoundException", 404),
+        },
+        rules_sets=sets,
+    )
+    assert findings[-2:] == [
+        Finding("ok", "rules[0].configurationSetName: a"),
+        Finding(
+            "problem",
+            "rules[2].configurationSetName = b: not in this region; create it, or "
+            "remove it",
+        ),
+    ]
+
+
 async def test_wrong_keys_are_one_problem() -> None:
     findings = await found({}, access_key_id="AKIAOTHER", configuration_set="news")
     assert [finding.level for finding in findings] == ["ok", "ok", "problem"]

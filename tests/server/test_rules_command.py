@@ -134,6 +134,10 @@ def test_the_envelope_and_the_way_in_can_be_given(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_tested_is_said(tmp_path: Path) -> None:
+    for content in ("a: b\n" * 1500 + "\n", "a: " + "b" * 300_000):
+        done = rules_test(tmp_path, content=f"From: a@shop.example\n{content}")
+        assert done.returncode in (1, 2)
+        assert "Traceback" not in done.stderr
     done = rules_test(tmp_path, "--listener", "offce")
     assert (done.returncode, done.stderr) == (
         2,

@@ -9,14 +9,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections import deque
 
-# A record of TLS holds no more. A larger buffer would be made anew for each read.
-_READ_BYTES = 16_384
-# Unsent bytes from which the protocol is told to pause, and at which to go on.
-_HIGH, _LOW = 65_536, 16_384
-_NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError)
-_NOT_NOW_WRITING = (*_NOT_NOW, ssl.SSLWantWriteError)
+from relay.system.socket_transport import SocketTransport
 
 
 async def secured(
@@ -58,98 +52,20 @@ def _wake(ready: asyncio.Future[None]) -> None:
         ready.set_result(None)
 
 
-class TlsSocket(asyncio.Transport):
-    """Serves `protocol` with a connected socket that does not block."""
+class TlsSocket(SocketTransport):
+    """Serves `protocol` with a socket that has shaken hands and does not block."""
 
-    def __init__(self, sock: socket.socket, protocol: asyncio.Protocol) -> None:
-        super().__init__({"socket": sock})
-        self._sock = sock
-        self._protocol = protocol
-        self._loop = asyncio.get_running_loop()
-        self._unsent: deque[memoryview] = deque()
-        self._size = 0  # of what is unsent
-        self._paused = False
-        self._closed = False
-        self._loop.add_reader(sock, self._read)
-        protocol.connection_made(self)
+    # A record of TLS holds no more, and a larger buffer would be made anew for each
+    # read. A record may hold more than the protocol was given, and the kernel does not
+    # tell of what TLS has read already: but it reads one record at a time, and no
+    # record is larger than the buffer.
+    read_bytes = 16_384
+    not_now = (
+        *SocketTransport.not_now,
+        ssl.SSLWantReadError,
+        ssl.SSLWantWriteError,
+    )
 
-    def is_closing(self) -> bool:
-        return self._closed
-
-    def abort(self) -> None:
-        """Close at once; what was not written is dropped."""
-        self._close(None)
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write what the kernel takes now, and the rest as soon as it does."""
-        if self._closed:
-            return
-        if not self._unsent:
-            data = self._sent(memoryview(data))
-            if not data:
-                return
-            self._loop.add_writer(self._sock, self._write)
-        self._unsent.append(memoryview(data))
-        self._size += len(data)
-        if self._size > _HIGH and not self._paused:
-            self._paused = True
-            self._protocol.pause_writing()
-
-    def _sent(self, data: memoryview) -> memoryview:
-        """Write; what is left is to be written again, the very same bytes first."""
-        try:
-            while data:
-                data = data[self._sock.send(data) :]
-        except _NOT_NOW_WRITING:
-            pass
-        except OSError as error:
-            self._close(error)
-            return data[:0]
-        return data
-
-    def _write(self) -> None:
-        while self._unsent:
-            data = self._unsent[0]
-            left = self._sent(data)
-            if self._closed:
-                return
-            self._size -= len(data) - len(left)
-            if left:
-                self._unsent[0] = left
-                break
-            self._unsent.popleft()
-        else:
-            self._loop.remove_writer(self._sock)
-        if self._paused and self._size <= _LOW:
-            self._paused = False
-            self._protocol.resume_writing()
-
-    def _read(self) -> None:
-        try:
-            data = self._sock.recv(_READ_BYTES)
-        except (*_NOT_NOW, ssl.SSLWantWriteError):
-            return
-        except OSError as error:
-            self._close(error)
-            return
-        if data:
-            # A record may hold more than the protocol was given, and the kernel
-            # does not tell of what TLS has read already: but it reads one record
-            # at a time, and no record is larger than the buffer.
-            self._protocol.data_received(data)
-        else:
-            self._protocol.eof_received()
-            self._close(None)
-
-    def _close(self, error: Exception | None) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        self._loop.remove_reader(self._sock)
-        self._loop.remove_writer(self._sock)
-        self._unsent.clear()
-        self._loop.call_soon(self._lose, error)
-
-    def _lose(self, error: Exception | None) -> None:
-        self._sock.close()
-        self._protocol.connection_lost(error)
+    def _end_of_file(self) -> None:
+        self._protocol.eof_received()
+        self.abort()

@@ -45,6 +45,8 @@ def _loaded(directory: Path, toml: str) -> config.Config:
             "tags = { app = 'a b' }",
             "rules[0].tags: has 'app': names and values are",
         ),
+        ("header = { 'A:' = 'a' }", 'rules[0].header."A:": is no header\'s name'),
+        ("header = { X-A = 'a', x-a = 'b' }", "rules[0].header.x-a: is given twice"),
         ("headers = { From = 'a' }", "rules[0].headers.From: is what setFrom is for"),
         ("headers = { 'A B' = 'a' }", 'rules[0].headers."A B": is no header\'s name'),
         ("headers = { Content-Type = 'a' }", "rules[0].headers.Content-Type: is a he"),

@@ -1,0 +1,165 @@
+"""An asyncio transport on a connected socket.
+
+asyncio's own asks the loop for a task, two turns and a look at the socket's name for
+each connection, and takes twice as long to make and end one
+(docs/performance.md, "What each step gave").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from typing import Any, ClassVar
+
+# Unsent bytes from which the protocol is told to pause, and at which to go on.
+_HIGH, _LOW = 65_536, 16_384
+
+
+class SocketTransport(asyncio.Transport):
+    """Serves `protocol` with a connected socket that does not block."""
+
+    read_bytes: ClassVar[int] = 262_144
+    not_now: ClassVar[tuple[type[Exception], ...]] = (
+        BlockingIOError,
+        InterruptedError,
+    )
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        protocol: asyncio.Protocol,
+        *,
+        peer: Any = None,  # noqa: ANN401 - as accept() gives it
+    ) -> None:
+        super().__init__({"socket": sock, "peername": peer})
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._protocol = protocol
+        self._loop = asyncio.get_running_loop()
+        self._unsent: deque[memoryview] = deque()
+        self._size = 0  # of what is unsent
+        self._paused = False
+        self._reading = True
+        self._closing = False
+        self._lost = False
+        self._loop.add_reader(self._fd, self._read)
+        protocol.connection_made(self)
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def is_reading(self) -> bool:
+        return self._reading and not self._closing
+
+    def get_write_buffer_size(self) -> int:
+        return self._size
+
+    def pause_reading(self) -> None:
+        """Read no more for now."""
+        if self.is_reading():
+            self._reading = False
+            self._loop.remove_reader(self._fd)
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        if not self._closing and not self._reading:
+            self._reading = True
+            self._loop.add_reader(self._fd, self._read)
+
+    def close(self) -> None:
+        """Read no more, and close when all that was written is sent."""
+        if self._closing:
+            return
+        self.pause_reading()
+        self._closing = True
+        if not self._unsent:
+            self._lose(None)
+
+    def abort(self) -> None:
+        """Close at once; what was not sent is dropped."""
+        self._lose(None)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send what the kernel takes now, and the rest as soon as it does."""
+        if self._closing:
+            return
+        if not self._unsent:
+            data = self._sent(data)
+            if not data or self._closing:
+                return
+            self._loop.add_writer(self._fd, self._write)
+        self._unsent.append(memoryview(data))
+        self._size += len(data)
+        if self._size > _HIGH and not self._paused:
+            self._paused = True
+            self._protocol.pause_writing()
+
+    def _sent(
+        self, data: bytes | bytearray | memoryview
+    ) -> bytes | bytearray | memoryview:
+        """Send; what is left is to be sent again, the very same bytes first."""
+        try:
+            count = self._sock.send(data)
+            while count < len(data):
+                data = memoryview(data)[count:]
+                count = self._sock.send(data)
+        except self.not_now:
+            return data
+        except OSError as error:
+            self._lose(error)
+        return b""
+
+    def _write(self) -> None:
+        while self._unsent:
+            data = self._unsent[0]
+            left = self._sent(data)
+            if self._lost:
+                return
+            self._size -= len(data) - len(left)
+            if left:
+                self._unsent[0] = memoryview(left)
+                break
+            self._unsent.popleft()
+        else:
+            self._loop.remove_writer(self._fd)
+            if self._closing:
+                self._lose(None)
+                return
+        if self._paused and self._size <= _LOW:
+            self._paused = False
+            self._protocol.resume_writing()
+
+    def _read(self) -> None:
+        try:
+            data = self._sock.recv(self.read_bytes)
+        except self.not_now:
+            return
+        except OSError as error:
+            self._lose(error)
+            return
+        if data:
+            self._protocol.data_received(data)
+        else:
+            self._end_of_file()
+
+    def _end_of_file(self) -> None:
+        """The other side sends no more; the protocol says whether it is served on."""
+        self.pause_reading()
+        if not self._protocol.eof_received():
+            self.close()
+
+    def _lose(self, error: Exception | None) -> None:
+        if self._lost:
+            return
+        self.pause_reading()
+        self._closing = self._lost = True
+        if self._unsent:
+            self._unsent.clear()
+            self._size = 0
+            self._loop.remove_writer(self._fd)
+        self._loop.call_soon(self._tell, error)
+
+    def _tell(self, error: Exception | None) -> None:
+        self._sock.close()
+        self._protocol.connection_lost(error)
