@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from relay.delivery import Delivery
 from relay.model.mail import Prepared
@@ -92,7 +91,7 @@ class LimitedDelivery:
         rule = prepared.mails[0].choice.rule
         if limit.drops:
             reply = dropped(submission.id)
-            note = replace(prepared, limit=None).note(submission.id, reply)
+            note = prepared._replace(limit=None).note(submission.id, reply)
             if note is not None:
                 await self._notes.note(note)
             self._events.emit(NotTaken(submission, reply, seconds, rule, "dropped"))

@@ -156,7 +156,9 @@ class Preparation:
                 locale=controls.locale,
                 variables=controls.variables,
             )
-        due = later(controls.send_at, submission.received_at)
+        due = None
+        if controls.send_at is not None:
+            due = later(controls.send_at, submission.received_at)
         came = _Came(submission.envelope, content, header, lower, kept, due, key)
         rule = None
         if self._rules is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 from relay.model.note import Key, Limit, Note
 from relay.model.reply import Reply
@@ -95,8 +96,7 @@ class Mail:
     choice: Choice = Choice()
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """The mails of one submission; warnings name headers, never values.
 
     `send_at`: not before this moment, in Unix seconds; None: now. `limit`: how often
