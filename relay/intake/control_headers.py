@@ -34,6 +34,7 @@ _KEY = idempotency.HEADER.lower()
 _SEND_AT = send_at.HEADER.lower()
 _REMOVED = frozenset({"bcc", "resent-bcc", "return-path"})
 _REMOVED_PREFIXES = ("x-relay-", "x-ses-", *vendor_headers.PREFIXES)
+_ANY_CONTROL = re.compile(rb"x-(?:relay-|ses-|mc-|mailgun-|pm-|smtpapi)").search
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWN = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -74,20 +75,11 @@ def mentions(lower: bytes, usage_header: str) -> bool:
     """Tell cheaply whether a lower-case header may hold what is read or removed here.
 
     Most mail has nothing of it, and is not taken apart at all. `find`, because `in`
-    takes longer: before it looks, it makes and drops an exception.
+    takes longer: before it looks, it makes and drops an exception. Many beginnings
+    are sooner found by one pattern.
     """
     return (
-        (
-            lower.find(b"x-") >= 0
-            and (
-                lower.find(b"x-relay-") >= 0
-                or lower.find(b"x-ses-") >= 0
-                or lower.find(b"x-mc-") >= 0
-                or lower.find(b"x-mailgun-") >= 0
-                or lower.find(b"x-smtpapi") >= 0
-                or lower.find(b"x-pm-") >= 0
-            )
-        )
+        _ANY_CONTROL(lower) is not None
         or lower.find(b"bcc") >= 0
         or lower.find(b"return-path") >= 0
         or lower.find(usage_header.lower().encode()) >= 0

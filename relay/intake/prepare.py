@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from relay.content.header import (
     Field,
@@ -37,7 +37,6 @@ from relay.intake.shares import shares
 from relay.intake.vendor_headers import NONE as NO_VENDORS
 from relay.intake.vendor_headers import Vendors
 from relay.model.mail import RECIPIENTS_PER_CALL, Choice, Mail, Prepared
-from relay.model.note import Key
 from relay.model.replies import (
     LOOP,
     MAX_FIELDS,
@@ -60,22 +59,6 @@ MAX_NAMES, MAX_NAME = 50, 64
 NO_CONTROLS = control_headers.Controls()
 NO_ORIGINAL = parse(b"")
 NO_CHOICE = Choice()
-
-
-class _Came(NamedTuple):
-    """A mail as it came, its line ends mended; `lower` is its header in lower case.
-
-    `kept`: the header's fields without control headers, where it was taken apart.
-    `due` and `key` are as in `Prepared`.
-    """
-
-    envelope: Envelope
-    content: bytes
-    header: bytes
-    lower: bytes
-    kept: tuple[Field, ...] | None
-    due: float | None
-    key: Key | None
 
 
 class Preparation:
@@ -146,47 +129,41 @@ class Preparation:
                 client_headers=self._client_headers,
                 vendors=self._vendors,
             )
-        key = None
-        if controls.key:
-            key = key_of(
-                controls.key,
-                submission,
-                Message(limited_fields(header), content[len(header) :]),
-                usage=controls.usage,
-                locale=controls.locale,
-                variables=controls.variables,
-            )
-        due = None
-        if controls.send_at is not None:
-            due = later(controls.send_at, submission.received_at)
-        came = _Came(submission.envelope, content, header, lower, kept, due, key)
-        rule = None
+        rule, own = NO_RULE, controls
         if self._rules is not None:
             facts = Facts(submission, content, header, lower)
-            rule = self._rules.rule_for(facts)
-        if rule is None:
-            return self._mails(came, controls, submission.usage, plainly)
+            rule = self._rules.rule_for(facts) or NO_RULE
         try:
-            controls = ruled(controls, rule, facts)
-            return self._mails(came, controls, submission.usage, plainly, rule)
+            if rule is not NO_RULE:
+                controls = ruled(controls, rule, facts)
+            prepared = self._mails(
+                submission, content, header, lower, kept, controls, rule, plainly
+            )
+            if own.send_at is None and not own.key:
+                return prepared
+            came = Message(limited_fields(header), content[len(header) :])
+            return _with_promises(prepared, submission, came, own)
         except Refused as refused:
             refused.rule = rule.name
             raise
 
     def _mails(
         self,
-        came: _Came,
+        submission: Submission,
+        content: bytes,
+        header: bytes,
+        lower: bytes,
+        kept: tuple[Field, ...] | None,
         controls: control_headers.Controls,
-        default: str,
+        rule: Rule,
         plainly: bool,
-        rule: Rule = NO_RULE,
     ) -> Prepared:
-        """Those of a mail whose rule has said its part.
+        """Those of a mail whose control headers were read, and whose rule was found.
 
-        `default` is its user's or its listener's usage.
+        `kept` is the rest of its header, where control headers were taken out.
         """
-        envelope, content, header, lower, kept, due, key = came
-        usage = controls.usage or default or self._default_usage()
+        envelope = submission.envelope
+        usage = controls.usage or submission.usage or self._default_usage()
         choice = NO_CHOICE
         limit = None
         tracking = True
@@ -218,7 +195,7 @@ class Preparation:
             Mail(share, content, options, choice)
             for share in shares(envelope, self._split_at)
         ]
-        return Prepared(tuple(mails), controls.warnings, due, limit, key)
+        return Prepared(tuple(mails), controls.warnings, limit=limit)
 
     def _ordered(self, order: Order, submission: Submission) -> Prepared:
         """The mail of an order: the template alone, around no original."""
@@ -234,22 +211,12 @@ class Preparation:
         )
         choice = replace(choice, variables=_names(order.variables))
         options = self._options.of(controls, order.usage, tracking=template.tracking)
-        key = None
-        if order.key:
-            key = key_of(
-                order.key,
-                submission,
-                NO_ORIGINAL,
-                usage=order.usage,
-                locale=order.locale,
-                variables=order.variables,
-            )
-        return Prepared(
-            (Mail(envelope, content, options, choice),),
-            send_at=later(order.send_at, submission.received_at),
-            limit=template.limit(envelope.recipients),
-            key=key,
+        mail = Mail(envelope, content, options, choice)
+        prepared = Prepared((mail,), limit=template.limit(envelope.recipients))
+        own = controls._replace(
+            variables=order.variables, send_at=order.send_at, key=order.key
         )
+        return _with_promises(prepared, submission, NO_ORIGINAL, own)
 
     def _goes_as_it_is(self, content: bytes, header: bytes, lower: bytes) -> bool:
         """Most mail: nothing to remove, to add, to encode, nor near a limit.
@@ -334,6 +301,30 @@ class Preparation:
         # A mail of 40 MB is copied once.
         view = memoryview(content)[start:]
         return b"".join([*(field.raw for field in fields), empty, view])
+
+
+def _with_promises(
+    prepared: Prepared,
+    submission: Submission,
+    came: Message,
+    own: control_headers.Controls,
+) -> Prepared:
+    """The same, with the time and the key that its client asks for.
+
+    `own` is what the mail, which came as `came`, says itself.
+    """
+    key = None
+    if own.key:
+        key = key_of(
+            own.key,
+            submission,
+            came,
+            usage=own.usage,
+            locale=own.locale,
+            variables=own.variables,
+        )
+    due = later(own.send_at, submission.received_at)
+    return prepared._replace(send_at=due, key=key)
 
 
 def _names(variables: Mapping[str, Any]) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from relay.content.header import normalise
 from relay.intake.prepare import Preparation
 from relay.model.reply import Refused
 from relay.model.submission import Envelope, MailId, Order, Submission
+from relay.rules.rules import Rules
+from relay.rules.source import Source as RuleSource
 from relay.templates.catalog import Templates
 from relay.templates.template import Source
 
@@ -32,6 +34,32 @@ TEMPLATES = Templates(
 PREPARATIONS = [
     Preparation(templates=TEMPLATES, client_headers=["X-SES-MESSAGE-TAGS"]),
     Preparation(templates=TEMPLATES, reencode=False, without_usage="Both"),
+    Preparation(
+        templates=TEMPLATES,
+        headers_of=["mandrill", "mailgun", "sendgrid", "postmark"],
+        rules=Rules(
+            [
+                RuleSource(
+                    name="found",
+                    header={"To": ["*@*"]},
+                    body=["*e*", "/\\d/"],
+                    usage="Name",
+                    variables_from="text",
+                    extract=[r"(?P<code>\pL+)", r"(?P<name>é)?"],
+                    not_found="Both",
+                    set_from="Acme <noreply@acme.example>",
+                    headers={"X-Added": "é"},
+                ),
+                RuleSource(name="json", subject=["/^/"], variables_from="json"),
+                RuleSource(
+                    name="named",
+                    from_=["*"],
+                    set_from="a@b.example",
+                    keep_from="name",
+                ),
+            ]
+        ),
+    ),
 ]
 
 CHARSET = st.sampled_from(
