@@ -29,9 +29,9 @@ _VOLATILE = frozenset(
         *("date", "message-id", "received", "return-path", "delivered-to"),
         *("dkim-signature", "domainkey-signature", "authentication-results"),
         *("received-spf", "x-received", "x-original-to"),
-        # Read, and in the fingerprint as what was read.
-        *("x-relay-idempotency-key", "x-relay-send-at", "x-relay-variables"),
-        *("bcc", "resent-bcc"),
+        # In the fingerprint as variables and as recipients, or not at all.
+        *("x-relay-variables", "bcc", "resent-bcc"),
+        *("x-relay-idempotency-key", "x-relay-send-at"),
     }
 )
 _VOLATILE_PREFIXES = ("arc-", "x-relay-variable-")
