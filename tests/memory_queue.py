@@ -16,7 +16,9 @@ from relay.model.job import (
 )
 from relay.model.job import claim as begun
 from relay.model.mail import Mail, Priority
+from relay.model.note import Note
 from relay.queue import Claim, End, Figures
+from relay.queue.memory_notes import MemoryNotes
 from relay.queue.turns import Turns
 
 
@@ -29,6 +31,7 @@ class MemoryQueue:
         self.now = now
         self._accounts = list(accounts)
         self.jobs: dict[int, Job] = {}
+        self.notes = MemoryNotes(now=now)
         self._last = 0
         self._turns: dict[Sequence[int] | None, Turns] = {}
         self._changed: list[Callable[[], None]] = []
@@ -63,7 +66,9 @@ class MemoryQueue:
     def on_change(self, changed: Callable[[], None]) -> None:
         self._changed.append(changed)
 
-    async def put(self, jobs: Sequence[Job]) -> tuple[Sequence[Claim], list[Replaced]]:
+    async def put(
+        self, jobs: Sequence[Job], note: Note | None = None
+    ) -> tuple[Sequence[Claim], list[Replaced]]:
         for job in jobs:
             if isinstance(job.state, Sent):
                 raise ValueError("what SES took needs no place here")
@@ -72,6 +77,8 @@ class MemoryQueue:
             if job.mail.choice.supersedes:
                 replaced += self._supersede(job.mail)
         claims = self._insert(jobs)
+        if note is not None:
+            self.notes.add(note)
         self._tell()
         return claims, replaced
 
@@ -97,7 +104,7 @@ class MemoryQueue:
             and self._is_in(job, lanes)
             and not (_is_marked(job) and self._is_in(job, list(unmarked)))
         ]
-        due.sort(key=lambda place: (place[1].accepted_at, place[0]))
+        due.sort(key=lambda place: (place[1].began, place[0]))
         chosen: dict[int, Job] = {}
         while due and len(chosen) < limit:
             ranks = sorted({job.mail.choice.priority for _, job in due})
@@ -143,15 +150,19 @@ class MemoryQueue:
         for seq, job in self._waiting():
             if not self._is_in(job, lanes):
                 continue
-            if isinstance(job.state, Queued) and job.state.due > self.now():
-                state = replace(job.state, due=job.accepted_at)
+            if (
+                isinstance(job.state, Queued)
+                and job.state.due > self.now() >= job.began
+            ):
+                state = replace(job.state, due=job.began)
                 self.jobs[seq] = replace(job, state=state)
         self._tell()
 
     def figures(self) -> Figures:
         waiting = [job for _, job in self._waiting()]
         sending = [job for job in self.jobs.values() if isinstance(job.state, Sending)]
-        oldest = min((job.accepted_at for job in waiting), default=None)
+        begun = [job.began for job in waiting if job.began <= self.now()]
+        oldest = min(begun, default=None)
         return Figures(len(waiting), len(sending), oldest)
 
     def _waiting(self) -> list[tuple[int, Job]]:

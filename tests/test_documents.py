@@ -29,7 +29,7 @@ def test_the_times_in_the_page_about_the_queue_are_the_defaults() -> None:
 
     assert written.keys() == {
         *("answerWithin", "retryDelays", "slowDelays", "unseenDelays"),
-        *("giveUpAfter", "keepSent", "keepFailed"),
+        *("giveUpAfter", "keepSent", "keepFailed", "keepKeys"),
     }
     for name, seconds in written.items():
         default = queue[name]

@@ -12,6 +12,7 @@ import gc
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -29,12 +30,15 @@ from relay.app.templates import templates as read_templates
 from relay.app.web_side import WebSide
 from relay.delivery import Delivery
 from relay.delivery.admission import Admission
+from relay.delivery.limits import LimitedDelivery
+from relay.delivery.once import OnceDelivery
 from relay.intake.accept import Intake
 from relay.intake.large_mail import LargeMailLimit
 from relay.model.guard import KEPT, Guard
 from relay.observe.events import Event, Events
 from relay.observe.heartbeat import Heartbeat
 from relay.observe.maillog import MailLog
+from relay.queue import Notes
 from relay.rules.rules import RuleError, Rules
 from relay.smtp.doorkeeper import Doorkeeper
 from relay.system import process
@@ -104,8 +108,13 @@ class MailSide:
             settings, templates, inbox=inbox, page=page, health=health, places=places
         )
         events = _events(settings, web, stack)
-        delivery, gates, workers = _delivery(settings, leaving, events, guard, queue)
-        intake = _intake(settings, templates, rules, guard, delivery, events)
+        notes = _notes(settings, queue)
+        delivery, gates, workers = _delivery(
+            settings, leaving, events, guard, queue, notes
+        )
+        limited = LimitedDelivery(delivery, notes=notes, events=events)
+        recalling = OnceDelivery(limited, notes=notes, events=events)
+        intake = _intake(settings, templates, rules, guard, delivery, recalling, events)
         web.stats.now = figures(doorkeeper, leaving, gates, queue)
         heartbeat = Heartbeat(web.stats) if web.serves else None
         server = web.server(
@@ -226,12 +235,22 @@ def _traces(stack: AsyncExitStack) -> list[Callable[[Event], None]]:
     return [traces]
 
 
+def _notes(settings: config.Config, queue: SqliteQueue | None) -> Notes:
+    """What remembers mail that was taken: the spool, else this process."""
+    if queue is not None:
+        return queue.notes
+    from relay.queue.memory_notes import MemoryNotes
+
+    return MemoryNotes(now=time.monotonic, keep_keys=settings.queue.keep_keys)
+
+
 def _delivery(
     settings: config.Config,
     leaving: Sequence[Outlet],
     events: Events,
     guard: Guard | None,
     queue: SqliteQueue | None,
+    notes: Notes,
 ) -> tuple[Delivery, Mapping[str, Admission], Sequence[process.Service]]:
     """How mail leaves; with a queue each account's gate, and what runs for it."""
     # Each imported in its branch: no relay needs the other's memory.
@@ -243,6 +262,7 @@ def _delivery(
             routes=routes(leaving, looks=settings.queue.slow_delays),
             events=events,
             answer_within=settings.queue.answer_within,
+            notes=notes,
         )
         return immediate, {}, ()
     from relay.app import queue_side
@@ -283,11 +303,13 @@ def _intake(
     rules: Rules | None,
     guard: Guard | None,
     delivery: Delivery,
+    recalling: OnceDelivery,
     events: Events,
 ) -> Intake:
     return Intake(
         preparation=preparation(settings, templates, rules, guard),
         delivery=delivery,
+        recalling=recalling,
         events=events,
         answer_within=settings.queue.answer_within,
         large_mail=LargeMailLimit(int(settings.limits.memory * WORKED_ON)),

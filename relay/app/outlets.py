@@ -66,7 +66,7 @@ def outlets(
 
     `on_open` is called once every way to SES is open.
     """
-    opener = Opener(stack, on_open=on_open)
+    opener = Opener(settings, stack, on_open=on_open)
     doors: dict[tuple[str, ...], Door] = {}
     found: list[Outlet] = []
     for account in config.accounts(settings):

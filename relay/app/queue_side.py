@@ -44,6 +44,7 @@ async def spool(settings: config.Config, stack: AsyncExitStack) -> SqliteQueue:
                 keep_sent=settings.queue.keep_sent,
                 keep_failed=settings.queue.keep_failed,
                 accounts=names(settings),
+                keep_keys=settings.queue.keep_keys,
             )
         )
     except file.UnusableSpool as error:
@@ -128,6 +129,7 @@ def queued(
         events=events,
         queue=queue,
         ways=ways,
+        notes=queue.notes,
         policy=policy,
         answer_within=options.answer_within,
     )

@@ -75,6 +75,7 @@ def _source(rule: Rule, number: int, settings: Config) -> Source:
         priority=Priority[rule.priority.upper()] if rule.priority else None,
         set_from=rule.set_from,
         keep_from=rule.keep_from,
+        tracking=rule.tracking,
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from types import ModuleType
 
-from relay import config
+from relay import config, log
 from relay.config.models import Ses
 from relay.ses.client_settings import ClientSettings
 from relay.ses.parameters import RequestSettings
@@ -46,16 +47,33 @@ def request_settings(ses: Ses) -> RequestSettings:
 class Opener:
     """Opens ways to SES until the stack ends; `on_open` when all of them are open."""
 
-    def __init__(self, stack: AsyncExitStack, *, on_open: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settings: config.Config,
+        stack: AsyncExitStack,
+        *,
+        on_open: Callable[[], None],
+    ) -> None:
+        self._settings = settings
         self._stack = stack
         self._on_open = on_open
         self._closed = 0
+        self._told = False
         self._import = asyncio.Lock()
 
     def ses_when_open(self, account: config.Sending) -> SesWhenOpen:
         """A way that opens once it runs."""
         self._closed += 1
-        return SesWhenOpen(partial(self.open, account), on_open=self._opened)
+        return SesWhenOpen(partial(self._open_and_tell, account), on_open=self._opened)
+
+    async def _open_and_tell(self, account: config.Sending) -> OpenSes:
+        opened = await self.open(account)
+        # All ways are of one SDK, so what it lacks is said once.
+        lacks = [] if self._told else _lacks(self._settings, opened)
+        self._told = True
+        for warning in lacks:
+            log.line(logging.WARNING, "settings", warning=warning)
+        return opened
 
     def _opened(self) -> None:
         self._closed -= 1
@@ -78,13 +96,32 @@ class Opener:
         return opened
 
 
-async def try_to_open(settings: config.Config) -> None:
-    """Open each way as a start would, and close it. Raises CannotStart."""
+async def try_to_open(settings: config.Config) -> list[str]:
+    """Open each way as a start would, and close it: warnings. Raises CannotStart."""
     doors = {account.door: account for account in config.accounts(settings)}
+    lacks: list[str] = []
     async with AsyncExitStack() as stack:
-        opener = Opener(stack, on_open=lambda: None)
+        opener = Opener(settings, stack, on_open=lambda: None)
         for account in doors.values():
-            await opener.open(account)
+            lacks = _lacks(settings, await opener.open(account))
+    return lacks
+
+
+def _lacks(settings: config.Config, opened: OpenSes) -> list[str]:
+    """Warnings of what the settings ask for and the SDK does not know."""
+    if opened.untracks:
+        return []
+    named: list[tuple[str, Sequence[config.models.Template | config.models.Rule]]] = [
+        ("templates", settings.templates),
+        ("rules", settings.rules),
+    ]
+    return [
+        f"{name}[{number}].tracking = false: has no effect, because the installed "
+        "AWS SDK knows no ConfigurationOverrides; pip install --upgrade aiobotocore"
+        for name, entries in named
+        for number, entry in enumerate(entries)
+        if not entry.tracking
+    ]
 
 
 def _import_sdk() -> tuple[ModuleType, ModuleType]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from relay.config import Config, ConfigError, read_text
 from relay.config.models import Template
+from relay.config.values import per_recipient
 from relay.model.mail import Priority
 from relay.templates.catalog import Templates
 from relay.templates.template import Source
@@ -59,6 +60,12 @@ def sources(settings: Config) -> tuple[Source, ...]:
                 supersedes=template.supersedes,
                 priority=_priority(template),
                 attachments=template.attachments,
+                tracking=template.tracking,
+                unsubscribe=template.unsubscribe,
+                per_recipient=per_recipient(template.per_recipient)
+                if template.per_recipient
+                else None,
+                over_limit=template.over_limit,
                 place=f"{place} ({template.usage_type})",
             )
         )

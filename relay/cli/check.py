@@ -46,8 +46,9 @@ def run(options: argparse.Namespace) -> int:
         templates = mail_side.templates(chosen)
         mail_side.rules(chosen, templates)
         certificate = serve.certificate(chosen)
+        lacks: list[str] = []
         if chosen.transport != "capture":
-            asyncio.run(ses_side.try_to_open(chosen))
+            lacks = asyncio.run(ses_side.try_to_open(chosen))
     except CannotStart as error:
         settings.complain(str(error))
         return 2
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         Finding("ok", f"templates: {', '.join(templates.usages) or 'none'}"),
         *([_end_of(certificate)] if isinstance(certificate, Certificate) else []),
         *(Finding("warning", warning) for warning in templates.warnings),
-        *(Finding("warning", warning) for warning in config.warnings(chosen)),
+        *(Finding("warning", one) for one in (*config.warnings(chosen), *lacks)),
         *(Finding("warning", one) for one in config.exposed(chosen, os.environ)),
         *_accounts(chosen),
         *_guard(chosen),

@@ -83,6 +83,7 @@ def in_full(entry: ListedJob, unix: Unix, now: float) -> str:
         ("call", str(job.number + 1) if job.number else ""),
         ("accepted", _when(job.accepted_at, unix, now)),
         ("due", _when(state.due, unix, now) if isinstance(state, Queued) else ""),
+        ("send at", "" if job.send_at is None else _when(job.send_at, unix, now)),
         *_ends(entry, unix, now),
         ("attempts", str(state.attempts)),
         ("last reply", last_reply(entry) or ""),
@@ -125,6 +126,8 @@ def _options(entry: ListedJob) -> list[tuple[str, str]]:
             text = ", ".join(f"{tag}={said}" for tag, said in value)
         elif option.name == "list_management":
             text = " ".join(filter(None, (value.contact_list, value.topic)))
+        elif value is True:
+            text = "yes"
         else:
             text = str(value)
         found.append((option.name.replace("_", " "), text))

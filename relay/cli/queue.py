@@ -48,7 +48,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     show.add_argument("--json", action="store_true", help=MANY)
 
     retry = does.add_parser(
-        "retry", help="try waiting mail now, and failed mail anew, for its whole time"
+        "retry",
+        help="try waiting mail now, and failed mail anew, for its whole time; what is "
+        "to be sent later only by its ID",
     )
     drop = does.add_parser("drop", help="delete waiting and failed mail, for good")
     for command in (retry, drop):
@@ -199,7 +201,8 @@ def _retry(
     options: argparse.Namespace,
     give_up_after: float,
 ) -> int:
-    selection = _movable(selection)
+    # To be sent later is no trouble, so that only who names it means it.
+    selection = replace(_movable(selection), later=bool(selection.ids))
     total = ledger.count(selection)[0] if sys.stderr.isatty() else 0
     changes = ledger.retry(selection, give_up_after=give_up_after)
     return _report(ledger, selection, options, changes, total)

@@ -238,6 +238,11 @@ def covers_half(networks: Sequence[Network]) -> bool:
 def warnings(config: Config) -> list[str]:
     """What is taken, and has no effect or another one than elsewhere."""
     found = [*_doors(config), *_captures_for_all(config), *rules.warnings(config)]
+    found += [
+        f'templates[{number}].overLimit = "drop": has no effect without perRecipient'
+        for number, template in enumerate(config.templates)
+        if template.over_limit == "drop" and not template.per_recipient
+    ]
     if config.queue.engine != "none" or config.transport == "capture":
         return found
     return found + [

@@ -118,6 +118,7 @@ class Queue(Table):
     give_up_after: v.Seconds = 345_600
     keep_sent: v.SecondsOrNone = 3600
     keep_failed: v.SecondsOrNone = 1_209_600
+    keep_keys: v.Seconds = 86_400
     report_from: v.Email = ""
     report_to: v.Email = ""
 
@@ -146,6 +147,10 @@ class Template(Table):
     supersedes: v.Flag = False
     priority: Literal["", "high", "normal", "low"] = ""
     attachments: Literal["keep", "drop"] = "keep"
+    tracking: v.Flag = True
+    unsubscribe: str = ""
+    per_recipient: v.PerRecipient = ""
+    over_limit: Literal["reject", "drop"] = "reject"
 
 
 class Rule(Table):
@@ -174,6 +179,7 @@ class Rule(Table):
     priority: Literal["", "high", "normal", "low"] = ""
     set_from: v.Email = ""
     keep_from: Literal["reply-to", "name", "drop"] = "reply-to"
+    tracking: v.Flag = True
 
 
 class Web(Table):

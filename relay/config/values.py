@@ -30,6 +30,8 @@ _USED_HEADERS = frozenset(
 )
 LONGEST = 10**9  # seconds, some 31 years: no sum of times leaves what clocks can say
 HIGHEST_RATE = 10**9
+MOST_PER_RECIPIENT = 1000
+_PER_RECIPIENT = re.compile(r"([0-9]{1,6})/([smhd])", re.ASCII)
 
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
@@ -159,6 +161,23 @@ def _whole(lowest: int, highest: int = 10**15) -> Narrow:
     return lambda schema: checked(check)(narrow(schema))
 
 
+def per_recipient(text: str) -> tuple[int, float]:
+    """The mails and the seconds of "5/h". Raises ValueError."""
+    match = _PER_RECIPIENT.fullmatch(text)
+    if match is None or not 0 < int(match[1]) <= MOST_PER_RECIPIENT:
+        raise ValueError(
+            f"must be a number of mails from 1 to {MOST_PER_RECIPIENT} per s, m, h or "
+            'd, such as "5/h"'
+        )
+    return int(match[1]), float(duration.UNITS[match[2]])
+
+
+def _per_recipient(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, str) and value:
+        per_recipient(value)
+    return value
+
+
 def _share(value: Any) -> Any:  # noqa: ANN401
     if not (_is_number(value) and 0 < value <= 1):
         raise ValueError("must be a number above 0 and at most 1")
@@ -269,6 +288,7 @@ Rate = Annotated[
         }
     ),
 ]
+PerRecipient = Annotated[str, checked(_per_recipient)]
 Name = Annotated[str, limited(min_length=1)]
 Word = Annotated[
     str, _pattern(r"[^\x00-\x1f\x7f]{1,256}", "must be 1 to 256 characters of one line")

@@ -173,7 +173,7 @@ class Attempts:
             job.state,
             outcome,
             now=now,
-            last_try=self._policy.last_try(job.accepted_at, job.expires_at),
+            last_try=self._policy.last_try(job.began, job.expires_at),
             policy=self._policy,
         )
         if work.voided and isinstance(state, Queued):

@@ -24,10 +24,11 @@ from relay.model.outcome import (
     Rejected,
     When,
 )
-from relay.model.replies import SHUTTING_DOWN, ok
+from relay.model.replies import NO_QUEUE, SHUTTING_DOWN, ok
 from relay.model.reply import Reply
 from relay.model.submission import Submission
-from relay.observe.events import Answered, Attempted, Events
+from relay.observe.events import Answered, Attempted, Events, NotTaken
+from relay.queue import Notes
 
 # Seconds between the attempts of one mail while its client waits; the last repeats.
 PAUSES = (0.5, 1.0)
@@ -55,11 +56,17 @@ class ImmediateDelivery:
     """Attempts while the client waits. The first of `routes` is that of `[ses]`."""
 
     def __init__(
-        self, *, routes: Sequence[Route], events: Events, answer_within: float
+        self,
+        *,
+        routes: Sequence[Route],
+        events: Events,
+        answer_within: float,
+        notes: Notes,
     ) -> None:
         self._routes = {route.account: route for route in routes}
         self._events = events
         self._answer_within = answer_within
+        self._notes = notes
         self._stop_at: float | None = None
 
     def stop_within(self, seconds: float) -> None:
@@ -81,6 +88,10 @@ class ImmediateDelivery:
         mail itself is not, the client sends both again: nobody gets a mail twice but
         who looks at what the guard held back.
         """
+        if prepared.send_at is not None:
+            seconds = time.monotonic() - started
+            self._events.emit(NotTaken(submission, NO_QUEUE, seconds))
+            return NO_QUEUE
         attempts, message_ids = 0, []
         for number in reversed(range(len(prepared.mails))):
             mail = prepared.mails[number]
@@ -97,6 +108,10 @@ class ImmediateDelivery:
                     break
                 case _:
                     assert_never(outcome)
+        message_id = outcome.message_id if isinstance(outcome, Accepted) else ""
+        note = prepared.note(submission.id, reply, message_id)
+        if note is not None:
+            await self._notes.note(note)
         self._events.emit(
             Answered(
                 submission,

@@ -2,6 +2,13 @@
 
 The first table of docs/queue.md, "What the waiting client hears": each of its rows
 is a line here.
+
+What is to be remembered of a mail, its key and what it counts for, is so from its 250
+on, and after no other reply. What is kept has it in the same write, so that neither is
+there alone. What SES took has it after that and before the reply; where it cannot be
+written, the 250 goes out all the same, because it is true, and this process knows it
+meanwhile. A 451 would have the client send again for certain, while a duplicate after
+this 250 takes a lost reply, and a crash before the disk has room.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from relay import log
+from relay.content import moment
 from relay.delivery import owed
 from relay.delivery.admission import Refusal, Slot
 from relay.delivery.attempts import Attempts
@@ -29,12 +30,13 @@ from relay.model.job import (
     Superseded,
 )
 from relay.model.mail import Mail, Prepared
+from relay.model.note import Note
 from relay.model.outcome import Accepted, Outcome
-from relay.model.replies import NOT_KEPT, queued
+from relay.model.replies import NOT_KEPT, due, queued
 from relay.model.reply import Reply
 from relay.model.submission import MailId, Submission
 from relay.observe.events import Answered, Events, NotTaken, Overtaken
-from relay.queue import Claim, Queue, Unwritable
+from relay.queue import Claim, Notes, Queue, Unwritable
 
 # A call that ended and is kept: where it stands now, the reports about it.
 _Ended = tuple[Call, Queued | Failed | Superseded, Sequence[Job], Outcome]
@@ -50,6 +52,7 @@ class QueuedDelivery:
         events: Events,
         queue: Queue,
         ways: Ways,
+        notes: Notes,
         policy: RetryPolicy,
         answer_within: float,
     ) -> None:
@@ -57,6 +60,7 @@ class QueuedDelivery:
         self._events = events
         self._queue = queue
         self._ways = ways
+        self._notes = notes
         self._policy = policy
         self._answer_within = answer_within
 
@@ -73,15 +77,19 @@ class QueuedDelivery:
         left: Callable[[], bool],
     ) -> Reply:
         """Wait for SES' answer where there may be one in time, or keep the mail."""
+        if prepared.send_at is not None:
+            reply = due(submission.id, moment.shown(prepared.send_at))
+            return await self._keep_waiting(submission, prepared, reply, started)
         entered, refusal = self._enter(prepared.mails)
         if refusal is not None:
-            return await self._keep_waiting(submission, prepared, refusal, started)
+            reply = queued(submission.id, refusal.reason)
+            return await self._keep_waiting(submission, prepared, reply, started)
         jobs = self._jobs(submission.id, prepared.mails, Sending(1))
         client = WaitingClient(jobs, left)
         for call, (way, slot) in zip(client.calls, entered, strict=True):
             self._attempts.begin(self._first(call, way, slot, client))
         await client.wait(max(started + self._answer_within - time.monotonic(), 0))
-        reply, ended = await self._conclude(submission.id, client)
+        reply, ended = await self._conclude(submission.id, client, prepared)
         self._events.emit(_answered(submission, prepared, client, reply, started))
         for call, state, reports, outcome in ended:
             self._attempts.tell(call.job, state, reports, outcome)
@@ -93,19 +101,22 @@ class QueuedDelivery:
         self,
         submission: Submission,
         prepared: Prepared,
-        refusal: Refusal,
+        reply: Reply,
         started: float,
     ) -> Reply:
-        waiting = Queued(0, due=self._queue.now())
-        jobs = self._jobs(submission.id, prepared.mails, waiting)
+        """Keep it, due now or when it is to be sent; `reply` once that is done."""
+        send_at = None
+        if prepared.send_at is not None:
+            send_at = prepared.send_at - self._queue.unix(0.0)
+        waiting = Queued(0, due=self._queue.now() if send_at is None else send_at)
+        jobs = self._jobs(submission.id, prepared.mails, waiting, send_at=send_at)
         try:
-            await self._put(jobs)
+            await self._put(jobs, prepared.note(submission.id, reply))
         except Unwritable as error:
             _not_kept(submission.id, error)
             seconds = time.monotonic() - started
             self._events.emit(NotTaken(submission, NOT_KEPT, seconds))
             return NOT_KEPT
-        reply = queued(submission.id, refusal.reason)
         self._events.emit(
             Answered(
                 submission,
@@ -115,6 +126,7 @@ class QueuedDelivery:
                 0,
                 time.monotonic() - started,
                 prepared.warnings,
+                due=prepared.send_at,
             )
         )
         return reply
@@ -153,17 +165,24 @@ class QueuedDelivery:
         return refusal or gate.refusal(len(mail.content))
 
     def _jobs(
-        self, mail_id: MailId, mails: Sequence[Mail], state: Queued | Sending
+        self,
+        mail_id: MailId,
+        mails: Sequence[Mail],
+        state: Queued | Sending,
+        *,
+        send_at: float | None = None,
     ) -> list[Job]:
         now = self._queue.now()
+        began = now if send_at is None else send_at
         return [
             Job(
                 id=mail_id,
                 number=number,
                 mail=mail,
                 accepted_at=now,
-                expires_at=self._policy.end(now, mail.choice.valid_for),
+                expires_at=self._policy.end(began, mail.choice.valid_for),
                 state=state,
+                send_at=send_at,
             )
             for number, mail in enumerate(mails)
         ]
@@ -183,7 +202,7 @@ class QueuedDelivery:
             self._attempts.put_down(call)
 
     async def _conclude(
-        self, mail_id: MailId, client: WaitingClient
+        self, mail_id: MailId, client: WaitingClient, prepared: Prepared
     ) -> tuple[Reply, Sequence[_Ended]]:
         """Give each what it is owed, now that the wait is over."""
         outcomes = [call.outcome for call in client.calls]
@@ -193,17 +212,30 @@ class QueuedDelivery:
         reply = owed.settled_by(outcomes, left=left, accepted_as=accepted_as)
         if reply is not None:
             await self._supersede(client.calls)
+            await self._note(mail_id, reply, client, prepared)
             return reply, ()
+        reply = owed.when_kept(outcomes, mail_id)
         try:
-            ended = await self._keep(client.calls)
+            ended = await self._keep(client.calls, prepared.note(mail_id, reply))
         except Unwritable as error:
             _not_kept(mail_id, error)
             await client.wait_for_all()
             ends = [call.outcome for call in client.calls if call.outcome is not None]
-            return owed.when_not_kept(outcomes, ends, accepted_as), ()
-        return owed.when_kept(outcomes, mail_id), ended
+            reply = owed.when_not_kept(outcomes, ends, accepted_as)
+            await self._note(mail_id, reply, client, prepared)
+            return reply, ()
+        return reply, ended
 
-    async def _keep(self, calls: Sequence[Call]) -> Sequence[_Ended]:
+    async def _note(
+        self, mail_id: MailId, reply: Reply, client: WaitingClient, prepared: Prepared
+    ) -> None:
+        """Remember what the reply promises, where SES took the mail."""
+        taken = client.message_ids[:1]
+        note = prepared.note(mail_id, reply, *taken)
+        if note is not None:
+            await self._notes.note(note)
+
+    async def _keep(self, calls: Sequence[Call], note: Note | None) -> Sequence[_Ended]:
         """Write what SES has not taken; what is under way ends in the queue, too.
 
         Gives those of them that have ended. Raises Unwritable, and nothing is kept
@@ -227,7 +259,7 @@ class QueuedDelivery:
         claims: Sequence[Claim] = ()
         try:
             claims = await self._put(
-                [*jobs, *(report for _, _, some, _ in ended for report in some)]
+                [*jobs, *(report for _, _, some, _ in ended for report in some)], note
             )
         finally:
             # Without a claim its end is the waiting client's alone.
@@ -236,8 +268,8 @@ class QueuedDelivery:
                     kept.set_result(claims[number] if claims else None)
         return ended
 
-    async def _put(self, jobs: Sequence[Job]) -> Sequence[Claim]:
-        claims, replaced = await self._queue.put(jobs)
+    async def _put(self, jobs: Sequence[Job], note: Note | None) -> Sequence[Claim]:
+        claims, replaced = await self._queue.put(jobs, note)
         self._overtake(jobs[0].id, replaced)
         self._attempts.void(_superseding(jobs))
         return claims
@@ -290,9 +322,5 @@ def _answered(
         max(call.job.state.attempts for call in calls),
         time.monotonic() - started,
         prepared.warnings,
-        tuple(
-            call.outcome.message_id
-            for call in calls
-            if isinstance(call.outcome, Accepted)
-        ),
+        client.message_ids,
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from relay.delivery.attempts import InHand
 from relay.model.job import Job
-from relay.model.outcome import Outcome
+from relay.model.outcome import Accepted, Outcome
 from relay.queue import Claim
 
 
@@ -40,6 +40,15 @@ class WaitingClient:
         self.calls = [Call(job) for job in jobs]
         self._under_way = len(self.calls)
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def message_ids(self) -> tuple[str, ...]:
+        """Of the calls that SES took, in their order."""
+        return tuple(
+            call.outcome.message_id
+            for call in self.calls
+            if isinstance(call.outcome, Accepted)
+        )
 
     def call_ended(self) -> None:
         """Tell that one of the calls ended."""

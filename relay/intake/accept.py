@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 
 from relay import log
 from relay.delivery import Delivery
+from relay.delivery.once import OnceDelivery
 from relay.intake.effort import LARGE
 from relay.intake.large_mail import LargeMailLimit
 from relay.intake.prepare import Preparation
@@ -27,13 +28,17 @@ _PASSING = (MemoryError, OSError, ImportError)
 
 
 class Intake:
-    """What stands between the SMTP side and the delivery."""
+    """What stands between the SMTP side and the delivery.
+
+    Mail that depends on what was taken before goes by way of `recalling`.
+    """
 
     def __init__(
         self,
         *,
         preparation: Preparation,
         delivery: Delivery,
+        recalling: OnceDelivery,
         events: Events,
         answer_within: float,
         large_mail: LargeMailLimit,
@@ -41,6 +46,7 @@ class Intake:
     ) -> None:
         self._preparation = preparation
         self._delivery = delivery
+        self._recalling = recalling
         self._events = events
         self._answer_within = answer_within
         self._large_mail = large_mail
@@ -63,9 +69,8 @@ class Intake:
                 prepared = await self._threads.run(self._prepared, submission)
         except Refused as refused:
             return self._refused(submission, refused.reply, started, refused.rule)
-        return await self._delivery.deliver(
-            submission, prepared, started=started, left=left
-        )
+        way = self._delivery if prepared.is_plain else self._recalling
+        return await way.deliver(submission, prepared, started=started, left=left)
 
     async def _accept_large(
         self, submission: Submission, left: Callable[[], bool], started: float
@@ -79,9 +84,8 @@ class Intake:
             except TimeoutError:
                 return self._refused(submission, NO_ROOM, started)
             prepared = await self._threads.run(self._prepared, submission)
-            return await self._delivery.deliver(
-                submission, prepared, started=started, left=left
-            )
+            way = self._delivery if prepared.is_plain else self._recalling
+            return await way.deliver(submission, prepared, started=started, left=left)
 
     def _prepared(self, submission: Submission) -> Prepared:
         """The mails. Whatever is in the mail, it raises Refused and nothing else.

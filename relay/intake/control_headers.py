@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from relay.content.encoded_words import decoded
 from relay.content.header import Field, Message
-from relay.intake import vendor_headers
+from relay.intake import idempotency, send_at, vendor_headers
 from relay.intake.control_field import (
     INDENTED_CONTROL,
     INDENTED_FIELD,
@@ -30,6 +30,8 @@ MAX_LOCALE = MAX_VARIABLE_NAME = 256
 _VARIABLES = "x-relay-variables"
 _VARIABLE = "x-relay-variable-"
 _LOCALE = "x-relay-locale"
+_KEY = idempotency.HEADER.lower()
+_SEND_AT = send_at.HEADER.lower()
 _REMOVED = frozenset({"bcc", "resent-bcc", "return-path"})
 _REMOVED_PREFIXES = ("x-relay-", "x-ses-", *vendor_headers.PREFIXES)
 _ANY_CONTROL = re.compile(rb"x-(?:relay-|ses-|mc-|mailgun-|pm-|smtpapi)").search
@@ -53,6 +55,8 @@ class Controls(NamedTuple):
     feedback_arn: str = ""
     tenant: str = ""
     warnings: tuple[str, ...] = ()
+    send_at: float | None = None  # Unix seconds
+    key: str = ""
 
     @property
     def about_ses(self) -> bool:
@@ -115,6 +119,8 @@ def read(
     usages: list[Field] = []
     jsons: list[Field] = []
     locales: list[Field] = []
+    times: list[Field] = []
+    keys: list[Field] = []
     single: list[tuple[str, Field]] = []
     ses = False
     for field in message.fields:
@@ -125,6 +131,10 @@ def read(
             jsons.append(field)
         elif key == _LOCALE:
             locales.append(field)
+        elif key == _SEND_AT and has_colon(field):
+            times.append(field)
+        elif key == _KEY and has_colon(field):
+            keys.append(field)
         elif key.startswith(_VARIABLE):
             single.append((key, field))
         elif key.startswith("x-ses-"):
@@ -136,6 +146,10 @@ def read(
         _variables(jsons, single),
         _word(locales, "X-Relay-Locale", MAX_LOCALE),
     )
+    if times or keys:
+        controls = controls._replace(
+            send_at=send_at.asked(times), key=idempotency.asked(keys)
+        )
     if vendors is not vendor_headers.NONE:
         theirs = vendors.read(message)
         controls = controls._replace(

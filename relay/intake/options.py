@@ -28,13 +28,27 @@ class Options:
         self._usage_tag = usage_tag
         # Of mail that says nothing itself: made once for each usage that is known.
         self._usual = {
-            usage: SendOptions(tags=self._merged({}, usage, {}), account=account)
+            (usage, untracked): SendOptions(
+                tags=self._merged({}, usage, {}), account=account, untracked=untracked
+            )
             for usage in ("", *usages)
+            for untracked in (False, True)
         }
 
-    def of(self, controls: Controls, usage: str, rule: Rule = NO_RULE) -> SendOptions:
-        """Those of a mail; who stands nearer to it goes first."""
-        usual = self._usual.get(usage)
+    def of(
+        self,
+        controls: Controls,
+        usage: str,
+        rule: Rule = NO_RULE,
+        *,
+        tracking: bool = True,
+    ) -> SendOptions:
+        """Those of a mail; who stands nearer to it goes first.
+
+        `tracking` is its template's word, beside which the rule has its own.
+        """
+        untracked = not (tracking and rule.source.tracking)
+        usual = self._usual.get((usage, untracked))
         if usual is not None and not controls.about_ses and not rule.about_ses:
             return usual
         return SendOptions(
@@ -46,6 +60,7 @@ class Options:
             tags=self._merged(controls.tags, usage, rule.source.tags),
             account=self._account,
             rules_set=rule.source.configuration_set,
+            untracked=untracked,
         )
 
     def _merged(

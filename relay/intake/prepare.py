@@ -18,20 +18,18 @@ from relay.content.header import (
     limited_fields,
     normalise,
     parse,
-    with_first,
 )
-from relay.content.ses_safe import (
-    check_structure,
-    has_long_line,
-    may_exceed,
-    reencode,
-)
+from relay.content.ses_safe import check_structure
 from relay.delivery.guarded import guarded_parts
 from relay.intake import control_headers
 from relay.intake.control_field import MAX_USAGE, bounded
 from relay.intake.effort import Effort
+from relay.intake.idempotency import key_of
+from relay.intake.passed_through import breaks, goes_as_it_is, passed
 from relay.intake.ruling import chosen, ruled
+from relay.intake.send_at import later
 from relay.intake.sender_account import SenderAccount, SenderAccounts
+from relay.intake.shares import shares
 from relay.intake.vendor_headers import NONE as NO_VENDORS
 from relay.intake.vendor_headers import Vendors
 from relay.model.guard import Guard
@@ -39,10 +37,7 @@ from relay.model.mail import RECIPIENTS_PER_CALL, Choice, Mail, Prepared
 from relay.model.replies import (
     GUARDED,
     LOOP,
-    MAX_FIELDS,
-    MAX_HEADER_BYTES,
     MAX_RECEIVED,
-    NO_FROM,
     NOT_PREPARED,
     no_usage,
 )
@@ -51,6 +46,7 @@ from relay.model.submission import Envelope, Order, Submission
 from relay.rules.facts import Facts
 from relay.rules.rules import NO_RULE, Rule, Rules
 from relay.templates.catalog import Templates
+from relay.templates.template import Template
 
 # Of the variables' names this much is remembered, for people who look at the mail.
 MAX_NAMES, MAX_NAME = 50, 64
@@ -106,7 +102,7 @@ class Preparation:
         if plainly and submission.order is not None:
             raise Refused(NOT_PREPARED)
         if submission.order is not None:
-            return self._ordered(submission.order, submission.envelope)
+            return self._ordered(submission.order, submission)
         content = normalise(submission.content)
         header = header_of(content)
         lower = header.lower()
@@ -125,16 +121,20 @@ class Preparation:
                 client_headers=self._accounts.client_headers,
                 vendors=self._vendors,
             )
-        rule = NO_RULE
+        rule, own = NO_RULE, controls
         if self._rules is not None:
             facts = Facts(submission, content, header, lower)
             rule = self._rules.rule_for(facts) or NO_RULE
         try:
             if rule is not NO_RULE:
                 controls = ruled(controls, rule, facts)
-            return self._mails(
+            prepared = self._mails(
                 submission, content, header, lower, kept, out, controls, rule, plainly
             )
+            if own.send_at is None and not own.key:
+                return prepared
+            came = Message(limited_fields(header), content[len(header) :])
+            return _with_promises(prepared, submission, came, own)
         except Refused as refused:
             refused.rule = rule.name
             raise
@@ -158,6 +158,8 @@ class Preparation:
         envelope = submission.envelope
         usage = controls.usage or submission.usage or self._default_usage()
         choice = NO_CHOICE
+        limit = None
+        tracking = True
         if usage and plainly:
             raise Refused(NOT_PREPARED)
         if usage:
@@ -165,7 +167,11 @@ class Preparation:
             message = Message(fields, content[len(header) :])
             if lower.find(b"multipart/") >= 0:
                 check_structure(message)
-            content, choice = self._templated(message, envelope, controls, usage, rule)
+            content, choice, template = self._templated(
+                message, envelope, controls, usage, rule
+            )
+            limit = template.limit(envelope.recipients)
+            tracking = template.tracking
             account = self._accounts.account(rule, content, envelope.sender)
         else:
             left, start = kept, len(header)
@@ -174,32 +180,40 @@ class Preparation:
                 left = rule.edits.applied(fields, fields)
                 header = b"".join([field.raw for field in left])
             account = self._accounts.account(rule, header, envelope.sender)
-            if left is not None or not _goes_as_it_is(
+            if left is not None or not goes_as_it_is(
                 content, header, lower, reencodes=account.reencode
             ):
                 fields = limited_fields(header) if left is None else left
-                breaks = not plainly and account.reencode and _breaks(content)
-                content = self._passed(fields, content, start, envelope, breaks)
+                mend = not plainly and account.reencode and breaks(content)
+                content = passed(fields, content, start, envelope, mend=mend)
         if rule is not NO_RULE:
             choice = chosen(choice, rule)
         controls = self._accounts.heard(controls, out, account)
-        options = account.options.of(controls, usage, rule)
+        options = account.options.of(controls, usage, rule, tracking=tracking)
         whole = Mail(envelope, content, options, choice)
-        return Prepared(self._shares(whole), controls.warnings)
+        return Prepared(self._shares(whole), controls.warnings, limit=limit)
 
-    def _ordered(self, order: Order, envelope: Envelope) -> Prepared:
+    def _ordered(self, order: Order, submission: Submission) -> Prepared:
         """The mail of an order: the template alone, around no original."""
+        envelope = submission.envelope
         bounded(order.usage, "usage", MAX_USAGE)
         controls = control_headers.Controls(
             usage=order.usage,
             variables={**order.defaults, **order.variables},
             locale=order.locale,
         )
-        content, choice = self._templated(NO_ORIGINAL, envelope, controls, order.usage)
+        content, choice, template = self._templated(
+            NO_ORIGINAL, envelope, controls, order.usage
+        )
         choice = replace(choice, variables=_names(order.variables))
         account = self._accounts.account(NO_RULE, content, envelope.sender)
-        options = account.options.of(controls, order.usage)
-        return Prepared(self._shares(Mail(envelope, content, options, choice)))
+        options = account.options.of(controls, order.usage, tracking=template.tracking)
+        mails = self._shares(Mail(envelope, content, options, choice))
+        prepared = Prepared(mails, limit=template.limit(envelope.recipients))
+        own = controls._replace(
+            variables=order.variables, send_at=order.send_at, key=order.key
+        )
+        return _with_promises(prepared, submission, NO_ORIGINAL, own)
 
     def _default_usage(self) -> str:
         match self._without_usage:
@@ -216,7 +230,7 @@ class Preparation:
         controls: control_headers.Controls,
         usage: str,
         rule: Rule = NO_RULE,
-    ) -> tuple[bytes, Choice]:
+    ) -> tuple[bytes, Choice, Template]:
         variables = dict(controls.variables)
         locale = controls.locale
         if locale:
@@ -232,7 +246,7 @@ class Preparation:
             made = parse(content)
             fields = rule.edits.applied(made.fields, message.fields)
             content = Message(fields, made.rest).content
-        return content, Choice(
+        choice = Choice(
             usage,
             template.usage,
             template.locale,
@@ -241,36 +255,7 @@ class Preparation:
             _names(controls.variables),
             template.priority,
         )
-
-    def _passed(
-        self,
-        fields: tuple[Field, ...],
-        content: bytes,
-        start: int,
-        envelope: Envelope,
-        breaks: bool,
-    ) -> bytes:
-        """Without a template: these fields, and the rest of `content`.
-
-        `breaks`: SES would break something in it.
-        """
-        if all(field.key != "from" for field in fields):
-            if envelope.sender is None:
-                raise Refused(NO_FROM)
-            made = b"From: " + envelope.sender.encode("utf-8", "replace") + b"\r\n"
-            fields = with_first(fields, Field("From", made))
-        # A text without a header gets the line between the two.
-        empty = b"" if content.startswith(b"\r\n", start) else b"\r\n"
-        if start == len(content) > 0:
-            empty = b""
-        if breaks or may_exceed(content):
-            message = Message(fields, empty + content[start:])
-            check_structure(message)
-            if breaks:
-                return reencode(message).content
-        # A mail of 40 MB is copied once.
-        view = memoryview(content)[start:]
-        return b"".join([*(field.raw for field in fields), empty, view])
+        return content, choice, template
 
     def _shares(self, whole: Mail) -> tuple[Mail, ...]:
         """The mails of a submission, each for one call. Raises Refused."""
@@ -283,51 +268,37 @@ class Preparation:
 
     def _calls(self, whole: Mail) -> tuple[Mail, ...]:
         rest = whole.content, whole.options, whole.choice
-        return tuple([Mail(one, *rest) for one in self._envelopes(whole.envelope)])
-
-    def _envelopes(self, envelope: Envelope) -> list[Envelope]:
-        """The recipients in their order, without duplicates, shared out among calls."""
-        if len(envelope.recipients) == 1:
-            return [envelope]
-        unique: dict[str, str] = {}
-        for recipient in envelope.recipients:
-            local, at, domain = recipient.rpartition("@")
-            key = f"{local}@{domain.lower()}" if at else recipient
-            unique.setdefault(key, recipient)
-        recipients = tuple(unique.values())
-        shares = [
-            recipients[start : start + self._split_at]
-            for start in range(0, len(recipients), self._split_at)
-        ]
-        return [
-            Envelope(envelope.sender, share, envelope.dsn.about(share))
-            for share in shares
-        ]
+        return tuple(
+            [Mail(one, *rest) for one in shares(whole.envelope, self._split_at)]
+        )
 
 
-def _goes_as_it_is(
-    content: bytes, header: bytes, lower: bytes, *, reencodes: bool
-) -> bool:
-    """Most mail: nothing to remove, to add, to encode, nor near a limit.
+def _with_promises(
+    prepared: Prepared,
+    submission: Submission,
+    came: Message,
+    own: control_headers.Controls,
+) -> Prepared:
+    """The same, with the time and the key that its client asks for.
 
-    What is looked for is in the bytes, because taking a header apart costs more
-    than all of this.
+    `own` is what the mail, which came as `came`, says itself.
     """
-    return (
-        len(header) <= MAX_HEADER_BYTES
-        and header.count(b"\r\n") <= MAX_FIELDS
-        and (lower.startswith(b"from:") or lower.find(b"\r\nfrom:") >= 0)
-        and not (reencodes and _breaks(content))
-        and not (lower.find(b"multipart/") >= 0 and may_exceed(content))
-    )
+    key = None
+    if own.key:
+        key = key_of(
+            own.key,
+            submission,
+            came,
+            usage=own.usage,
+            locale=own.locale,
+            variables=own.variables,
+        )
+    due = later(own.send_at, submission.received_at)
+    return prepared._replace(send_at=due, key=key)
 
 
 def _names(variables: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple([name[:MAX_NAME] for name in islice(variables, MAX_NAMES)])
-
-
-def _breaks(content: bytes) -> bool:
-    return not content.isascii() or has_long_line(content, 0, len(content))
 
 
 def _refuse_loop(header: bytes) -> None:

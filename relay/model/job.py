@@ -79,6 +79,7 @@ class Job:
 
     `number` counts the calls of one submission from 0; they share its id.
     `report`: a report about another mail, about which there is none.
+    `send_at`: not before then, as its client asked; None: at once.
     """
 
     id: MailId
@@ -88,6 +89,12 @@ class Job:
     expires_at: float
     state: State
     report: bool = False
+    send_at: float | None = None
+
+    @property
+    def began(self) -> float:
+        """From when on its time counts."""
+        return self.accepted_at if self.send_at is None else self.send_at
 
 
 @dataclass(frozen=True, slots=True)

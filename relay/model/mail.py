@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
-from relay.model.submission import Envelope
+from relay.model.note import Key, Limit, Note
+from relay.model.reply import Reply
+from relay.model.submission import Envelope, MailId
 
 DEFAULT = "default"  # what people are told of the account without a name: [ses]
 
@@ -47,11 +50,13 @@ class ListManagement:
 class SendOptions:
     """What this one mail says about its SES call; empty: as the settings say.
 
-    All but `rules_set`, `tags` and `account` comes from a client's X-SES-* headers, so
-    a name that SES does not find here is the client's mistake, not the operator's.
-    `rules_set` is the configuration set of the mail's rule, and the operator's word.
+    All but `rules_set`, `tags`, `account` and `untracked` comes from a client's X-SES-*
+    headers, so a name that SES does not find here is the client's mistake, not the
+    operator's. `rules_set` is the configuration set of the mail's rule, and the
+    operator's word.
     `tags` is complete: settings, rule, client and usage merged, in this order.
     `account` is the name of the account that the mail leaves by; empty: [ses].
+    `untracked`: SES is to count neither opening nor clicks, whatever it does else.
     """
 
     configuration_set: str = ""
@@ -62,6 +67,7 @@ class SendOptions:
     tags: tuple[tuple[str, str], ...] = ()
     rules_set: str = ""
     account: str = ""
+    untracked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +101,29 @@ class Mail:
     choice: Choice = Choice()
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """The mails of one submission; warnings name headers, never values."""
+class Prepared(NamedTuple):
+    """The mails of one submission; warnings name headers, never values.
+
+    `send_at`: not before this moment, in Unix seconds; None: now. `limit`: how often
+    its recipients may have such mail. `key`: its client's name for it.
+    """
 
     mails: tuple[Mail, ...]
     warnings: tuple[str, ...] = ()
+    send_at: float | None = None
+    limit: Limit | None = None
+    key: Key | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is taken whatever was taken before."""
+        return self.limit is None and self.key is None
+
+    def note(self, mail_id: MailId, reply: Reply, message_id: str = "") -> Note | None:
+        """What is to be remembered of it from this reply on; None: nothing."""
+        if self.is_plain or reply.code != 250:
+            return None
+        return Note(mail_id, reply, message_id, self.limit, self.key)
 
 
 def voids(mail: Mail) -> str:

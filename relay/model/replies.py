@@ -29,6 +29,12 @@ TOO_FAST = Reply(
     454, "4.5", "Throttling failure: The relay's own pace is reached, try again later"
 )
 
+KEY_OF_ANOTHER = Reply(550, "6.0", "Idempotency key used for another mail", own=True)
+# Of a mail that is to be sent later, where nothing keeps it.
+NO_QUEUE = Reply(
+    550, "7.0", "X-Relay-Send-At: this relay has no queue to keep it in", own=True
+)
+
 # About the mail itself.
 TOO_MANY_FIELDS = Reply(554, "6.0", f"More than {MAX_FIELDS} header fields")
 HEADER_TOO_LARGE = Reply(554, "6.0", f"Header larger than {MAX_HEADER_BYTES} bytes")
@@ -86,6 +92,12 @@ def no_address(setting: str) -> Refused:
     return Refused(Reply(550, "6.0", text))
 
 
+def no_link(setting: str) -> Refused:
+    """`unsubscribe` of the template, filled, is no link."""
+    text = f"The template's {setting} makes no https:// link of at most 900 characters"
+    return Refused(Reply(550, "6.0", text))
+
+
 def ok(message_id: str, accepted_as: str) -> Reply:
     """SES took the mail, or capture mode's inbox did."""
     return Reply(250, "0.0", f"{accepted_as} {message_id}")
@@ -99,6 +111,22 @@ def queued(mail_id: str, reason: str) -> Reply:
         lower = reason[1:2].islower()
         text += f"; {reason[0].lower() if lower else reason[0]}{reason[1:]}"
     return Reply(250, "0.0", text)
+
+
+def too_many(usage: str) -> Reply:
+    """One of the recipients has had as much mail of this usage as its limit allows."""
+    text = f"Too many {printable(usage)[:100]} mails to this recipient"
+    return Reply(450, "7.1", text, own=True)
+
+
+def dropped(mail_id: str) -> Reply:
+    """The same, and the client is not to know."""
+    return Reply(250, "0.0", f"dropped as {mail_id}", own=True)
+
+
+def due(mail_id: str, at: str) -> Reply:
+    """The mail is durable, and is sent at the time that it names."""
+    return queued(mail_id, f"due {at}")
 
 
 def expired(last: Reply | None) -> Reply:

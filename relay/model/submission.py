@@ -47,13 +47,16 @@ class Envelope(NamedTuple):
 class Order:
     """A templated mail that is asked for without an original, as by HTTP.
 
-    `defaults` stand in for variables that are not given.
+    `defaults` stand in for variables that are not given. `send_at`: Unix seconds,
+    before which it is not sent. `key`: its client's name for it, "" for none.
     """
 
     usage: str
     variables: Mapping[str, Any] = field(repr=False)
     locale: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    send_at: float | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from relay import log
 from relay.model.job import (
@@ -19,6 +19,7 @@ from relay.model.job import (
     Superseded,
 )
 from relay.model.mail import Mail
+from relay.model.note import Note
 from relay.model.outcome import Outcome
 from relay.model.reply import Reply
 from relay.model.submission import MailId, Submission
@@ -26,12 +27,18 @@ from relay.model.submission import MailId, Submission
 
 @dataclass(frozen=True, slots=True)
 class NotTaken:
-    """The relay itself refused the submission; SES was not asked."""
+    """Nothing becomes of the submission, and SES was not asked.
+
+    `why`: refused by the relay itself; dropped, with a 250; or repeated, where `first`
+    says what came of the same submission before.
+    """
 
     submission: Submission
     reply: Reply
     seconds: float
     rule: str = ""  # the name of the mail's rule
+    why: Literal["refused", "dropped", "repeated"] = "refused"
+    first: Note | None = None
 
     @property
     def id(self) -> MailId:
@@ -45,6 +52,7 @@ class Answered(NamedTuple):
     """The client of an accepted submission is told `reply`.
 
     `outcome` is the answer of SES behind it; None: the reply is the queue's own.
+    `due`: the Unix time when it is to be sent; None: at once.
     """
 
     submission: Submission
@@ -55,6 +63,7 @@ class Answered(NamedTuple):
     seconds: float
     warnings: tuple[str, ...] = ()
     message_ids: tuple[str, ...] = ()  # of the calls that SES took, in their order
+    due: float | None = None
 
     @property
     def id(self) -> MailId:

@@ -118,7 +118,7 @@ class Journal:
             case Answered():
                 entry.answered(event, self._subject)
             case NotTaken():
-                entry.not_taken(event)
+                entry.refuse(event)
             case Settled():
                 entry.settled(event, self._now(), self._subject)
             case Overtaken():
@@ -184,7 +184,7 @@ def _taken_at_once(
         event.reply,
         event.seconds,
         kept.cut(event.warnings[: kept.MAX_WARNINGS]),
-        False,
+        "",
         "",
         (),
         mail.envelope.bare(),

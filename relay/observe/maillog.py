@@ -31,16 +31,17 @@ class MailLog:
 
     def __call__(self, event: Event) -> None:
         match event:
-            case NotTaken(submission, reply, seconds, rule):
+            case NotTaken(submission, reply, seconds, rule, why, first):
                 log.line(
-                    logging.WARNING,
-                    "refused",
+                    logging.INFO if why == "repeated" else logging.WARNING,
+                    why,
                     **self._who(
                         submission,
                         submission.envelope.sender,
                         submission.envelope.recipients,
                     ),
                     rule=rule,
+                    first=None if first is None else first.mail_id,
                     size=len(submission.content),
                     attempts=0,
                     ms=_ms(seconds),

@@ -25,7 +25,15 @@ from relay.observe.events import (
 )
 
 # What a submission came to, as its client heard it.
-OUTCOMES = ("accepted", "queued", "deferred", "rejected", "refused")
+OUTCOMES = (
+    "accepted",
+    "queued",
+    "deferred",
+    "rejected",
+    "refused",
+    "dropped",
+    "repeated",
+)
 
 # The beginning of a reply -> the class of SES' answer; the first that fits counts.
 _CLASSES = (
@@ -216,13 +224,13 @@ class Stats:
                 self.recipients[name] += len(event.submission.envelope.recipients)
                 self.bytes += len(event.submission.content)
                 self._took(name, event.seconds)
-            case NotTaken(submission=submission, seconds=seconds):
+            case NotTaken(submission=submission, seconds=seconds, why=why):
                 ruled = (event.rule,) if event.rule else ()
                 usage = self._usage(submission.usage)
-                self.mails["refused", usage, "", *ruled] += 1
-                self.recipients["refused"] += len(submission.envelope.recipients)
+                self.mails[why, usage, "", *ruled] += 1
+                self.recipients[why] += len(submission.envelope.recipients)
                 self.bytes += len(submission.content)
-                self._took("refused", seconds)
+                self._took(why, seconds)
             case Settled(state=Sent()):
                 self.ends["sent"] += 1
             case Settled(state=Failed(), reports=reports):

@@ -93,7 +93,7 @@ class Entry:
     answer: Reply | None = None  # what the client heard
     seconds: float | None = None
     warnings: tuple[str, ...] = ()
-    refused: bool = False
+    not_taken: str = ""  # the word for it, where nothing became of it
     overtaken_by: str = ""
     reports: tuple[str, ...] = ()
     # Of mail that was taken at once: what it became, and its attempt.
@@ -143,8 +143,8 @@ class Entry:
     @property
     def state(self) -> str:
         """The worst of its calls' states, so that nothing hides behind a success."""
-        if self.refused:
-            return "refused"
+        if self.not_taken:
+            return self.not_taken
         if self._calls is None:
             return self._taken_as
         found = {call.state for call in self._calls.values()}
@@ -254,18 +254,18 @@ class Entry:
         self._received(event.submission, event.reply, event.seconds)
         self.warnings = kept.cut(event.warnings[: kept.MAX_WARNINGS])
         if event.reply.code != 250:  # the client knows, and nothing is kept
-            self.refused = True
+            self.not_taken = "refused"
             return
         for number in range(len(event.mails)):
             known = calls.get(number)
             if known is None or known.state == "sending":
                 reply = known.reply if known else ""
-                calls[number] = Call("queued", reply=reply)
+                calls[number] = Call("queued", reply=reply, due=event.due)
 
-    def not_taken(self, event: NotTaken) -> None:
-        """The relay itself refused it."""
+    def refuse(self, event: NotTaken) -> None:
+        """Nothing becomes of it."""
         self._received(event.submission, event.reply, event.seconds)
-        self.refused = True
+        self.not_taken = event.why
         if event.rule:
             self.choice = replace(self.choice, rule=event.rule)
 

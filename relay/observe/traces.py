@@ -92,11 +92,12 @@ class Traces:
                     _keep_newest(self._early)
             case Answered():
                 self._answered(event)
-            case NotTaken(submission=submission, reply=reply, seconds=seconds):
+            case NotTaken(submission=submission, reply=reply, seconds=seconds, why=why):
                 span = self._mail(submission, seconds, before=time.time())
                 span.set_attribute("relay.rule", event.rule)
                 span.set_attribute("relay.reply", f"{reply.code}")
-                span.set_status(Status(StatusCode.ERROR, "refused"))
+                if why != "repeated":
+                    span.set_status(Status(StatusCode.ERROR, why))
                 span.end()
             case Settled():
                 self._settled(event)

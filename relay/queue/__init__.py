@@ -15,6 +15,8 @@ from relay.model.job import (
     Superseded,
 )
 from relay.model.mail import Priority
+from relay.model.note import Key, Limit, Note
+from relay.model.submission import MailId
 
 # How an attempt ended.
 End = Queued | Sent | Failed | Superseded
@@ -45,12 +47,38 @@ class Claim:
 class Figures:
     """What is in the queue; `oldest` is when the oldest waiting mail came.
 
-    `oldest`, and all that others do to the store, may be some seconds behind.
+    Mail that is to be sent later is no old mail before then. `oldest`, and all that
+    others do to the store, may be some seconds behind.
     """
 
     waiting: int
     sending: int
     oldest: float | None = None
+
+
+class Notes(Protocol):
+    """Remembers of mail that was taken what its sender or its limit asks for."""
+
+    async def note(self, note: Note) -> None:
+        """Remember it; durable when this returns, where there is a spool.
+
+        Raises nothing: what cannot be written is kept in memory, known, and written
+        when it can be.
+        """
+
+    async def recall(self, key: Key) -> Note | None:
+        """What came of the first submission with this key, whatever it stood for.
+
+        None: there was none, or it was long ago. Raises Unwritable where that cannot
+        be known.
+        """
+
+    async def passed(self, limit: Limit) -> list[set[MailId]]:
+        """Of each address the mails that were counted within the limit's seconds.
+
+        At most as many as the limit's number are told. Raises nothing: what cannot be
+        read has not passed.
+        """
 
 
 class Queue(Protocol):
@@ -94,8 +122,10 @@ class Queue(Protocol):
         without need, too; it must neither wait nor raise.
         """
 
-    async def put(self, jobs: Sequence[Job]) -> tuple[Sequence[Claim], list[Replaced]]:
-        """Keep all of them or none; durable when this returns.
+    async def put(
+        self, jobs: Sequence[Job], note: Note | None = None
+    ) -> tuple[Sequence[Claim], list[Replaced]]:
+        """Keep all of them and the note, or none; durable when this returns.
 
         Gives claims of those put as `Sending`, in their order, and the older waiting
         mail that they superseded. Raises Unwritable, and ValueError for a job that is
@@ -153,7 +183,8 @@ class Queue(Protocol):
 
         Raises Unwritable.
 
-        It may be done in steps, of which those before the failure stay.
+        But for mail that is to be sent later, which waits on. It may be done in steps,
+        of which those before the failure stay.
         """
 
     def figures(self) -> Figures:

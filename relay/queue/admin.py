@@ -48,6 +48,7 @@ class Selection:
     """Which jobs are meant; what is not given leaves none out.
 
     `recipient` is an address or a domain. Ages are seconds since the mail came.
+    `later`: mail that is to be sent later is meant, too.
     """
 
     ids: tuple[str, ...] = ()
@@ -56,6 +57,7 @@ class Selection:
     recipient: str = ""
     older_than: float | None = None
     newer_than: float | None = None
+    later: bool = True
     limit: int | None = None
 
 
@@ -157,6 +159,9 @@ class Ledger:
     def _retry(self, entry: ListedJob, policy: RetryPolicy) -> Change:
         now = self.now()
         match entry.job.state:
+            case Queued() if entry.job.began > now:
+                end = policy.end(now, entry.job.mail.choice.valid_for)
+                moves.advance(self._connection, entry.seq, now, end)
             case Queued():
                 moves.hasten(self._connection, entry.seq, now)
             case Failed() as state:
@@ -249,6 +254,9 @@ class Ledger:
             local, _, domain = selection.recipient.lower().rpartition("@")
             terms.append(_TO_ADDRESS if local else _TO_DOMAIN)
             more["recipient"] = f"{local}@{domain}"
+        if not selection.later:
+            terms.append("(state <> 'queued' OR coalesce(send_at, 0) <= :began)")
+            more["began"] = self._began
         if selection.older_than is not None:
             terms.append("accepted_at <= :older")
             more["older"] = self._began - selection.older_than

@@ -11,6 +11,7 @@ from functools import partial
 from relay import log
 from relay.queue import Unwritable, leaving, moves
 from relay.queue.lanes import Lanes
+from relay.queue.notes import SpoolNotes
 from relay.queue.store import Store
 
 LOOKS_EVERY = 0.5  # seconds: at what the command line changed, at the system's clock
@@ -38,6 +39,7 @@ class Housekeeping:
         write_ends: Callable[[], Awaitable[None]],
         recount: Callable[[], Awaitable[None]],
         note_age: Callable[[], Awaitable[None]],
+        notes: SpoolNotes,
     ) -> None:
         self._store = store
         self._keep_sent, self._keep_failed = keep_sent, keep_failed
@@ -45,6 +47,7 @@ class Housekeeping:
         self._write_ends = write_ends
         self._recount = recount
         self._note_age = note_age
+        self._notes = notes
         self._version: int | None = None
         self._checked = float("-inf")
 
@@ -124,6 +127,7 @@ class Housekeeping:
             log.line(logging.WARNING, "clock was set", seconds=round(step, 1))
             await self._store.write(self._store.write_clock)
         await self._write_ends()
+        await self._notes.write_back()
         version = await self._store.outside(moves.data_version)
         if version != self._version:
             self._version = version
@@ -145,6 +149,7 @@ class Housekeeping:
             )
             while await self._store.write(forget) == ROWS_AT_ONCE:
                 pass
+        await self._notes.forget(limit=ROWS_AT_ONCE)
         try:
             # A long log on a full disk has no room to go on, but what is in it has.
             await self._store.outside(moves.shorten)

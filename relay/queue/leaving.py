@@ -101,7 +101,7 @@ def without_time(
             for priority in Priority
         ),
         ("job_end", "expires_at >= ''"),
-        ("job_age", "accepted_at >= ''"),
+        ("job_age", "coalesce(send_at, accepted_at) >= ''"),
     ]
     found: set[int] = set()
     for index, is_text in wrong:

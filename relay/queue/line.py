@@ -17,6 +17,9 @@ from relay.queue import Claim, leaving, rows
 from relay.queue.leaving import Unsendable
 from relay.queue.turns import Turns
 
+# From when on the time of a mail counts, which is its age in the line.
+_BEGAN = "coalesce(send_at, accepted_at)"
+
 
 class Ask(NamedTuple):
     """What who claims may begin: at most `limit` mails of some lanes.
@@ -134,9 +137,9 @@ def _promoted(
         until = found["due"] if found else until
     for priority in Priority:
         connection.execute(
-            "UPDATE job INDEXED BY job_due SET due = accepted_at"
+            f"UPDATE job INDEXED BY job_due SET due = {_BEGAN}"  # noqa: S608 - the same
             " WHERE state = 'queued' AND lane = ? AND priority = ? AND due > ?"
-            " AND due <= ? AND due > accepted_at",
+            f" AND due <= ? AND due > {_BEGAN}",
             (lane, priority, since, until),
         )
     return until
@@ -146,15 +149,30 @@ def due_now(
     connection: sqlite3.Connection,
     lane: int,
     priority: Priority,
+    after: tuple[float, int],
     now: float,
     *,
     at_once: int,
-) -> int:
-    """Make some of a lane's waiting mail due; give how many, at most `at_once`."""
-    changed = connection.execute(
-        "UPDATE job SET due = accepted_at WHERE seq IN (SELECT seq FROM job"
-        " INDEXED BY job_due WHERE state = 'queued' AND lane = ? AND priority = ?"
-        " AND due > ? LIMIT ?)",
-        (lane, priority, now, at_once),
+) -> tuple[float, int] | None:
+    """Make waiting mail due that waits behind the place `after`, at most `at_once`.
+
+    Mail that is to be sent later waits on. Gives the place from which to go on; None:
+    that was all.
+    """
+    found = connection.execute(
+        "SELECT seq, due, send_at FROM job INDEXED BY job_due"
+        " WHERE state = 'queued' AND lane = ? AND priority = ? AND (due, seq) > (?, ?)"
+        " ORDER BY due, seq LIMIT ?",
+        (lane, priority, *after, at_once),
+    ).fetchall()
+    connection.executemany(
+        f"UPDATE job SET due = {_BEGAN} WHERE seq = ?",  # noqa: S608 - our own term
+        [
+            (row["seq"],)
+            for row in found
+            if row["send_at"] is None or row["send_at"] <= now
+        ],
     )
-    return changed.rowcount
+    if len(found) < at_once:
+        return None
+    return found[-1]["due"], found[-1]["seq"]

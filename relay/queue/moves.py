@@ -130,6 +130,17 @@ def hasten(connection: sqlite3.Connection, seq: int, now: float) -> None:
     )
 
 
+def advance(
+    connection: sqlite3.Connection, seq: int, now: float, expires_at: float
+) -> None:
+    """Have the time begin of a waiting job that was to be sent later."""
+    connection.execute(
+        "UPDATE job SET due = ?, send_at = ?, expires_at = ?"
+        " WHERE seq = ? AND state = 'queued'",
+        (now, now, expires_at, seq),
+    )
+
+
 def revive(
     connection: sqlite3.Connection, seq: int, state: Queued, expires_at: float
 ) -> None:
@@ -187,7 +198,7 @@ def first_in_line(connection: sqlite3.Connection, *, lanes: int) -> First:
     return First(dues, end)
 
 
-def counts(connection: sqlite3.Connection) -> tuple[int, int, float | None]:
+def counts(connection: sqlite3.Connection, now: float) -> tuple[int, int, float | None]:
     """How many wait and are being sent, and when the oldest of them came."""
     (waiting,) = connection.execute(
         "SELECT count(*) FROM job INDEXED BY job_due WHERE state = 'queued'"
@@ -195,15 +206,16 @@ def counts(connection: sqlite3.Connection) -> tuple[int, int, float | None]:
     (sending,) = connection.execute(
         "SELECT count(*) FROM job INDEXED BY job_sending WHERE state = 'sending'"
     ).fetchone()
-    return waiting, sending, oldest(connection)
+    return waiting, sending, oldest(connection, now)
 
 
-def oldest(connection: sqlite3.Connection) -> float | None:
-    """When the oldest waiting mail came."""
-    (came,) = connection.execute(
-        "SELECT min(accepted_at) FROM job INDEXED BY job_age WHERE state = 'queued'"
+def oldest(connection: sqlite3.Connection, now: float) -> float | None:
+    """When the time of the oldest waiting mail began; None: none has begun."""
+    (began,) = connection.execute(
+        "SELECT min(coalesce(send_at, accepted_at)) FROM job INDEXED BY job_age"
+        " WHERE state = 'queued'"
     ).fetchone()
-    return None if came is None else float(came)
+    return None if began is None or began > now else float(began)
 
 
 def unused_bytes(connection: sqlite3.Connection) -> int:

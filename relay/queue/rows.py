@@ -30,20 +30,21 @@ T = TypeVar("T")
 INSERT = (
     "INSERT INTO job (seq, id, number, content, size, sender, recipients, options,"
     " usage, choice, voids, valid_for, report, accepted_at, expires_at,"
-    " priority, account, lane, state, attempts, maybe_sent, due, ended_at, reply)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " send_at, priority, account, lane, state, attempts, maybe_sent, due, ended_at,"
+    " reply) VALUES"
+    " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 SELECT = (
     "SELECT seq, job.id, number, job.content, size, sender, recipients, options, usage,"
     " choice, valid_for, report, accepted_at, expires_at, state, attempts,"
-    " maybe_sent, due, ended_at, reply, message_id, priority, account, bytes"
+    " maybe_sent, due, ended_at, reply, message_id, priority, account, send_at, bytes"
     " FROM job LEFT JOIN content ON content.id = job.content"
 )
 # The same without the content, which no list needs.
 LISTED = (
     "SELECT seq, id, number, size, sender, recipients, options, usage, choice,"
     " valid_for, report, accepted_at, expires_at, state, attempts, maybe_sent, due,"
-    " ended_at, reply, message_id, priority, account, NULL AS bytes FROM job"
+    " ended_at, reply, message_id, priority, account, send_at, NULL AS bytes FROM job"
 )
 
 # State, attempts, maybe_sent, due, ended_at, reply.
@@ -98,6 +99,7 @@ def columns(job: Job, seq: int, content: int | None, lane: int) -> tuple[Any, ..
         job.report,
         job.accepted_at,
         job.expires_at,
+        job.send_at,
         int(choice.priority),
         mail.options.account,
         lane,
@@ -168,6 +170,7 @@ def _job(row: sqlite3.Row, read: _Read) -> Job:
         read("expires_at", _moment, came),
         _state(row, read, came),
         bool(row["report"]),
+        None if row["send_at"] is None else read("send_at", _moment, came),
     )
 
 

@@ -19,6 +19,7 @@ from relay import log
 from relay.model.job import Job, Queued, Replaced, Sending, Superseded
 from relay.model.job import supersede as superseded
 from relay.model.mail import Priority
+from relay.model.note import Note
 from relay.queue import (
     Claim,
     End,
@@ -29,11 +30,15 @@ from relay.queue import (
     line,
     lock,
     moves,
+    notes,
     rows,
 )
 from relay.queue.housekeeping import ROWS_AT_ONCE, Housekeeping
 from relay.queue.lanes import Lanes
+from relay.queue.notes import SpoolNotes
 from relay.queue.store import Store
+
+DAY = 86_400.0
 
 
 @asynccontextmanager
@@ -42,6 +47,7 @@ async def open_spool(
     *,
     keep_sent: float,
     keep_failed: float,
+    keep_keys: float = DAY,
     accounts: Sequence[str] = ("",),
 ) -> AsyncIterator[SqliteQueue]:
     """Own the spool, and take back what was being sent when its last owner ended.
@@ -60,6 +66,7 @@ async def open_spool(
                     keep_sent=keep_sent,
                     keep_failed=keep_failed,
                     lanes=lanes,
+                    keep_keys=keep_keys,
                 )
             except sqlite3.Error as error:
                 raise file.UnusableSpool(file.trouble(path, error)) from error
@@ -89,9 +96,11 @@ class SqliteQueue:
         keep_sent: float,
         keep_failed: float,
         lanes: Lanes,
+        keep_keys: float = DAY,
     ) -> None:
         self._lanes = lanes
         self._store = Store(connection, path, self._heed, lanes=len(lanes))
+        self.notes = SpoolNotes(self._store, keep_keys=keep_keys)
         self.house = Housekeeping(
             self._store,
             keep_sent=keep_sent,
@@ -100,6 +109,7 @@ class SqliteQueue:
             write_ends=self._write_ends,
             recount=self._recount,
             note_age=self._note_age,
+            notes=self.notes,
         )
         self._last = self._store.last
         self._placed_in = 0  # the transaction that knows the last place
@@ -151,7 +161,9 @@ class SqliteQueue:
 
     # Mail in, out, and back.
 
-    async def put(self, jobs: Sequence[Job]) -> tuple[Sequence[Claim], list[Replaced]]:
+    async def put(
+        self, jobs: Sequence[Job], note: Note | None = None
+    ) -> tuple[Sequence[Claim], list[Replaced]]:
         replaced: list[Replaced] = []
 
         def write(connection: sqlite3.Connection) -> list[int]:
@@ -161,6 +173,8 @@ class SqliteQueue:
             for job in jobs:
                 if job.mail.choice.supersedes:
                     replaced.extend(moves.supersede(connection, job, self.now()))
+            if note is not None:
+                notes.write(connection, note, self.now())
             return self._insert(connection, jobs)
 
         places = await self._store.write(write)
@@ -262,11 +276,11 @@ class SqliteQueue:
 
     async def _recount(self) -> None:
         self._waiting, self._sending, self._oldest = await self._store.write(
-            moves.counts
+            partial(moves.counts, now=self.now())
         )
 
     async def _note_age(self) -> None:
-        self._oldest = await self._store.write(moves.oldest)
+        self._oldest = await self._store.write(partial(moves.oldest, now=self.now()))
 
     def _count(self, claim: Claim, came_to: End, reports: Sequence[Job]) -> None:
         if isinstance(claim.job.state, Sending):
@@ -292,17 +306,20 @@ class SqliteQueue:
         return came_to, moved
 
     async def due_now(self, lanes: Sequence[int] | None = None) -> None:
+        now = self.now()
         for lane in self._lanes.all if lanes is None else lanes:
             for priority in Priority:
-                some = partial(
-                    line.due_now,
-                    lane=lane,
-                    priority=priority,
-                    now=self.now(),
-                    at_once=ROWS_AT_ONCE,
-                )
-                while await self._store.write(some) == ROWS_AT_ONCE:
-                    pass
+                place: tuple[float, int] | None = now, 0
+                while place is not None:
+                    some = partial(
+                        line.due_now,
+                        lane=lane,
+                        priority=priority,
+                        after=place,
+                        now=now,
+                        at_once=ROWS_AT_ONCE,
+                    )
+                    place = await self._store.write(some)
 
     def _insert(self, connection: sqlite3.Connection, jobs: Sequence[Job]) -> list[int]:
         """Enter jobs; those of one submission share its content."""

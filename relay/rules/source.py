@@ -40,3 +40,4 @@ class Source:
     priority: Priority | None = None
     set_from: str = ""
     keep_from: str = "reply-to"
+    tracking: bool = True

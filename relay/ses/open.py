@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from relay import log
 from relay.delivery.transport import Transport
@@ -22,10 +23,14 @@ from relay.ses.send_by_sdk import SdkTransport
 
 @dataclass(frozen=True, slots=True)
 class Ses:
-    """Who sends, by which settings, and who knows the account."""
+    """Who sends, by which settings, and who knows the account.
+
+    `untracks`: calls can switch tracking off.
+    """
 
     transport: Callable[[RequestSettings], Transport]
     account: SesAccount
+    untracks: bool
 
 
 @asynccontextmanager
@@ -35,6 +40,7 @@ async def open_ses(client: ClientSettings) -> AsyncIterator[Ses]:
     Asks nobody: a network that is away is no reason not to start. Raises CannotOpen.
     """
     async with connect(client) as connection:
+        untracks = _knows_tracking(connection.client)
         account = SesAccount(connection, timeout=client.attempt_timeout)
         try:
             way = await endpoint.find(connection)
@@ -43,7 +49,11 @@ async def open_ses(client: ClientSettings) -> AsyncIterator[Ses]:
             by_sdk = partial(
                 SdkTransport, connection, attempt_timeout=client.attempt_timeout
             )
-            yield Ses(lambda settings: by_sdk(settings=settings), account)
+            yield Ses(
+                lambda settings: by_sdk(settings=replace(settings, overrides=untracks)),
+                account,
+                untracks,
+            )
             return
         pool = Pool(
             way.peer,
@@ -59,6 +69,17 @@ async def open_ses(client: ClientSettings) -> AsyncIterator[Ses]:
             attempt_timeout=client.attempt_timeout,
         )
         try:
-            yield Ses(lambda settings: direct(settings=settings), account)
+            yield Ses(
+                lambda settings: direct(settings=replace(settings, overrides=untracks)),
+                account,
+                untracks,
+            )
         finally:
             await pool.close()
+
+
+def _knows_tracking(client: Any) -> bool:  # noqa: ANN401 - the SDK has no types
+    """Tell whether SendEmail, as this release of the SDK has it, can be told of it."""
+    call = client.meta.service_model.operation_model("SendEmail").input_shape
+    overrides = call.members.get("ConfigurationOverrides")
+    return overrides is not None and "Tracking" in overrides.members

@@ -7,6 +7,13 @@ from typing import Any
 
 from relay.model.mail import Mail, SendOptions
 
+_UNTRACKED = {
+    "Tracking": {
+        "OpenTrackingEnabled": "DISABLED",
+        "ClickTrackingEnabled": "DISABLED",
+    }
+}
+
 
 @dataclass(frozen=True, slots=True)
 class RequestSettings:
@@ -18,6 +25,7 @@ class RequestSettings:
     configuration_set: str = ""
     tenant: str = ""
     feedback_to_sender: bool = False
+    overrides: bool = True  # SendEmail, as the SDK knows it, has ConfigurationOverrides
 
 
 def request_for(mail: Mail, settings: RequestSettings) -> dict[str, Any]:
@@ -61,6 +69,8 @@ def rest(
         if options.list_management.topic:
             chosen["TopicName"] = options.list_management.topic
         made["ListManagementOptions"] = chosen
+    if options.untracked and settings.overrides:
+        made["ConfigurationOverrides"] = _UNTRACKED
     return made
 
 

@@ -22,6 +22,9 @@ class OpenSes(Protocol):
     @property
     def account(self) -> QuotaSource: ...
 
+    @property
+    def untracks(self) -> bool: ...
+
 
 class SesWhenOpen:
     """One way to SES, which mail waits for until it is open.

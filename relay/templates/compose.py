@@ -79,6 +79,7 @@ _GONE = frozenset(
         "reply-to",
     }
 )
+_NONE: frozenset[str] = frozenset()
 _GONE_PREFIXES = ("content-", "resent-", "arc-")
 
 
@@ -90,12 +91,14 @@ def compose(
     reply_to: Field | None,
     text: Sequence[bytes],
     html: Sequence[bytes] | None,
+    unsubscribe: Sequence[Field] = (),
     attachments: Sequence[Part] = (),
     related: Sequence[Part] = (),
 ) -> bytes:
     """The content to send: what a template rendered, around what stays.
 
-    Without `sender` (From) and `reply_to` the original's stay. `text` and `html` are
+    Without `sender` (From), `reply_to` and `unsubscribe` (List-Unsubscribe and what
+    belongs to it) the original's stay. `text` and `html` are
     parts with their headers, in pieces.
     """
     first = original.first
@@ -111,7 +114,11 @@ def compose(
         pieces.append(_ascii(original, first["reply-to"]))
     pieces += _recipients(original)
     pieces.append(unstructured("Subject", subject).raw)
-    pieces += _kept(original, without_sender=sender is not None)
+    gone = frozenset({"sender"}) if sender is not None else _NONE
+    if unsubscribe:
+        gone |= {field.name.lower() for field in unsubscribe}
+        pieces += [field.raw for field in unsubscribe]
+    pieces += _kept(original, gone)
     pieces.append(b"MIME-Version: 1.0\r\n")
     entity = text
     if html is not None:
@@ -138,7 +145,7 @@ def _recipients(original: Original) -> list[bytes]:
     return [folded("To", to).raw]
 
 
-def _kept(original: Original, *, without_sender: bool) -> list[bytes]:
+def _kept(original: Original, gone: frozenset[str]) -> list[bytes]:
     kept: list[bytes] = []
     for field in original.fields:
         key = field.name.lower()
@@ -146,7 +153,7 @@ def _kept(original: Original, *, without_sender: bool) -> list[bytes]:
             continue
         if key in ONCE and original.first[key] is not field:
             continue
-        if key == "sender" and without_sender:
+        if key in gone:
             continue
         kept.append(field.raw if field.raw.isascii() else _ascii(original, field))
     return kept

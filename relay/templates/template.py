@@ -6,7 +6,7 @@ Its syntax, which is Logto's, is `placeholder`'s business.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -24,6 +24,7 @@ from relay.content.mime_parts import Part
 from relay.content.new_field import address_field, one_line
 from relay.content.original import Original
 from relay.model.mail import Priority
+from relay.model.note import Limit, counted
 from relay.model.replies import NO_FROM, no_address, not_given
 from relay.model.reply import Refused
 from relay.model.submission import Envelope
@@ -37,6 +38,7 @@ from relay.templates.placeholder import (
 )
 from relay.templates.places import Marked, Places
 from relay.templates.prepared_part import PreparedPart
+from relay.templates.unsubscribe import Unsubscribe
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,10 @@ class Source:
     supersedes: bool = False
     priority: Priority = Priority.NORMAL
     attachments: str = "keep"
+    tracking: bool = True
+    unsubscribe: str = ""
+    per_recipient: tuple[int, float] | None = None  # mails, within seconds
+    over_limit: str = "reject"
     place: str = ""
 
 
@@ -112,6 +118,7 @@ class Template:
         self.valid_for = source.valid_for
         self.supersedes = source.supersedes
         self.priority = source.priority
+        self.tracking = source.tracking
         problems = Problems(source.place or f"template {source.usage_type}")
         _look_at_settings(source, problems)
         self._missing = missing
@@ -128,6 +135,7 @@ class Template:
         self._subject = compile_text(source.subject, "subject", problems)
         self._send_from = compile_text(source.send_from, "sendFrom", problems)
         self._reply_to = compile_text(source.reply_to, "replyTo", problems)
+        self._unsubscribe = Unsubscribe(source.unsubscribe, problems)
         self._has_address = any(letter in self._send_from.fixed for letter in "@<")
         content = compile_text(source.content, "content", problems)
         self._html = content if source.content_type == "text/html" else None
@@ -156,7 +164,10 @@ class Template:
     @property
     def variables(self) -> tuple[str, ...]:
         """The names of its placeholders, each once, in the order of their places."""
-        texts = (self._subject, self._html, self._text, self._send_from, self._reply_to)
+        texts = (
+            *(self._subject, self._html, self._text),
+            *(self._send_from, self._reply_to, self._unsubscribe.text),
+        )
         return tuple(
             dict.fromkeys(
                 variable.name
@@ -165,6 +176,14 @@ class Template:
                 for _, variable, _ in text.places
             )
         )
+
+    def limit(self, recipients: Iterable[str]) -> Limit | None:
+        """How often these recipients may have its mail; None: as often as it comes."""
+        if self.source.per_recipient is None:
+            return None
+        number, seconds = self.source.per_recipient
+        drops = self.source.over_limit == "drop"
+        return Limit(self.usage, counted(recipients), number, seconds, drops)
 
     def apply(
         self,
@@ -189,6 +208,7 @@ class Template:
         html = None
         if self._html_part is not None:
             html = self._html_part.fill(values, _escaped, raw=_same)
+        unsubscribe = self._unsubscribe.fields(values)
         if values.not_given:
             raise not_given(values.not_given)
         for link in self._links:
@@ -204,6 +224,7 @@ class Template:
             reply_to=_reply_to(reply_to) if reply_to else None,
             text=text,
             html=html,
+            unsubscribe=unsubscribe,
             attachments=_attachments(original) if self._attachments else (),
             related=original.related if self._wraps_html else (),
         )

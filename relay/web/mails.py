@@ -15,7 +15,7 @@ from relay.web import arguments
 
 STATES = (
     *("captured", "sent", "queued", "sending"),
-    *("failed", "refused", "superseded", "dropped"),
+    *("failed", "refused", "superseded", "dropped", "repeated"),
 )
 MOST_LISTED = 500  # of one answer
 SHOWN = 3  # recipients of one line

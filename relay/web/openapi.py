@@ -283,6 +283,11 @@ def _send() -> Schema:
             "type": {"type": "string", "minLength": 1, "description": "The usage"},
             "payload": {**or_null(ANYTHING), "description": "The variables"},
             "ip": TEXT,
+            "sendAt": {
+                "type": ["string", "number", "null"],
+                "description": "Not before then, at most 30 days ahead: RFC 3339, "
+                "seconds since 1970, or an RFC 5322 date. Needs a queue.",
+            },
         },
         "required": ["to", "type"],
         "additionalProperties": True,
@@ -291,6 +296,14 @@ def _send() -> Schema:
         "summary": "Send templated mail, as Logto's HTTP e-mail connector asks for it",
         "description": "Off unless intake.token is set.",
         "security": [{"token": []}],
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "description": "The same key and mail: the first answer again",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 256},
+            }
+        ],
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": body}},

@@ -16,9 +16,14 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from relay.content import address
+from relay.content.moment import moment
+from relay.intake.idempotency import is_key
 from relay.intake.in_hand import InHand, Submit
+from relay.intake.send_at import LONGEST
+from relay.model.note import Note
 from relay.model.outcome import Accepted, Deferred, Effect
 from relay.model.replies import GUARDED
+from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId, Order, Submission, new_id
 from relay.observe.events import Answered, NotTaken
 from relay.observe.stats import reply_class
@@ -34,6 +39,8 @@ BEYOND = 4.0
 DEFAULTS: Mapping[str, Any] = dict.fromkeys(
     ("application", "organization", "user", "inviter", "locale", "uiLocales"), ""
 )
+
+KEY = "Idempotency-Key"
 
 NOT_SENT = "The mail could not be sent"
 TRY_LATER = "The mail could not be sent now"
@@ -86,7 +93,19 @@ class HttpIntake:
             payload = {}
         if not isinstance(payload, dict):
             return _error(400, "The payload is not an object")
+        key = _unquoted(request.headers.get(KEY, ""))
+        if key and not is_key(key):
+            return _error(400, f"{KEY} has 1 to 256 printable ASCII characters")
         mail_id = new_id()
+        received_at = time.time()
+        send_at = None
+        if body.get("sendAt") is not None:
+            try:
+                send_at = moment(_as_text(body["sendAt"]))
+            except ValueError:
+                return _error(400, "sendAt is no time such as 2026-01-31T09:00:00Z")
+            if send_at > received_at + LONGEST:
+                return _error(422, "sendAt is more than 30 days ahead", mail_id)
         try:
             recipient = address.check(to)
         except ValueError:
@@ -100,13 +119,15 @@ class HttpIntake:
             envelope=Envelope(None, (recipient,)),
             content=b"",
             peer=request.remote or "",
-            received_at=time.time(),
+            received_at=received_at,
             listener="http",
             order=Order(
                 usage.strip(),
                 payload,
                 locale if isinstance(locale, str) else "",
                 DEFAULTS,
+                send_at,
+                key,
             ),
         )
         return await self._answered(submission, deadline)
@@ -132,6 +153,15 @@ def _answer(mail_id: MailId, event: Answered | NotTaken | None) -> web.Response:
             return _error(429 if limited else 503, TRY_LATER, mail_id)
         case NotTaken() if event.reply == GUARDED:
             return _error(422, "The guard lets no mail go to this address", mail_id)
+        case NotTaken(why="repeated", first=Note() as first):
+            if not first.message_id:
+                return web.json_response({"id": first.mail_id}, status=202)
+            found = {"id": first.mail_id, "messageId": first.message_id}
+            return web.json_response(found)
+        case NotTaken(why="dropped"):  # as if it had been taken
+            return web.json_response({"id": mail_id}, status=202)
+        case NotTaken(reply=Reply(code=450)):
+            return _error(429, TRY_LATER, mail_id)
         case Answered() | NotTaken() if event.reply.code >= 500:
             return _error(422, NOT_SENT, mail_id)
     return _error(503, TRY_LATER, mail_id)
@@ -141,6 +171,21 @@ def bare(authorization: str) -> str:
     """The token alone, with or without its scheme."""
     text = authorization.strip()
     return text[7:].strip() if text[:7].lower() == "bearer " else text
+
+
+def _unquoted(key: str) -> str:
+    """A key with or without the quotes that a structured field has around it."""
+    text = key.strip()
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        return text[1:-1]
+    return text
+
+
+def _as_text(value: object) -> str:
+    """What `moment` reads; a number is seconds since 1970. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("no time")
+    return value if isinstance(value, str) else f"{value:.3f}"
 
 
 def _as_bytes(text: str) -> bytes:

@@ -16,7 +16,7 @@ from relay.model.submission import Envelope, Order, Submission, new_id
 from relay.templates.catalog import Templates
 from relay.templates.lint import problems
 from relay.templates.samples import VARIABLES
-from relay.templates.template import Template
+from relay.templates.template import Source, Template
 from relay.web import arguments
 from relay.web.frames import Frames
 from relay.web.rendered import rendered
@@ -131,7 +131,20 @@ def _described(template: Template) -> dict[str, Any]:
         "supersedes": template.supersedes,
         "priority": template.priority.name.lower(),
         "attachments": source.attachments,
+        "tracking": source.tracking,
+        "unsubscribe": source.unsubscribe,
+        "perRecipient": _per_recipient(source),
+        "overLimit": source.over_limit,
         "warnings": list(template.warnings),
         "place": source.place,
         "problems": len(problems(template, None)),
     }
+
+
+def _per_recipient(source: Source) -> str:
+    """The limit as the settings say it."""
+    if source.per_recipient is None:
+        return ""
+    number, seconds = source.per_recipient
+    unit = {1.0: "s", 60.0: "m", 3600.0: "h", 86_400.0: "d"}[seconds]
+    return f"{number}/{unit}"

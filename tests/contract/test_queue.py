@@ -481,3 +481,44 @@ async def test_its_clock_goes_forward_and_tells_unix_time(side: Side) -> None:
     assert side.queue.now() >= at
     unix = side.queue.unix(at)
     assert side.queue.unix(at + 60) == pytest.approx(unix + 60)
+
+
+# Mail that is to be sent later.
+
+
+def later(side: Side, mail_id: str, seconds: float, *, age: float = 0.0) -> Job:
+    """A mail that came `age` seconds ago, to be sent `seconds` from now."""
+    at = side.queue.now() + seconds
+    return replace(side.job(mail_id, age=age), state=Queued(0, at), send_at=at)
+
+
+async def test_what_is_to_be_sent_later_is_not_due_nor_old(side: Side) -> None:
+    await side.queue.put([later(side, "k1", 50)])
+    assert not side.queue.is_due()
+    assert side.queue.due_in() == pytest.approx(50, abs=2)
+    assert side.queue.figures() == Figures(1, 0, None)
+    assert list(await side.queue.claim(5, size=MUCH)) == []
+    (kept,) = side.look()
+    assert kept.began == kept.send_at == pytest.approx(side.queue.now() + 50, abs=2)
+
+
+async def test_what_is_to_be_sent_later_waits_on_when_all_else_becomes_due(
+    side: Side,
+) -> None:
+    soon = side.queue.now() + 50
+    waiting = [
+        replace(side.job(f"k{number}"), state=Queued(1, soon)) for number in range(3)
+    ]
+    await side.queue.put([waiting[0], later(side, "s1", 50), *waiting[1:]])
+    await side.queue.put([later(side, "s2", 40)])
+    await side.queue.due_now()
+    claims = await side.queue.claim(9, size=MUCH)
+    assert [claim.job.id for claim in claims] == ["k0", "k1", "k2"]
+
+
+async def test_its_age_counts_from_its_time_and_not_from_its_coming(
+    side: Side,
+) -> None:
+    await side.queue.put([later(side, "late", -10, age=90), side.job("k", age=20)])
+    claims = await side.queue.claim(9, size=MUCH)
+    assert [claim.job.id for claim in claims] == ["k", "late"]

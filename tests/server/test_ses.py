@@ -138,6 +138,20 @@ async def test_bytes_and_envelope_arrive_signed_and_as_botocore_models_them(
     }
 
 
+async def test_a_mail_that_is_not_to_be_tracked_says_so_in_its_call(
+    ses_at: Opener,
+) -> None:
+    mail = replace(MAIL, options=SendOptions(untracked=True))
+    async with FakeSes() as fake, ses_at(fake.url) as transport:
+        outcome = await transport.send(mail, ID)
+    (request,) = fake.requests
+    if not isinstance(outcome, Accepted):  # an SDK that knows of none, asked for it
+        pytest.skip("the installed SDK has no ConfigurationOverrides")
+    assert request.wrong == ""
+    off = {"OpenTrackingEnabled": "DISABLED", "ClickTrackingEnabled": "DISABLED"}
+    assert request.parameters.get("ConfigurationOverrides") == {"Tracking": off}
+
+
 async def test_trap_2_and_21_each_row_of_the_table_comes_of_one_request(
     ses_at: Opener,
 ) -> None:

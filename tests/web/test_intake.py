@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +200,81 @@ def test_with_a_queue_what_waits_is_202() -> None:
             assert answer.json.keys() == {"id"}
             [waits] = site.get("/api/v1/queue").json["mails"]
             assert waits["id"] == answer.json["id"]
+
+
+def test_with_a_queue_a_mail_can_be_sent_later() -> None:
+    at = int(time.time()) + 3600
+    iso = datetime.fromtimestamp(at, UTC).isoformat()
+    with fake_ses() as ses:
+        settings = through(ses, RELAY_QUEUE__ENGINE="sqlite", **SETTINGS)
+        with sending_site(settings) as site:
+            for written in (at, float(at), str(at), iso):
+                answer = send(site, {**BODY, "sendAt": written})
+                assert answer.status == 202
+                story = site.get(f"/api/v1/mails/{answer.json['id']}").json
+                assert story["reply"].partition("; ")[2] == (
+                    f"due {iso.replace('+00:00', 'Z')}"
+                )
+                (waiting,) = [
+                    one
+                    for one in site.get("/api/v1/queue").json["mails"]
+                    if one["id"] == answer.json["id"]
+                ]
+                assert datetime.fromisoformat(
+                    waiting["due"]
+                ).timestamp() == pytest.approx(at, abs=2)
+            assert send(site, {**BODY, "sendAt": at - 7200}).status == 200
+            assert send(site, {**BODY, "sendAt": None}).status == 200
+            wrong: list[object] = ["tomorrow", True, [], 1e300, ""]
+            for one in wrong:
+                assert send(site, {**BODY, "sendAt": one}).status == 400
+            assert send(site, {**BODY, "sendAt": at + 31 * 86_400}).status == 422
+        assert len(ses.sent) == 2
+
+
+def test_a_key_gives_the_first_answer_again() -> None:
+    def post(site: Site, key: str, body: dict[str, Any] = BODY) -> tuple[int, Any]:
+        headers = {"Authorization": TOKEN, "Host": "relay:8025", "Idempotency-Key": key}
+        answer = site.post("/api/v1/send", body, headers)
+        return answer.status, answer.json
+
+    other = {**BODY, "payload": {"code": "other"}}
+    with fake_ses(error("MessageRejected")) as ses:
+        settings = through(ses, RELAY_QUEUE__ENGINE="sqlite", **SETTINGS)
+        with sending_site(settings) as site:
+            refused, _ = post(site, "k1")
+            first = post(site, "k1")
+            assert (refused, first[0]) == (422, 200)
+            assert [post(site, '"k1"'), post(site, " k1 ")] == [first] * 2
+            assert post(site, "k1", other)[0] == 422
+            ses.answers.append(error("AccessDeniedException", 403))
+            waits = post(site, "k2", other)
+            assert (waits[0], list(waits[1])) == (202, ["id"])
+            assert post(site, "k2", other) == waits
+            assert post(site, "k" * 257)[0] == 400
+            stories = site.get("/api/v1/mails?state=repeated").json["mails"]
+            assert len(stories) == 3
+        assert len(ses.sent) == 3
+
+
+def test_a_limit_is_429_and_what_is_dropped_is_202() -> None:
+    for over, expected in (("reject", 429), ("drop", 202)):
+        template = {
+            "usageType": "SignIn",
+            "subject": "s",
+            "content": "c",
+            "perRecipient": "1/d",
+            "overLimit": over,
+        }
+        settings = {**SETTINGS, "RELAY_TEMPLATES": json.dumps([template])}
+        with running_site(settings=settings) as site:
+            assert [send(site).status for _ in range(2)] == [200, expected]
+
+
+def test_without_a_queue_no_mail_can_be_sent_later(site: Site) -> None:
+    answer = send(site, {**BODY, "sendAt": time.time() + 60})
+    assert answer.status == 422
+    assert answer.json["error"] == "The mail could not be sent"
 
 
 def test_the_answer_does_not_wait_for_a_silent_ses() -> None:

@@ -38,6 +38,7 @@ export const STATES = {
   failed: ["✕", "Failed", "bad"],
   refused: ["⊘", "Refused", "bad"],
   dropped: ["⌫", "Dropped", "other"],
+  repeated: ["⟳", "Repeated", "other"],
   superseded: ["↷", "Superseded", "other"],
 };
 

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { h, ms, span } from "./dom.js";
 
-const OUTCOMES = [["accepted", "--good"], ["queued", "--accent"], ["deferred", "--wait"], ["rejected", "--bad"], ["refused", "--other"]];
+const OUTCOMES = [["accepted", "--good"], ["queued", "--accent"], ["deferred", "--wait"], ["rejected", "--bad"], ["refused", "--other"], ["dropped", "--other"], ["repeated", "--other"]];
 
 export function open(main, _, context) {
   let points = [];

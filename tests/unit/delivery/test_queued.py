@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 import pytest
 
+from relay.content.moment import shown
 from relay.delivery.admission import Admission, Load
 from relay.delivery.attempts import Attempts
 from relay.delivery.dsn import Reporter
@@ -24,6 +25,7 @@ from relay.model.job import (
     Superseded,
 )
 from relay.model.mail import Choice, Mail, Prepared, SendOptions
+from relay.model.note import Note
 from relay.model.outcome import Accepted, Deferred, Outcome, Rejected, When
 from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId, Submission
@@ -48,12 +50,14 @@ class SlowQueue(MemoryQueue):
         self.written.set()
         self.full = False
 
-    async def put(self, jobs: Sequence[Job]) -> tuple[Sequence[Claim], list[Replaced]]:
+    async def put(
+        self, jobs: Sequence[Job], note: Note | None = None
+    ) -> tuple[Sequence[Claim], list[Replaced]]:
         self.asked.set()
         await self.written.wait()
         if self.full:
             raise Unwritable("spool.db: disk full", OSError("disk full"))
-        return await super().put(jobs)
+        return await super().put(jobs, note)
 
     async def claim(
         self,
@@ -118,16 +122,20 @@ class Relay:
             events=events,
             queue=queue,
             ways=self.ways,
+            notes=queue.notes,
             policy=policy,
             answer_within=answer_within,
         )
         self.gone = False
 
-    async def deliver(self, *mails: Mail, mail_id: str = "k3") -> str:
+    async def deliver(
+        self, *mails: Mail, mail_id: str = "k3", send_at: float | None = None
+    ) -> str:
         loop = asyncio.get_running_loop()
         submission = Submission(MailId(mail_id), mails[0].envelope, CONTENT)
+        prepared = Prepared(mails, send_at=send_at)
         reply = await self.delivery.deliver(
-            submission, Prepared(mails), started=loop.time(), left=lambda: self.gone
+            submission, prepared, started=loop.time(), left=lambda: self.gone
         )
         return str(reply)
 
@@ -328,3 +336,24 @@ async def test_no_attempt_begins_on_mail_that_was_being_claimed_at_the_signal() 
     assert ses.sent == 0
     (claim,) = await queue.claim(9, size=10**6)
     assert claim.job.state.attempts == 1
+
+
+async def test_what_is_to_be_sent_later_is_kept_until_then_and_not_tried() -> None:
+    ses = Ses()
+    relay = Relay(SlowQueue(), ses)
+    at = float(int(relay.queue.now()) + 3600)
+    said = await relay.deliver(MAIL, MAIL, send_at=at)
+    assert said == f"250 2.0.0 queued as k3; due {shown(at)}"
+    assert relay.states() == [Queued(0, at), Queued(0, at)]
+    assert ses.sent == 0
+    assert relay.answered().due == at
+    assert [job.expires_at for job in relay.queue.jobs.values()] == [at + 1000] * 2
+
+
+async def test_what_is_to_be_sent_later_and_cannot_be_kept_hears_451() -> None:
+    queue = SlowQueue()
+    queue.full = True
+    relay = Relay(queue, Ses())
+    said = await relay.deliver(MAIL, send_at=queue.now() + 60)
+    assert said == "451 4.3.0 The mail cannot be kept now, try again later"
+    assert relay.states() == []

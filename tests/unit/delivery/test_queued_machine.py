@@ -1,8 +1,10 @@
 """The delivery with a queue, driven at random against a model of what is owed.
 
 SES' answers, their times, two accounts of which one has the other as its fallback,
-clients that leave, a queue that cannot be written, the stop, and a crash: after any
-order of these nothing that heard 250 is lost, and no client heard what is not so.
+clients that leave, that come again with a key, or write to a person above the limit,
+a queue that cannot be written, the stop, and a crash: after any order of these nothing
+that heard 250 is lost, no client heard what is not so, and what heard 250 under a key
+is not taken again.
 """
 
 from __future__ import annotations
@@ -26,20 +28,32 @@ from hypothesis.stateful import (
 from relay.delivery.admission import Admission, Load
 from relay.delivery.attempts import Attempts
 from relay.delivery.dsn import Reporter
+from relay.delivery.limits import LimitedDelivery
+from relay.delivery.once import OnceDelivery
 from relay.delivery.pace import Pace
 from relay.delivery.queued import QueuedDelivery
 from relay.delivery.ways import Way, Ways
 from relay.delivery.worker import Worker
-from relay.model.job import Failed, Job, Queued, Replaced, RetryPolicy, Sending
+from relay.model.job import (
+    Failed,
+    Job,
+    Queued,
+    Replaced,
+    RetryPolicy,
+    Sending,
+    Superseded,
+)
 from relay.model.mail import Choice, Mail, Prepared, Priority, SendOptions
+from relay.model.note import Key, Limit, Note
 from relay.model.outcome import Accepted, Deferred, Effect, Outcome, Rejected, When
 from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId, Submission
-from relay.observe.events import Events
+from relay.observe.events import Event, Events, NotTaken
 from relay.queue import Claim, Unwritable
 from tests.memory_queue import MemoryQueue
 
 ANSWER_WITHIN = 3.0
+PERSON = Limit("SignIn", ("ann@c.example",), 2, 300.0)
 ANSWERS: Sequence[Outcome] = (
     *[Accepted("0100")] * 3,
     *[Rejected(Reply(554, "6.0", "Message rejected: Bad"))] * 3,
@@ -73,11 +87,13 @@ class Disk(MemoryQueue):
 
     full = False
 
-    async def put(self, jobs: Sequence[Job]) -> tuple[Sequence[Claim], list[Replaced]]:
+    async def put(
+        self, jobs: Sequence[Job], note: Note | None = None
+    ) -> tuple[Sequence[Claim], list[Replaced]]:
         await asyncio.sleep(0)
         if self.full:
             raise Unwritable("full", OSError("full"))
-        return await super().put(jobs)
+        return await super().put(jobs, note)
 
     async def supersede(self, newer: Sequence[Job]) -> list[Replaced]:
         if self.full:
@@ -95,6 +111,10 @@ class Sender:
     reply: asyncio.Task[Reply] | None = None
     gone_before: bool = False  # it left before its reply was decided
     could_be_kept: bool = True  # the disk was not full meanwhile
+    key: str = ""
+    limited: bool = False
+    first: str = ""  # whose reply it heard again
+    heard_at: float = -1.0
     taken: set[int] = field(default_factory=set)
 
 
@@ -168,7 +188,7 @@ class Delivering(RuleBasedStateMachine):
             )
             for has_fallback in (False, True)
         ]
-        events = Events([])
+        events = Events([self._told])
         policy = RetryPolicy({when: [5.0, 60.0] for when in When}, give_up_after=4000)
         ours = Way("", self.ses[0], gates[0], 0, (0,))
         ways = Ways([ours, Way("b", self.ses[1], gates[1], 1, (1,), ours)])
@@ -183,13 +203,20 @@ class Delivering(RuleBasedStateMachine):
             events=events,
             queue=self.queue,
             ways=ways,
+            notes=self.queue.notes,
             policy=policy,
             answer_within=ANSWER_WITHIN,
         )
+        limited = LimitedDelivery(self.delivery, notes=self.queue.notes, events=events)
+        self.once = OnceDelivery(limited, notes=self.queue.notes, events=events)
         self.stopping = asyncio.Event()
         worker = Worker(self.queue, ways, self.attempts)
         self.working = self.loop.create_task(worker.run(self.stopping))
         self._turn()
+
+    def _told(self, event: Event) -> None:
+        if isinstance(event, NotTaken) and event.first is not None:
+            self.all[event.id].first = event.first.mail_id
 
     def _turn(self, times: int = 30) -> None:
         async def rest() -> None:
@@ -204,10 +231,22 @@ class Delivering(RuleBasedStateMachine):
         code=st.booleans(),
         priority=st.sampled_from(list(Priority)),
         account=st.sampled_from(["", "b"]),
+        wait=st.sampled_from([None, None, None, 2.0, 30.0, 3000.0]),
+        key=st.sampled_from(["", "", "a", "b"]),
+        limited=st.booleans(),
     )
-    def submit(self, calls: int, code: bool, priority: Priority, account: str) -> str:
+    def submit(
+        self,
+        calls: int,
+        code: bool,
+        priority: Priority,
+        wait: float | None,
+        key: str,
+        limited: bool,
+        account: str,
+    ) -> str:
         name = f"k{len(self.all)}"
-        sender = self.all[name] = Sender(name, calls)
+        sender = self.all[name] = Sender(name, calls, key=key, limited=limited)
         self._note_the_disk()
         usage = "SignIn" if code else f"usage {name}"
         choice = Choice(usage, supersedes=code, priority=priority)
@@ -220,12 +259,20 @@ class Delivering(RuleBasedStateMachine):
         )
         submission = Submission(MailId(name), mails[0].envelope, b"x")
         sender.reply = self.loop.create_task(
-            self.delivery.deliver(
+            self.once.deliver(
                 submission,
-                Prepared(mails),
+                Prepared(
+                    mails,
+                    send_at=None if wait is None else self.loop.at + wait,
+                    limit=PERSON if limited else None,
+                    key=Key("user:app", key, key.encode()) if key else None,
+                ),
                 started=time.monotonic(),  # as if it had just come
                 left=lambda: sender.gone,
             )
+        )
+        sender.reply.add_done_callback(
+            lambda _: setattr(sender, "heard_at", self.loop.at)
         )
         self._turn()
         return name
@@ -285,11 +332,15 @@ class Delivering(RuleBasedStateMachine):
 
     @invariant()
     def nothing_that_heard_250_is_lost(self) -> None:
-        for sender in self.all.values():
-            if not _heard(sender):
+        for hearer in self.all.values():
+            if not _heard(hearer):
                 continue
-            assert sender.reply is not None
-            reply = sender.reply.result()
+            assert hearer.reply is not None
+            reply = hearer.reply.result()
+            sender = hearer
+            if hearer.first:  # it hears of that one, and nothing became of its own
+                assert not hearer.taken
+                sender = self.all[hearer.first]
             kept = {
                 job.number: job
                 for job in self.queue.jobs.values()
@@ -306,6 +357,36 @@ class Delivering(RuleBasedStateMachine):
                 assert not kept
                 unheard = sender.gone_before and sender.could_be_kept
                 assert not (unheard and reply.code >= 500)
+
+    @invariant()
+    def one_key_has_one_mail_that_heard_250(self) -> None:
+        for key in ("a", "b"):
+            owners = [
+                sender
+                for sender in self.all.values()
+                if sender.key == key and not sender.first and _heard_250(sender)
+            ]
+            assert len(owners) <= 1
+
+    @invariant()
+    def no_more_pass_than_a_limit_allows(self) -> None:
+        after = self.loop.at - PERSON.seconds
+        passed = [
+            sender
+            for sender in self.all.values()
+            if sender.limited
+            and not sender.first
+            and _heard_250(sender)
+            and sender.heard_at > after
+        ]
+        assert len(passed) <= PERSON.number
+
+    @invariant()
+    def nothing_is_attempted_before_its_time(self) -> None:
+        for job in self.queue.jobs.values():
+            if job.began > self.loop.at:
+                assert isinstance(job.state, Queued | Superseded)
+                assert job.state.attempts == 0
 
     @invariant()
     def each_end_is_recorded(self) -> None:
@@ -338,6 +419,14 @@ class Delivering(RuleBasedStateMachine):
 def _heard(sender: Sender) -> bool:
     task = sender.reply
     return task is not None and task.done() and not task.cancelled()
+
+
+def _heard_250(sender: Sender) -> bool:
+    return (
+        _heard(sender)
+        and sender.reply is not None
+        and sender.reply.result().code == 250
+    )
 
 
 def _with(job: Job, state: Queued) -> Job:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,7 +11,9 @@ import pytest
 
 from relay.delivery.detour import Detour
 from relay.delivery.immediate import ImmediateDelivery, Route
+from relay.delivery.limits import LimitedDelivery
 from relay.delivery.line import Line
+from relay.delivery.once import OnceDelivery
 from relay.delivery.pace import Pace
 from relay.intake.accept import Intake
 from relay.intake.large_mail import LargeMailLimit
@@ -39,6 +42,7 @@ from relay.observe.events import (
     Events,
     NotTaken,
 )
+from relay.queue.memory_notes import MemoryNotes
 from relay.system.threads import Threads
 from relay.templates.catalog import Templates
 from relay.templates.template import Source
@@ -100,7 +104,18 @@ def direct(
     route = Route(
         "", transport, pace, Line(pace, concurrency), lambda mail: 1, Detour([30])
     )
-    return ImmediateDelivery(routes=[route], events=events, answer_within=answer_within)
+    return ImmediateDelivery(
+        routes=[route],
+        events=events,
+        answer_within=answer_within,
+        notes=MemoryNotes(now=time.monotonic),
+    )
+
+
+def recalling(delivery: ImmediateDelivery, events: Events) -> OnceDelivery:
+    notes = MemoryNotes(now=time.monotonic)
+    limited = LimitedDelivery(delivery, notes=notes, events=events)
+    return OnceDelivery(limited, notes=notes, events=events)
 
 
 def built(
@@ -109,6 +124,7 @@ def built(
     return Intake(
         preparation=Preparation(templates=Templates(())),
         delivery=delivery,
+        recalling=recalling(delivery, events),
         events=events,
         answer_within=answer_within,
         large_mail=LargeMailLimit(3_000_000),
@@ -285,7 +301,8 @@ def with_bug(
         preparation=BreaksOn(
             error, templates=Templates([source]), plainly_too=plainly_too
         ),
-        delivery=direct(transport, events),
+        delivery=(delivery := direct(transport, events)),
+        recalling=recalling(delivery, events),
         events=events,
         answer_within=3,
         large_mail=LargeMailLimit(3_000_000),
@@ -357,7 +374,8 @@ async def test_odd_charsets_and_parameters_pass(field: bytes, usage: str) -> Non
     source = Source("Wrap", "{{message.subject}}", "{{message.html}}")
     intake = Intake(
         preparation=Preparation(templates=Templates([source])),
-        delivery=direct(Scripted([Accepted("1")]), events),
+        delivery=(delivery := direct(Scripted([Accepted("1")]), events)),
+        recalling=recalling(delivery, events),
         events=events,
         answer_within=3,
         large_mail=LargeMailLimit(3_000_000),

@@ -152,3 +152,11 @@ def test_nothing_is_guessed_where_preparing_broke() -> None:
     preparation = Preparation(templates=TEMPLATES, rules=rules(RULE))
     with pytest.raises(Refused, match="cannot make sense"):
         preparation.prepare(submission(MAIL.format("")), plainly=True)
+
+
+def test_a_rule_switches_tracking_off_with_a_template_or_without() -> None:
+    off = {"subject": "Hi", "tracking": False}
+    assert mail(off).options.untracked
+    assert mail({**off, "usage": "SignIn"}).options.untracked
+    assert not mail({"subject": "Hi", "usage": "SignIn"}).options.untracked
+    assert not mail({**off, "subject": "other"}).options.untracked

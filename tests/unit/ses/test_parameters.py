@@ -63,6 +63,16 @@ def test_a_list_without_a_topic_has_no_empty_one() -> None:
     assert request["ListManagementOptions"] == {"ContactListName": "all"}
 
 
+def test_a_mail_that_is_not_to_be_tracked_says_so_where_the_call_can() -> None:
+    mail = replace(MAIL, options=SendOptions(untracked=True))
+    off = {"OpenTrackingEnabled": "DISABLED", "ClickTrackingEnabled": "DISABLED"}
+    assert request_for(mail, RequestSettings()) == {
+        **BARE,
+        "ConfigurationOverrides": {"Tracking": off},
+    }
+    assert request_for(mail, RequestSettings(overrides=False)) == BARE
+
+
 @pytest.mark.parametrize(
     ("sender", "settings", "expected"),
     [
