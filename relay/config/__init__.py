@@ -15,6 +15,7 @@ from relay.config.accounts import Sending, accounts
 from relay.config.checks import warnings
 from relay.config.exposed import exposed
 from relay.config.models import Config, revealed
+from relay.config.places import host_and_port, is_loopback
 from relay.config.read import (
     ConfigError,
     any_settings,
@@ -23,7 +24,6 @@ from relay.config.read import (
     one_rule,
     read_text,
 )
-from relay.config.values import host_and_port, is_loopback
 from relay.content.address import mailbox
 from relay.model.mail import DEFAULT
 

@@ -11,7 +11,8 @@ from relay.config.account_checks import of_accounts, of_guard
 from relay.config.accounts import accounts
 from relay.config.explain import Location, dotted
 from relay.config.models import Config, Listener, revealed
-from relay.config.values import Network, is_loopback
+from relay.config.places import is_loopback
+from relay.config.values import Network
 from relay.model.mail import RECIPIENTS_PER_CALL
 from relay.password import is_hash
 

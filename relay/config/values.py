@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 from datetime import date, time
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 from typing import Annotated, Any, Literal
 
 from relay.config import duration
+from relay.config.places import host_and_port
 from relay.config.table import Narrow, checked, limited, shown_as
 from relay.content import address
 from relay.content.address import mailbox
@@ -16,7 +17,6 @@ from relay.model.mail import SES_HEADERS, TAG
 
 Network = IPv4Network | IPv6Network
 
-_HOST_AND_PORT = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]:\s]*)):(\d{1,5})", re.ASCII)
 _FIELD_NAME = re.compile(r"[!-9;-~]+")
 _VARIABLE = re.compile(r"[A-Za-z0-9_]{1,256}")
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
@@ -34,32 +34,6 @@ MOST_PER_RECIPIENT = 1000
 _PER_RECIPIENT = re.compile(r"([0-9]{1,6})/([smhd])", re.ASCII)
 
 _MAPPED = IPv6Network("::ffff:0:0/96")
-
-
-def host_and_port(text: str) -> tuple[str, int]:
-    """Read `host:port` or `[v6]:port`. Raises ValueError."""
-    match = _HOST_AND_PORT.fullmatch(text)
-    if match is None or int(match[3]) > 65535 or (match[1] and not _is_v6(match[1])):
-        raise ValueError("must be host:port or [v6]:port, such as localhost:1025")
-    return match[1] or match[2], int(match[3])
-
-
-def is_loopback(listen: str) -> bool:
-    """Tell whether only this machine reaches the address: a literal, or localhost."""
-    host, _ = host_and_port(listen)
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _is_v6(text: str) -> bool:
-    try:
-        return ip_address(text).version == 6
-    except ValueError:
-        return False
 
 
 def _host_port(value: Any) -> Any:  # noqa: ANN401 - pydantic gives what the file has

@@ -1,0 +1,34 @@
+"""Where somebody listens: `host:port`, and whether that is this machine alone."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+
+_HOST_AND_PORT = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]:\s]*)):(\d{1,5})", re.ASCII)
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """Read `host:port` or `[v6]:port`. Raises ValueError."""
+    match = _HOST_AND_PORT.fullmatch(text)
+    if match is None or int(match[3]) > 65535 or (match[1] and not _is_v6(match[1])):
+        raise ValueError("must be host:port or [v6]:port, such as localhost:1025")
+    return match[1] or match[2], int(match[3])
+
+
+def is_loopback(listen: str) -> bool:
+    """Tell whether only this machine reaches the address: a literal, or localhost."""
+    host, _ = host_and_port(listen)
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_v6(text: str) -> bool:
+    try:
+        return ip_address(text).version == 6
+    except ValueError:
+        return False
