@@ -164,8 +164,11 @@ async def test_a_spool_of_the_last_version_is_taken_over(tmp_path: Path) -> None
         await spool.put([job(spool, "k1"), job(spool, "k2", wait=50)])
     connection = sqlite3.connect(path)
     connection.executescript(
-        "DROP INDEX job_account; DROP INDEX job_due;"
+        "DROP TABLE key; DROP TABLE passed;"
+        "DROP INDEX job_account; DROP INDEX job_due; DROP INDEX job_age;"
+        "ALTER TABLE job DROP COLUMN send_at;"
         "ALTER TABLE job DROP COLUMN lane; ALTER TABLE job DROP COLUMN account;"
+        "CREATE INDEX job_age ON job (accepted_at) WHERE state = 'queued';"
         "CREATE INDEX job_due ON job (priority, due) WHERE state = 'queued';"
         "PRAGMA user_version = 2;"
     )

@@ -341,7 +341,10 @@ def test_a_rules_set_is_the_operators_word_and_pauses_nobody_else() -> None:
     code = "SendingPausedException"
     paused = outcome_for(code, 400, "Configuration set is paused", named=named)
     assert paused == replace(
-        error_table.PAUSED, effect=Effect.NONE, detail=paused.detail
+        error_table.PAUSED,
+        effect=Effect.NONE,
+        elsewhere=False,
+        detail=paused.detail,
     )
     client = replace(options, configuration_set="mine")
     named = Named.of(client, configuration_set="all", tenant="")
