@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import ip_address
 
 from relay.content.address import first_address
@@ -71,16 +71,25 @@ class Facts:
             address = address.ipv4_mapped
         return address.version, int(address)
 
-    def senders(self) -> Texts:
+    def sender(self) -> Sequence[str]:
         """The one reverse path."""
-        return (Text(self._submission.envelope.sender or NULL_SENDER),)
+        return (self._submission.envelope.sender or NULL_SENDER,)
+
+    def senders(self) -> Texts:
+        return [Text(one) for one in self.sender()]
 
     def recipients(self) -> Texts:
         return [Text(one) for one in self._submission.envelope.recipients]
 
-    def froms(self) -> Texts:
+    def authors(self) -> Sequence[str]:
         """The address of each From field."""
-        return [Text(self._address(field)) for field in self._named("from")]
+        return [
+            _plain_address(field.raw) or self._address(field)
+            for field in self._named("from")
+        ]
+
+    def froms(self) -> Texts:
+        return [Text(one) for one in self.authors()]
 
     def subjects(self) -> Texts:
         """Each Subject, decoded; an empty one where there is none."""
@@ -117,10 +126,14 @@ class Facts:
         return self.original.read(field)
 
     def _address(self, field: Field) -> str:
-        value = field.value
-        if plain := _PLAIN_FROM.fullmatch(value):
-            return plain[1]
         # Before it is decoded: what an encoded word holds is a name. But some
         # encode the whole field.
-        address = first_address(value)
+        address = first_address(field.value)
         return address if "@" in address else first_address(self._read(field))
+
+
+@lru_cache(maxsize=256)  # an app has few, and one in each of its mails
+def _plain_address(raw: bytes) -> str:
+    """The address of a From field that is written as most are; "" for others."""
+    plain = _PLAIN_FROM.fullmatch(Field("from", raw).value) if len(raw) < 500 else None
+    return plain[1] if plain else ""

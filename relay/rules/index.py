@@ -7,11 +7,16 @@ a mail fits one: to ask each in turn would take most of the time that a mail has
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from relay.rules.condition import Condition, Like, Named, TextsOf, Within
 from relay.rules.facts import Facts
 from relay.rules.pattern import Test
 from relay.rules.text import Text
+
+# What an app has in each of its mails, so that the last answers are good for the next.
+_RECURRING = {"sender": Facts.sender, "from": Facts.authors}
+REMEMBERED = 256
 
 # Of the bits that are asked about, those whose condition holds; it may say more bits.
 Holding = Callable[[Facts, int], int]
@@ -28,7 +33,8 @@ def holding(conditions: Sequence[tuple[int, Condition]]) -> Holding:
         return _named(named[0].fact, list(zip(bits, named, strict=True)))
     if within:
         return _within(list(zip(bits, within, strict=True)))
-    return _like(like[0].texts, list(zip(bits, like, strict=True)))
+    recurring = _RECURRING.get(conditions[0][1].name)
+    return _like(like[0].texts, list(zip(bits, like, strict=True)), recurring)
 
 
 def _named(fact: Callable[[Facts], str], asked: Sequence[tuple[int, Named]]) -> Holding:
@@ -60,7 +66,11 @@ def _within(asked: Sequence[tuple[int, Within]]) -> Holding:
     return find
 
 
-def _like(texts: TextsOf, asked: Sequence[tuple[int, Like]]) -> Holding:
+def _like(
+    texts: TextsOf,
+    asked: Sequence[tuple[int, Like]],
+    recurring: Callable[[Facts], Sequence[str]] | None,
+) -> Holding:
     index = _Texts()
     absent = 0
     for bit, ask in asked:
@@ -80,25 +90,43 @@ def _like(texts: TextsOf, asked: Sequence[tuple[int, Like]]) -> Holding:
             found |= index.find(text, wanted & ~found)
         return found
 
-    return find
+    if recurring is None:
+        return find
+
+    @lru_cache(maxsize=REMEMBERED)
+    def of(plain: str) -> int:
+        return index.find(Text(plain), -1)
+
+    def recall(facts: Facts, _: int) -> int:
+        found = 0
+        for plain in recurring(facts):
+            found |= of(plain)
+        return found
+
+    return recall
 
 
 class _Texts:
-    """Bits by what a text is, begins or ends with, and by tests one after the other."""
+    """Bits by what a text is, begins or ends with or has, and by tests in turn."""
 
     def __init__(self) -> None:
         # Each with what is in all texts for which it holds.
         self.tests: list[tuple[int, str, Test]] = []
         self._whole: dict[str, int] = {}
+        self._within: dict[str, int] = {}
         # By the length of the beginning, and of the end.
         self._starts: dict[int, dict[str, int]] = {}
         self._ends: dict[int, dict[str, int]] = {}
 
     def add(self, kind: str, word: str, bit: int) -> None:
-        known = self._whole
-        if kind != "whole":
-            sizes = self._starts if kind == "start" else self._ends
-            known = sizes.setdefault(len(word), {})
+        match kind:
+            case "whole":
+                known = self._whole
+            case "within":
+                known = self._within
+            case _:
+                sizes = self._starts if kind == "start" else self._ends
+                known = sizes.setdefault(len(word), {})
         known[word] = known.get(word, 0) | bit
 
     def find(self, text: Text, wanted: int) -> int:
@@ -109,6 +137,9 @@ class _Texts:
         for size, known in self._ends.items():
             # A text that is shorter is as a whole, and is none of them.
             found |= known.get(lower[-size:] if size else "", 0)
+        for word, bits in self._within.items():
+            if word in lower:
+                found |= bits
         for bit, needle, test in self.tests:
             if needle in lower and wanted & bit and not found & bit and test(text):
                 found |= bit

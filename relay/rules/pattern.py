@@ -30,13 +30,13 @@ class BadPattern(ValueError):  # noqa: N818 - a statement about the pattern
 class Pattern(NamedTuple):
     """Whether a text is like it: `test` says so.
 
-    So do `words`, where it has any: a text is one of them in lower case as a whole,
-    or begins or ends so. Of many such patterns all are asked at once.
+    So do `words`, where it has any: a text is one of them in lower case as a whole, or
+    begins or ends so, or has it anywhere. Of many such patterns all are asked at once.
     `needle` is in each text in lower case for which it holds: quicker to look for.
     """
 
     test: Test
-    words: tuple[tuple[Literal["whole", "start", "end"], str], ...] = ()
+    words: tuple[tuple[Literal["whole", "start", "end", "within"], str], ...] = ()
     needle: str = ""
 
 
@@ -103,7 +103,7 @@ def _glob(source: str) -> Pattern:
             case ["", end]:
                 return Pattern(lambda text: text.lower.endswith(end), (("end", end),))
             case ["", middle, ""]:
-                return Pattern(lambda text: middle in text.lower, needle=middle)
+                return Pattern(lambda text: middle in text.lower, (("within", middle),))
     needle = max(_WILD.split(source), key=len)
     if "?" in source:
         match_all = re.compile(_translated(pieces), re.DOTALL).fullmatch
