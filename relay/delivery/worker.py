@@ -30,7 +30,7 @@ class Worker:
         self._resumed: set[int] = set()  # the lanes of these accounts' mail
         queue.on_change(self._wake.set)
         for gate in ways.gates:
-            gate.on_change(self._wake.set)
+            gate.on_change(partial(self._look, gate))
             gate.on_resume(partial(self._resume, gate))
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -109,6 +109,14 @@ class Worker:
                 await self._wake.wait()
         except TimeoutError:
             pass
+
+    def _look(self, gate: Admission) -> None:
+        """Wake where an attempt that ended leaves room for mail that waits.
+
+        Of most it does not, since nothing waits: each mail would pay for a look.
+        """
+        if gate.stopping or self._queue.is_due():
+            self._wake.set()
 
     def _resume(self, gate: Admission) -> None:
         self._resumed.update(self._ways.waiting_for(gate))
