@@ -115,7 +115,10 @@ async def test_a_row_of_a_later_release_stops_no_start_and_can_be_retried_by_tha
                 # Retried in vain, it is set aside again.
                 found = queue_command(tmp_path, "retry", ids[0])
                 assert (found.returncode, found.stderr) == (0, "")
-                relay.event("set aside", lambda one: one is not aside)
+                relay.event(
+                    "set aside",
+                    lambda one: one["id"] == ids[0] and one is not aside,
+                )
                 shown = queue_command(tmp_path, "show", ids[0]).stdout
                 assert "  recipient:          x@y.example\n" in shown
                 assert "  usage:              \n" not in shown
