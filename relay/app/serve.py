@@ -21,7 +21,7 @@ from relay.app.places import REFUSED, Places, places
 from relay.model.reply import Reply
 from relay.model.submission import Submission
 from relay.smtp.certificate import BadCertificate, Certificate, SelfSigned
-from relay.smtp.doorkeeper import Doorkeeper, Limits
+from relay.smtp.doorkeeper import Doorkeeper, Limits, Networks
 from relay.smtp.listener import Listener
 from relay.smtp.listener_settings import Accept, ListenerSettings
 from relay.smtp.memory import Memory
@@ -180,7 +180,7 @@ async def _listeners(
             hostname=socket.gethostname(),
             accept=accept,
             limits=limits,
-            allow=listener.allow,
+            allow=Networks(listener.allow),
             doorkeeper=doorkeeper,
             stopping=stopping,
             usage=listener.usage,
@@ -190,7 +190,7 @@ async def _listeners(
             auth=listener.auth,
             insecure_auth=listener.insecure_auth,
             logins=logins,
-            proxies=listener.proxies,
+            proxies=Networks(listener.proxies),
             guard=who_may_get_mail,
         )
         bound = await binder.bound(listener.address, listener.name)

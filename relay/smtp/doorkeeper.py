@@ -16,6 +16,17 @@ from relay.system.door import Crowd
 Network = IPv4Network | IPv6Network
 
 
+class Networks(tuple[Network, ...]):
+    """Some networks, each instance another key: to hash what is in it takes long."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+
+NOWHERE = Networks()
+
+
 class Limits(NamedTuple):
     """The limits of one session; sizes in bytes, `timeout` in seconds."""
 
@@ -66,7 +77,7 @@ class Visit:
         self._counted = False
         self._client: str | None = None
 
-    def admit(self, peer: str, allow: tuple[Network, ...]) -> Reply | None:
+    def admit(self, peer: str, allow: Networks) -> Reply | None:
         """Count a client that just connected; or what it is told instead.
 
         Called as the connection is made, so that of many at once just the allowed
@@ -85,7 +96,7 @@ class Visit:
         self._counted = True
         return None
 
-    def identify(self, peer: str, allow: tuple[Network, ...]) -> Reply | None:
+    def identify(self, peer: str, allow: Networks) -> Reply | None:
         """Count the connection as this client's; or what it is told instead."""
         return self._of_client(peer) if allowed(peer, allow) else replies.NOT_ALLOWED
 
@@ -121,7 +132,7 @@ def plain(peer: str) -> str:
 
 
 @lru_cache(maxsize=1024)  # who connects once will again
-def allowed(peer: str, networks: tuple[Network, ...]) -> bool:
+def allowed(peer: str, networks: Networks) -> bool:
     """Tell whether the address lies in a network; ::ffff:a.b.c.d counts as a.b.c.d."""
     try:
         address = ip_address(peer.partition("%")[0])

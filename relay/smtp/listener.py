@@ -24,9 +24,10 @@ class Listener:
 
     async def run(self, stopping: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
+        kind = Session.of(self._service, loop)
 
         def made() -> Session:
-            return Session(self._service, self._sessions, loop=loop)
+            return kind(self._service, self._sessions, loop=loop)
 
         crowd = self._service.doorkeeper.crowd
         doors = [Door(made, listening, crowd) for listening in self._sockets]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from relay.model.guard import Guard
 from relay.model.reply import Reply
 from relay.model.submission import Submission
-from relay.smtp.doorkeeper import Doorkeeper, Limits, Network
+from relay.smtp.doorkeeper import NOWHERE, Doorkeeper, Limits, Networks
 
 if TYPE_CHECKING:  # only listeners with users want it, and what it imports
     from relay.smtp.logins import Logins
@@ -29,7 +29,7 @@ class ListenerSettings:
     hostname: str
     accept: Accept
     limits: Limits
-    allow: tuple[Network, ...]
+    allow: Networks
     doorkeeper: Doorkeeper
     stopping: asyncio.Event
     usage: str = ""
@@ -39,5 +39,5 @@ class ListenerSettings:
     auth: Literal["off", "optional", "required", "any"] = "off"
     insecure_auth: bool = False
     logins: Logins | None = None
-    proxies: tuple[Network, ...] = ()
+    proxies: Networks = NOWHERE
     guard: Guard | None = None

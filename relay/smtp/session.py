@@ -17,7 +17,7 @@ from relay import log
 from relay.model.replies import INTERNAL, SHUTTING_DOWN
 from relay.model.reply import Reply
 from relay.smtp import proxy_protocol
-from relay.smtp.channel import CHUNK, Silent
+from relay.smtp.channel import Silent
 from relay.smtp.dialog import HANDSHAKE_SECONDS, Dialog
 from relay.smtp.doorkeeper import Visit, allowed, plain
 from relay.smtp.listener_settings import ListenerSettings, TlsContext
@@ -34,18 +34,35 @@ REFUSED_HANDSHAKES = 100
 class _NoHooks:
     """Where the library looks for hooks, which we have none of."""
 
-    def __dir__(self) -> list[str]:
-        """Nothing: else it looks, for each connection, at what any object has."""
-        return []
-
-
-_NO_HOOKS = _NoHooks()
-
 
 class Session(SMTP):
-    """Serves one client; `sessions` is the listener's set of those that live."""
+    """Serves one client; `sessions` is the listener's set of those that live.
 
-    line_length_limit = CHUNK  # of the stream's buffer; lines have limits of their own
+    Made of the class that `of` gives.
+    """
+
+    @classmethod
+    def of(
+        cls, service: ListenerSettings, loop: asyncio.AbstractEventLoop
+    ) -> type[Session]:
+        """The class of a listener's sessions.
+
+        The library's constructor looks for hooks and commands in each session anew,
+        which was much of a connection's price. What it comes to is the same for all
+        of a listener, and stands in their class.
+        """
+        made = SMTP(
+            _NoHooks(),
+            hostname=service.hostname,
+            data_size_limit=service.limits.message_size,
+            timeout=service.limits.timeout,
+            loop=loop,
+        )
+        of_each = vars(asyncio.StreamReaderProtocol(_reader(loop), loop=loop))
+        of_all = {
+            name: value for name, value in vars(made).items() if name not in of_each
+        }
+        return type(cls.__name__, (cls,), of_all)
 
     def __init__(
         self,
@@ -54,13 +71,10 @@ class Session(SMTP):
         *,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        # One dictionary for all sessions in the library, changed by each of them.
-        self.command_size_limits = {}
-        super().__init__(
-            _NO_HOOKS,
-            hostname=service.hostname,
-            data_size_limit=service.limits.message_size,
-            timeout=service.limits.timeout,
+        asyncio.StreamReaderProtocol.__init__(
+            self,
+            _reader(loop),
+            client_connected_cb=self._cb_client_connected,
             loop=loop,
         )
         self._service = service
@@ -71,13 +85,6 @@ class Session(SMTP):
         self._refusal: Reply | None = None
         self._left = False
         self._dialog: Dialog | None = None
-
-    def __dir__(self) -> list[str]:
-        """Nothing: for each connection the library looks at all of it for commands.
-
-        The dialog is ours, and the look would be much of a connection's price.
-        """
-        return []
 
     @property
     def task(self) -> asyncio.Task[None] | None:
@@ -266,3 +273,8 @@ class Session(SMTP):
         finally:
             doorkeeper.refusing -= 1
         return True
+
+
+def _reader(loop: asyncio.AbstractEventLoop) -> asyncio.StreamReader:
+    """What the library wants, and nobody reads from: `Wire` gets the bytes."""
+    return asyncio.StreamReader(loop=loop)

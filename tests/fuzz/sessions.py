@@ -12,13 +12,13 @@ from ipaddress import ip_network
 from relay import log
 from relay.model.reply import Reply
 from relay.model.submission import Submission
-from relay.smtp.doorkeeper import Doorkeeper, Limits
+from relay.smtp.doorkeeper import NOWHERE, Doorkeeper, Limits, Networks
 from relay.smtp.listener_settings import ListenerSettings
 from relay.smtp.memory import Memory
 from relay.smtp.session import Session
 from relay.system.door import Crowd, Door
 
-LOCAL = (ip_network("127.0.0.0/8"),)
+LOCAL = Networks([ip_network("127.0.0.0/8")])
 SECONDS = 20.0  # for one conversation; more is a session that hangs
 _REPLY = re.compile(rb"\d{3}[ -][\x20-\x7e]*")
 
@@ -68,17 +68,18 @@ class Sessions:
             doorkeeper=self.doorkeeper,
             stopping=asyncio.Event(),
             auth="any",
-            proxies=LOCAL if proxied else (),
+            proxies=LOCAL if proxied else NOWHERE,
         )
         sock = socket.create_server(("127.0.0.1", 0))
         self._port = sock.getsockname()[1]
+        self._kind = Session.of(self._service, self._loop)
         self._door = self._loop.run_until_complete(self._opened(sock))
 
     async def _opened(self, sock: socket.socket) -> Door:
         return Door(self._session, sock, self.doorkeeper.crowd)
 
     def _session(self) -> Session:
-        return Session(self._service, self._living, loop=self._loop)
+        return self._kind(self._service, self._living, loop=self._loop)
 
     def close(self) -> None:
         """End the listener."""

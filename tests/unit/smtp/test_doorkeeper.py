@@ -6,13 +6,13 @@ from ipaddress import ip_network
 
 import pytest
 
-from relay.smtp.doorkeeper import Doorkeeper, Visit, allowed, plain
+from relay.smtp.doorkeeper import Doorkeeper, Networks, Visit, allowed, plain
 from relay.smtp.memory import Memory
 from relay.smtp.rate import Rate
 from relay.smtp.replies import NOT_ALLOWED, TOO_MANY, TOO_MANY_OF_CLIENT
 from relay.system.door import Crowd
 
-LOCAL = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+LOCAL = Networks([ip_network("127.0.0.0/8"), ip_network("::1/128")])
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
@@ -26,7 +26,7 @@ def test_trap_12_a_client_outside_the_networks_is_not(peer: str) -> None:
 
 
 def test_a_link_local_address_is_compared_without_its_zone() -> None:
-    assert allowed("fe80::1%eth0", (ip_network("fe80::/10"),))
+    assert allowed("fe80::1%eth0", Networks([ip_network("fe80::/10")]))
 
 
 def test_the_doorkeeper_tells_why() -> None:
