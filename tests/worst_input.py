@@ -20,7 +20,7 @@ def is_linear(work: Callable[[T], object], make: Callable[[int], T]) -> bool:
     """Compare the processor time of `make(SIZE)` with that of its half."""
     whole, half = make(SIZE), make(SIZE // 2)
     least_whole = least_half = math.inf
-    for _ in range(4):  # the machine may have been at something else
+    for _ in range(12):  # the machine may have been at something else
         least_whole = min(least_whole, _time(work, whole))
         least_half = min(least_half, _time(work, half))
         if least_whole <= MOST * least_half + NOTHING:
