@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from io import IncrementalNewlineDecoder
 from typing import NamedTuple
 
@@ -178,21 +179,28 @@ def fields_named(name: str, header: bytes, lower: bytes) -> list[Field]:
     """
     if not name:  # each line would begin with it, the end of the last one too
         return []
-    if header.startswith((b" ", b"\t")):
+    if header[:1] in (b" ", b"\t"):
         return [field for field in fields_of(header) if field.key == name]
-    wanted = b"\r\n" + name.encode("utf-8", "replace")
+    wanted, length = _line_with(name)
     found: list[Field] = []
     # Behind the line end before it; 1, where no field can begin: there is none.
     start = 0 if lower.startswith(wanted[2:]) else lower.find(wanted) + 2
     while start != 1:
         end = _field_end(header, start)
-        after = start + len(wanted) - 2
-        if header.startswith(b":", after) or (
+        after = start + length
+        if header[after : after + 1] == b":" or (
             header[after:end].lstrip(b" \t\r\n").startswith(b":")
         ):
             found.append(Field(name, header[start:end]))
         start = lower.find(wanted, end - 2) + 2
     return found
+
+
+@lru_cache(maxsize=256)  # a relay asks for few, and for each mail
+def _line_with(name: str) -> tuple[bytes, int]:
+    """How a line begins behind the last one's end, and the length of the name."""
+    encoded = name.encode("utf-8", "replace")
+    return b"\r\n" + encoded, len(encoded)
 
 
 def _indent(header: bytes) -> int:

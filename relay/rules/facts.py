@@ -93,7 +93,10 @@ class Facts:
 
     def subjects(self) -> Texts:
         """Each Subject, decoded; an empty one where there is none."""
-        return self.header("subject") or (Text(""),)
+        found = self._named("subject")
+        if len(found) == 1:
+            return (Text(self._read(found[0])),)
+        return [Text(self._read(field)) for field in found] or (Text(""),)
 
     def header(self, name: str) -> Texts:
         """The decoded fields of this lower-case name."""
