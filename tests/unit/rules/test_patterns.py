@@ -39,9 +39,14 @@ def test_what_a_pattern_says_of_itself_is_true(glob: str, text: str) -> None:
 
 
 def said(lower: str, kind: str, word: str) -> bool:
-    if kind == "whole":
-        return lower == word
-    return lower.startswith(word) if kind == "start" else lower.endswith(word)
+    match kind:
+        case "whole":
+            return lower == word
+        case "within":
+            return word in lower
+        case "start":
+            return lower.startswith(word)
+    return lower.endswith(word)
 
 
 @pytest.mark.parametrize(
