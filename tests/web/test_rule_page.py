@@ -272,3 +272,24 @@ def test_nothing_of_the_form_is_lost_on_a_small_screen(
     faultless(page)
     page.emulate_media(color_scheme="dark")
     faultless(page)
+
+
+def test_a_form_is_made_once_though_the_page_asks_twice_at_its_start(
+    page: Page, site: Site
+) -> None:
+    mail_id = send(site, legacy_mail("keycloak-code"))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(f"{request.method} {request.url}"))
+    page.goto(f"{site.url}/mails/{mail_id}/rule")
+    expect(page.get_by_label("Subject", exact=True)).to_be_visible()
+    expect(page.get_by_text("All is well")).to_be_visible()  # the events are open
+    page.wait_for_load_state("load")
+    page.get_by_label("Subject", exact=True).fill("E-Mail*")
+    expect(page.get_by_label("The rule as TOML")).to_contain_text("E-Mail*")
+    made = [one for one in asked if one.endswith(f"/api/v1/mails/{mail_id}/rule")]
+    assert sum(one.startswith("GET") for one in made) == 1
+    # Left for the list and come back to, it is made anew.
+    page.get_by_role("link", name="Mails").click()
+    expect(page.get_by_label("Subject", exact=True)).to_have_count(0)
+    page.go_back()
+    expect(page.get_by_label("Subject", exact=True)).to_be_visible()

@@ -200,17 +200,26 @@ export function open(main, [id, part], context) {
   async function tell() {
     node.classList.toggle("open", Boolean(current));
     node.classList.toggle("making", making);
-    if (!current) { detail.replaceChildren(); return; }
+    if (!current) {
+      delete detail.dataset.rule;
+      detail.replaceChildren();
+      return;
+    }
     const mine = current;
     const wasMaking = making;
-    // A form that one fills in is not drawn anew for what happens meanwhile.
+    // A form that one fills in is not drawn anew for what happens meanwhile, nor made
+    // twice when two ask for it at once.
     if (making && detail.dataset.rule === mine) return;
-    delete detail.dataset.rule;
+    if (making) detail.dataset.rule = mine;
+    else delete detail.dataset.rule;
     let found;
     try {
       found = await get(`/api/v1/mails/${encodeURIComponent(mine)}`);
     } catch (trouble) {
-      if (mine === current) detail.replaceChildren(h("div", { class: "inner" }, back(), h("p", { role: "alert" }, trouble.message)));
+      if (mine === current) {
+        delete detail.dataset.rule;
+        detail.replaceChildren(h("div", { class: "inner" }, back(), h("p", { role: "alert" }, trouble.message)));
+      }
       return;
     }
     let content = null;
@@ -218,7 +227,6 @@ export function open(main, [id, part], context) {
     if (kept) content = await get(`/api/v1/mails/${encodeURIComponent(mine)}/content`).catch(() => null);
     if (mine !== current || wasMaking !== making) return;
     if (making) {
-      detail.dataset.rule = mine;
       const form = content ? await maker(found, content).catch((trouble) => trouble.message) : "Its content is not kept, or no longer";
       if (mine !== current || !making) return;
       detail.dataset.id = "";
