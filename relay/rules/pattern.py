@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from relay.content.glob import in_order
 from relay.rules.text import Text
 
 if TYPE_CHECKING:
@@ -108,29 +109,8 @@ def _glob(source: str) -> Pattern:
     if "?" in source:
         match_all = re.compile(_translated(pieces), re.DOTALL).fullmatch
         return Pattern(lambda text: match_all(text.lower) is not None, needle=needle)
-    return Pattern(_in_order(*pieces), needle=needle)
-
-
-def _in_order(first: str, *others: str) -> Test:
-    """Whether a text is these pieces, with anything between them.
-
-    Taking each at its first place is enough: what follows has the most room.
-    """
-    *middle, last = others
-
-    def test(text: Text) -> bool:
-        lower = text.lower
-        position, end = len(first), len(lower) - len(last)
-        if not (lower.startswith(first) and lower.endswith(last) and position <= end):
-            return False
-        for piece in middle:
-            found = lower.find(piece, position, end)
-            if found < 0:
-                return False
-            position = found + len(piece)
-        return True
-
-    return test
+    first, *inner, last = pieces
+    return Pattern(lambda text: in_order(text.lower, first, inner, last), needle=needle)
 
 
 def _translated(pieces: Sequence[str]) -> str:
