@@ -8,6 +8,7 @@ and its list of special-use domains is emptied, for which it has no argument:
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 from typing import NamedTuple
@@ -174,6 +175,16 @@ def first_mailbox(value: str) -> Mailbox:
     text = " ".join("".join(name).split())
     # `ann@example.net (Ann)`, as it was written long ago.
     return Mailbox(comment.strip() if text == address else text, address)
+
+
+def author(value: str, decode: Callable[[str], str]) -> Mailbox:
+    """The first mailbox of a From field, as the header has it.
+
+    Looked for before it is decoded: what an encoded word holds is a name, whatever it
+    looks like. But some encode the whole field, which `decode` reads then.
+    """
+    found = first_mailbox(value)
+    return found if "@" in found.address else first_mailbox(decode(value))
 
 
 def _end_of_comment(value: str, start: int) -> int:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from relay.content import flowed
 from relay.content import html_to_text as plain
+from relay.content.address import author
 from relay.content.charset import body_text, charset_of
 from relay.content.encoded_words import decoded
 from relay.content.header import Field, Message, ended
@@ -57,6 +58,12 @@ class Original:
         """The decoded header of this lower-case name, "" where there is none."""
         field = self.first.get(name)
         return self.read(field) if field else ""
+
+    @property
+    def author(self) -> str:
+        """The address of the From field, "" where there is none."""
+        field = self.first.get("from")
+        return author(field.value, lambda _: self.read(field)).address if field else ""
 
     def read(self, field: Field) -> str:
         """A field's decoded value."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from relay.content.address import first_address
+from relay.content.address import author
 from relay.content.encoded_words import decoded
 from relay.content.header import Field, header_of, parse
 from relay.intake.control_headers import Controls, with_ses_headers
@@ -89,7 +89,7 @@ class SenderAccounts:
             return self.default
         field = parse(header_of(header)).first("from")
         address = (
-            (sender or "") if field is None else first_address(decoded(field.value))
+            (sender or "") if field is None else author(field.value, decoded).address
         )
         return self.of(address)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from relay.content.address import (
     Mailbox,
     ascii_mailbox,
-    first_mailbox,
+    author,
     is_in_ascii,
     mailbox,
 )
@@ -82,8 +82,5 @@ def _old(original: Fields) -> Mailbox:
     field = next((field for field in original if field.key == "from"), None)
     if field is None:
         return Mailbox("", "")
-    value = field.value
-    found = first_mailbox(value)
-    if "@" not in found.address:  # some encode the whole field
-        found = first_mailbox(decoded(value))
+    found = author(field.value, decoded)
     return Mailbox(one_line(decoded(found.name)), found.address)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from ipaddress import ip_address
 
-from relay.content.address import first_address
+from relay.content.address import author
 from relay.content.encoded_words import decoded
 from relay.content.header import (
     Field,
@@ -129,10 +129,7 @@ class Facts:
         return self.original.read(field)
 
     def _address(self, field: Field) -> str:
-        # Before it is decoded: what an encoded word holds is a name. But some
-        # encode the whole field.
-        address = first_address(field.value)
-        return address if "@" in address else first_address(self._read(field))
+        return author(field.value, lambda _: self._read(field)).address
 
 
 @lru_cache(maxsize=256)  # an app has few, and one in each of its mails

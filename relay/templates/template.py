@@ -15,7 +15,6 @@ from relay.content import html_to_text as plain
 from relay.content.address import (
     Mailbox,
     ascii_mailbox,
-    first_address,
     is_in_ascii,
     mailbox,
 )
@@ -239,12 +238,7 @@ class Template:
             if not is_in_ascii(found.address):
                 raise no_address("sendFrom")
             return address_field("From", found)
-        address = (
-            ours.address
-            or first_address(original.header("from"))
-            or original.envelope.sender
-            or ""
-        )
+        address = ours.address or original.author or original.envelope.sender or ""
         if not is_in_ascii(address):
             raise no_address("sendFrom")
         return address_field("From", Mailbox(send_from, address))

@@ -49,6 +49,9 @@ def mail(header: str, **more: Any) -> Mail:  # noqa: ANN401
         ("From: =?utf-8?q?B=C3=A9?= <A@B.Example>", "b"),
         ('Subject: x\r\nfrom:\r\n "a@acme.example"\r\n <x@mail.b.example>', "b"),
         ("From: a@notb.example", ""),
+        # What a name holds, encoded, is no address.
+        ("From: =?utf-8?q?=3Ca=40b.example=3E?= <x@acme.example>", ""),
+        ("From: =?utf-8?q?x_=3Ca=40b.example=3E?=", "b"),  # some encode all of it
         ("From: a@acme.example\r\nX-From: a@b.example", ""),
         ("From: b.example", ""),
         ("From:", ""),

@@ -350,6 +350,12 @@ def test_a_name_alone_takes_the_first_address_of_the_original() -> None:
         source("x", send_from="Desk"), original=b"From: a@x.example (Ann)\r\n\r\n"
     )
     assert made["From"] == "Desk <a@x.example>"
+    name = b"=?utf-8?q?=3Cb=40x.example=3E?="  # whatever it looks like
+    made = applied(
+        source("x", send_from="Desk"),
+        original=b"From: " + name + b" <a@x.example>\r\n\r\n",
+    )
+    assert made["From"] == "Desk <a@x.example>"
 
 
 def test_line_ends_in_settings_and_values_make_no_header() -> None:
