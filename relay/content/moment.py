@@ -69,7 +69,7 @@ def _zone(offset: str) -> timezone:
 
 
 def _unix(*date: int, zone: timezone) -> float:
-    *day, second = date
-    # A leap second is the one before it, as Unix time has none.
-    at = datetime(*day, min(second, 59) if second < 61 else second, tzinfo=zone)  # type: ignore[misc, arg-type]
-    return at.timestamp()
+    year, month, day, hour, minute, second = date
+    if second == 60:  # a leap second is the one before it, as Unix time has none
+        second = 59
+    return datetime(year, month, day, hour, minute, second, tzinfo=zone).timestamp()

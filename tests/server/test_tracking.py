@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import botocore
 import pytest
 
 from tests.fake_ses import FakeSes
 from tests.server.relay_process import RelayProcess, environment
+from tests.server.sdk import MODEL, knows_tracking, model
 from tests.server.test_traps import submit, with_relay
 
 TEMPLATES = [
@@ -31,22 +30,12 @@ WARNING = (
     "no ConfigurationOverrides; pip install --upgrade aiobotocore"
 )
 RULES = [{"subject": "news*", "tracking": False}]
-MODEL = Path("sesv2") / "2019-09-27" / "service-2.json"
 
 
 def mail(usage: str) -> bytes:
     return (
         f"From: a@a.example\r\nSubject: {usage}\r\nX-Relay-Usage: {usage}\r\n\r\n-\r\n"
     ).encode()
-
-
-def model() -> Any:  # noqa: ANN401 - any JSON
-    path = Path(botocore.__file__).parent / "data" / f"{MODEL}.gz"
-    return json.loads(gzip.decompress(path.read_bytes()))
-
-
-def knows() -> bool:
-    return "ConfigurationOverrides" in model()["shapes"]["SendEmailRequest"]["members"]
 
 
 def older_sdk(directory: Path) -> str:
@@ -84,8 +73,8 @@ async def overrides(**settings: str) -> tuple[list[Any], list[str]]:
 
 async def test_the_call_switches_tracking_off_where_the_template_says_so() -> None:
     told, warnings = await overrides()
-    assert told == [OFF if knows() else None, None]
-    assert warnings == ([] if knows() else [WARNING])
+    assert told == [OFF if knows_tracking() else None, None]
+    assert warnings == ([] if knows_tracking() else [WARNING])
 
 
 async def test_a_rule_says_it_too() -> None:
@@ -97,7 +86,7 @@ async def test_a_rule_says_it_too() -> None:
     async with FakeSes() as ses:
         await with_relay(ses, use, RELAY_RULES=json.dumps(RULES))
         told = [request.json.get("ConfigurationOverrides") for request in ses.sent]
-    assert told == [OFF if knows() else None, None]
+    assert told == [OFF if knows_tracking() else None, None]
 
 
 async def test_an_older_sdk_is_a_warning_and_mail_goes_without_it(
@@ -107,7 +96,7 @@ async def test_an_older_sdk_is_a_warning_and_mail_goes_without_it(
     assert found == ([None, None], [WARNING])
 
 
-@pytest.mark.skipif(not knows(), reason="the installed SDK knows no overrides")
+@pytest.mark.skipif(not knows_tracking(), reason="the installed SDK knows no overrides")
 def test_relay_check_says_what_an_older_sdk_lacks(tmp_path: Path) -> None:
     settings = {
         "RELAY_TEMPLATES": json.dumps(TEMPLATES),

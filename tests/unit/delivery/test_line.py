@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from collections.abc import Coroutine
+from typing import Any
 
 from relay.delivery.line import Line
 from relay.delivery.pace import Pace
@@ -35,9 +37,9 @@ class _Loop(asyncio.SelectorEventLoop):
         return self._leaping.at
 
 
-def run(work: object) -> None:
+def run(work: Coroutine[Any, Any, None]) -> None:
     with asyncio.Runner(loop_factory=_Loop) as runner:
-        runner.run(work)  # type: ignore[arg-type] # a coroutine
+        runner.run(work)
 
 
 def test_codes_leave_before_what_came_earlier_and_nobody_waits_for_ever() -> None:
