@@ -32,7 +32,6 @@ from relay.observe.stats import Stats
 from relay.rules.shape import address_shape, shape
 from relay.ses.parameters import RequestSettings, request_for
 from relay.system import sockets
-from relay.system.door import Crowd
 from relay.templates.catalog import Templates
 
 if TYPE_CHECKING:  # not every relay needs them, or aiohttp and SQLite behind them
@@ -136,28 +135,16 @@ class WebSide:
         )
         found = trouble(stopping, server.listening, server.is_open, server.queue)
         if self._health:
-            app = site.probes(found, metrics)
+            probes = site.probes(found, metrics)
             most = self._places.probes
             await server.stack.enter_async_context(
-                served(
-                    app,
-                    self._health,
-                    name="health",
-                    most=most,
-                    crowd=Crowd(most + DROPPED),
-                )
+                served(probes, self._health, name="health", most=most, passing=DROPPED)
             )
         if self._page:
-            app = self._site(server, stopping, found, metrics)
+            page = self._site(server, stopping, found, metrics)
             most = self._places.page
             await server.stack.enter_async_context(
-                served(
-                    app,
-                    self._page,
-                    name="web",
-                    most=most,
-                    crowd=Crowd(most + DROPPED),
-                )
+                served(page, self._page, name="web", most=most, passing=DROPPED)
             )
 
     def _site(

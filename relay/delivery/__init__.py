@@ -37,7 +37,7 @@ class Delivery(Protocol):
 
         `left` tells whether nobody is there to hear the reply: a refusal then ends in
         the queue, where there is one, as that of mail that waited. Without a queue
-        `prepared` is a single mail.
+        `prepared` is a single mail, behind a guard one for its others beside it.
 
         Before the reply is given, one event tells of it: `NotTaken` where the queue
         could not keep the mail, else `Answered`.

@@ -20,12 +20,12 @@ async def served(
     *,
     name: str,
     most: int,
-    crowd: Crowd,
+    passing: int,
 ) -> AsyncIterator[None]:
     """Answer with `app` on `bound` while the context lasts.
 
-    `most`: connections at one time, on all of `bound` together; `crowd`: those too
-    that are about to be dropped.
+    `most`: connections at one time, on all of `bound` together; so many as `passing`
+    may be inside beside them, about to be dropped.
     """
     # A probe every second must not fill the log.
     # Who gave up waiting for a mail must not hold the place of one who does.
@@ -40,6 +40,7 @@ async def served(
     server = runner.server
     assert server is not None  # noqa: S101 - `setup` has made it
     lines = Lines(server, name=name, most=most)
+    crowd = Crowd(most + passing)
     doors = [Door(lines, listening, crowd) for listening in bound]
     try:
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -97,16 +97,6 @@ class Relay:
             left=lambda: False,
         )
         return str(reply)
-
-
-@pytest.fixture(params=["memory", "spool"])
-async def notes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Notes]:
-    """Both that remember."""
-    if request.param == "memory":
-        yield MemoryNotes(now=Clock())
-        return
-    async with open_spool(tmp_path / "s.db", keep_sent=1, keep_failed=1) as queue:
-        yield queue.notes
 
 
 async def test_so_many_pass_and_no_more(notes: Notes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,16 +44,6 @@ class Relay:
             left=lambda: False,
         )
         return str(reply)
-
-
-@pytest.fixture(params=["memory", "spool"])
-async def notes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Notes]:
-    """Both that remember."""
-    if request.param == "memory":
-        yield MemoryNotes(now=Clock())
-        return
-    async with open_spool(tmp_path / "s.db", keep_sent=1, keep_failed=1) as queue:
-        yield queue.notes
 
 
 async def test_who_comes_again_hears_the_same_and_nothing_is_sent(
