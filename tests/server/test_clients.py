@@ -5,9 +5,13 @@ from __future__ import annotations
 import email
 import email.policy
 import json
+import select
 import smtplib
+import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from email.message import EmailMessage
 
 import pytest
@@ -110,6 +114,43 @@ def _body(mail: EmailMessage, kind: str) -> str:
     assert part is not None
     text: str = part.get_content()
     return text.replace("\r\n", "\n")
+
+
+@contextmanager
+def losing_the_reply(port: int) -> Iterator[int]:
+    """A way to the relay that ends where its reply to a mail would come by."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def lead() -> None:
+            client, _ = listening.accept()
+            with client, socket.create_connection(("127.0.0.1", port)) as relay:
+                other = {client: relay, relay: client}
+                while True:
+                    for ready in select.select(list(other), [], [])[0]:
+                        data = ready.recv(65_536)
+                        if not data or b"250 2.0.0 captured" in data:
+                            return
+                        other[ready].sendall(data)
+
+        thread = threading.Thread(target=lead)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join()
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_client_whose_reply_was_lost_sends_again_and_the_mail_goes_once(
+    relay: RelayProcess, name: str
+) -> None:
+    key = {"X-Relay-Idempotency-Key": f"order-17-{name}"}
+    with (
+        losing_the_reply(relay.port()) as port,
+        pytest.raises((AssertionError, smtplib.SMTPException)),
+    ):
+        CLIENTS[name](port, key)
+    assert b"Idempotency" not in relay.next_captured().content
+    CLIENTS[name](relay.port(), key)
+    assert relay.captured_so_far() == []
 
 
 @pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
