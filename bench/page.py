@@ -1,92 +1,95 @@
-"""What the page costs the mail path: `python -m bench.page`, with one page open.
+"""What the page costs the mail path: `python -m bench.page`, with five pages open.
 
-The relay without page and counters, and with both and a reader of the event stream,
-in turns, so that what else the machine does meanwhile meets both.
+The relay without page and counters, with them and nobody who looks, and with pages
+open; in turns, so that what else the machine does meanwhile meets all of them.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.cases import Case
-from bench.measure import Bench, Sample
+from bench.measure import Bench, Failed, Sample
 from bench.relays import RELAY, Relay, free_port
 from bench.tools import BUILD, build
 
-PATIENCE = 30.0  # seconds until the page has to be there
+WITHOUT, CLOSED, OPEN = "without a page", "no page open", "pages open"
+FIGURES = (("mails_per_second", "mails/s", 0), ("cpu_ms", "ms of CPU a mail", 3))
 
 
 def main(words: Sequence[str]) -> int:
     """Measure, and print medians with what they differ by."""
     parser = argparse.ArgumentParser("python -m bench.page", description=__doc__)
+    parser.add_argument("--pages", type=int, default=5)
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args(words)
-    port = free_port()
-    page = Relay("page", ("env", f"RELAY_WEB__LISTEN=127.0.0.1:{port}", *RELAY.command))
     case = Case(sessions=options.sessions)
-    found: dict[str, list[Sample]] = {RELAY.name: [], page.name: []}
+    found: dict[str, list[Sample]] = {WITHOUT: [], CLOSED: [], OPEN: []}
     with TemporaryDirectory() as directory:
         bench = Bench(build(BUILD), Path(directory))
-        for _ in range(options.repeats):
-            found[RELAY.name].append(bench.sample(RELAY, case, seconds=options.seconds))
-            with _reading(port) as read:
-                found[page.name].append(
-                    bench.sample(page, case, seconds=options.seconds)
-                )
-            if not read:
-                print("the page was not read", file=sys.stderr)
-                return 1
-    print(case.name)
-    for figure, unit in (("mails_per_second", "/s"), ("cpu_ms", " ms of CPU a mail")):
-        without, with_page = (
-            statistics.median(getattr(sample, figure) for sample in samples)
-            for samples in found.values()
-        )
-        print(
-            f"without {without:.3f}{unit}, with one page open {with_page:.3f}{unit}: "
-            f"{(with_page / without - 1) * 100:+.1f} %"
-        )
+        for turn in range(options.repeats):
+            for kind in (found, reversed(found))[turn % 2]:
+                pages = options.pages if kind == OPEN else 0
+                sample = _sample(bench, case, kind, pages, options.seconds)
+                found[kind].append(sample)
+    print(f"{case.name}, {options.pages} pages, {options.repeats} turns")
+    print(_table(found))
     return 0
 
 
+def _sample(bench: Bench, case: Case, kind: str, pages: int, seconds: float) -> Sample:
+    if kind == WITHOUT:
+        return bench.sample(RELAY, case, seconds=seconds)
+    port = free_port()
+    words = ("env", f"RELAY_WEB__LISTEN=127.0.0.1:{port}", *RELAY.command)
+    with _opened(port, pages):
+        return bench.sample(Relay("page", words), case, seconds=seconds)
+
+
 @contextmanager
-def _reading(port: int) -> Iterator[list[int]]:
-    """Read the event stream as an open page does; gives what came, in bytes."""
-    read: list[int] = []
-    over = threading.Event()
+def _opened(port: int, pages: int) -> Iterator[None]:
+    """Have so many pages open. Raises Failed where one was told nothing."""
+    command = [sys.executable, "-m", "bench.open_pages", str(port), str(pages)]
+    if not pages:
+        yield
+        return
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as reading:
+        try:
+            yield
+        finally:
+            told, _ = reading.communicate()
+    if not (told.strip().isdecimal() and int(told)):
+        raise Failed("a page was told nothing")
 
-    def follow() -> None:
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until and not over.is_set():
-            connection = HTTPConnection("127.0.0.1", port, timeout=5)
-            try:
-                connection.request("GET", "/api/v1/events")
-                response = connection.getresponse()
-                while not over.is_set() and (line := response.readline()):
-                    read.append(len(line))
-            except (OSError, HTTPException):
-                time.sleep(0.01)  # not there yet, or gone already
-            finally:
-                connection.close()
 
-    thread = threading.Thread(target=follow)
-    thread.start()
-    try:
-        yield read
-    finally:
-        over.set()
-        thread.join()
+def _table(found: dict[str, list[Sample]]) -> str:
+    """Medians, what they are against those before, and how far the samples lie."""
+    lines = []
+    for figure, unit, digits in FIGURES:
+        before = None
+        for kind, samples in found.items():
+            values = sorted(getattr(sample, figure) for sample in samples)
+            middle = statistics.median(values)
+            against = "" if before is None else f"  {(middle / before - 1):+7.1%}"
+            spread = f"{values[0]:.{digits}f} to {values[-1]:.{digits}f}"
+            lines.append(
+                f"{kind:15} {middle:8.{digits}f} {unit:17} ({spread}){against}"
+            )
+            before = middle
+    others = [one.others_load for samples in found.values() for one in samples]
+    lines.append(f"others took {statistics.median(others):.0%} of the relay's core")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

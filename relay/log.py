@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 import time
@@ -156,6 +157,26 @@ def json_shape() -> Shape:
     return shape
 
 
+# Those of sd-daemon(3): systemd takes them away again, for `journalctl -p`.
+_PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+
+
+def _with_priority(shape: Shape) -> Shape:
+    def line(at: float, level: str, event: str, fields: Mapping[str, object]) -> str:
+        return f"<{_PRIORITIES[level]}>{shape(at, level, event, fields)}"
+
+    return line
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """Tell whether what is written goes to systemd's journal (systemd.exec(5))."""
+    try:
+        file = os.fstat(stream.fileno())
+    except (OSError, ValueError):  # it is no file
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{file.st_dev}:{file.st_ino}"
+
+
 def _encoder() -> Any:  # noqa: ANN401 - a function that the library has no type for
     """One encoder for all lines; the library makes its own anew for each of them.
 
@@ -181,11 +202,25 @@ def text_shape(at: float, level: str, event: str, fields: Mapping[str, object]) 
     return f"{' '.join(words)}\n"
 
 
-def setup(*, format: str, level: str, stream: TextIO = sys.stderr) -> None:  # noqa: A002
-    """Send the log to `stream`; `format` is auto, json or text."""
-    if format == "auto":
-        format = "text" if stream.isatty() else "json"  # noqa: A001
-    lines = Lines(stream, json_shape() if format == "json" else text_shape)
+def setup(
+    *,
+    format: str,  # noqa: A002
+    level: str,
+    stream: TextIO = sys.stderr,
+    for_people: Shape = text_shape,
+) -> None:
+    """Send the log to `stream`; `format` is json, text, or auto.
+
+    Auto is `for_people` on a terminal, else json.
+    """
+    shape = text_shape
+    if format == "auto" and stream.isatty():
+        shape = for_people
+    elif format != "text":
+        shape = json_shape()
+    if _is_journal(stream):
+        shape = _with_priority(shape)
+    lines = Lines(stream, shape)
     root = logging.getLogger()
     root.handlers = logger.handlers = [lines]
     logger.propagate = False

@@ -26,6 +26,8 @@ PLACES: Mapping[str, float] = {
     "app": 2.4,
     "web": 1.3,
     "capture": 2.0,
+    "fleet": 3.4,
+    "hooks": 4.6,
     "intake": 0.5,
     "ses": 2.0,
     "delivery": 1.3,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:  # few tests need it
+    from tests.fleet.emulators import Emulator
 
 pytest_plugins = ["relay.pytest_plugin"]
 
@@ -39,3 +42,12 @@ def pytest_make_collect_report() -> Generator[
     None, pytest.CollectReport, pytest.CollectReport
 ]:
     return _strict((yield))
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Generator[Emulator, None, None]:
+    """An emulator of SQS and S3 for all tests of this process."""
+    from tests.fleet.emulators import ministack
+
+    with ministack() as running:
+        yield running

@@ -106,7 +106,8 @@ class FakeSes:
     """`async with FakeSes() as ses`: listens at `ses.url`, on 127.0.0.1 only.
 
     `answers` are given to SendEmail in order, then it accepts. `resources` are the
-    answers to GET, by path; STS' AssumeRole gives one of `roles` after another.
+    answers to GET, by path, with its query or without; STS' AssumeRole gives one of
+    `roles` after another.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class FakeSes:
         self._over = asyncio.Event()
         self._shape = _send_email()
         self._runner: web.ServerRunner | None = None
+        self._listener: socket.socket
 
     @property
     def url(self) -> str:
@@ -149,10 +151,7 @@ class FakeSes:
     async def __aenter__(self) -> Self:
         self._runner = web.ServerRunner(web.Server(self._serve))
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=self._tls)
-        await site.start()
-        address = self._runner.addresses[0]
-        self._port = address[1]
+        await self._listen()
         return self
 
     async def __aexit__(
@@ -162,8 +161,27 @@ class FakeSes:
         trace: TracebackType | None,
     ) -> None:
         self._over.set()
+        await self._stop_listening()
         assert self._runner is not None
         await self._runner.cleanup()
+
+    async def _listen(self) -> None:
+        assert self._runner is not None
+        self._listener = socket.create_server(("127.0.0.1", self._port))
+        self._port = self._listener.getsockname()[1]
+        await web.SockSite(self._runner, self._listener, ssl_context=self._tls).start()
+
+    async def _stop_listening(self) -> None:
+        assert self._runner is not None
+        if not self._runner.sites:
+            return
+        # What was just accepted becomes a connection in a turn or two of the loop; a
+        # server that is closed before leaves its socket open (gh-109564).
+        asyncio.get_running_loop().remove_reader(self._listener)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        for site in list(self._runner.sites):
+            await site.stop()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         self.opened += 1
@@ -190,7 +208,9 @@ class FakeSes:
             return await self._do(request, answer or Answer(seconds=self._seconds))
         if request.method == "POST":
             return self._assume_role(body)
-        answer = self.resources.get(unquote(request.path))
+        path = unquote(request.path)
+        asked = f"{path}?{request.query_string}" if request.query_string else path
+        answer = self.resources.get(asked, self.resources.get(path))
         return _answer(answer or error("NotFoundException", 404, "not found"), {})
 
     def _request(self, request: web.BaseRequest, body: bytes) -> Request:

@@ -25,6 +25,8 @@ from relay.queue.turns import Turns
 class MemoryQueue:
     """A `Queue` in a dictionary of jobs by their place in the line."""
 
+    keeps_first = False
+
     def __init__(
         self, now: Callable[[], float] = time.time, accounts: Sequence[str] = ("",)
     ) -> None:
@@ -157,6 +159,9 @@ class MemoryQueue:
                 state = replace(job.state, due=job.began)
                 self.jobs[seq] = replace(job, state=state)
         self._tell()
+
+    def holds(self, claim: Claim) -> bool:
+        return True
 
     def figures(self) -> Figures:
         waiting = [job for _, job in self._waiting()]

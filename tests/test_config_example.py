@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from relay import config
+from relay.config.described import plain
 from relay.config.explain import to_camel
-from relay.config.json_schema import plain
 from relay.config.models import Account, Rule, Template, User
 from relay.config.table import Table
+from relay.config.webhooks import Webhook
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
-# What an entry cannot be without has an example, no default; nor has `validFor`.
-EXAMPLES = {"usageType", "subject", "content", "validFor"}
+# What an entry cannot be without has an example, no default; nor have the others.
+EXAMPLES = {"usageType", "subject", "content", "validFor", "inlineCss"}
 
 
 def _uncommented() -> dict[str, Any]:
-    text = re.sub(r"^#(?! )", "", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE)
+    text = re.sub(r"^#(?![ :])", "", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE)
     return tomllib.loads(text)
 
 
@@ -51,6 +52,7 @@ def test_the_example_shows_every_setting_with_its_default_and_no_other() -> None
         "accounts": [account],
         "templates": [template],
         "rules": [rule],
+        "webhooks": [_plain(Webhook())],
     }
 
 

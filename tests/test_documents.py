@@ -10,7 +10,7 @@ import pytest
 from relay.app.rules import rules
 from relay.app.templates import templates
 from relay.config import Config, load, warnings
-from relay.config.json_schema import plain
+from relay.config.described import plain
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = '\n[[templates]]\nusageType = "{}"\nsubject = "s"\ncontent = "c"\n'

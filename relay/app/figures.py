@@ -17,14 +17,16 @@ from relay.smtp.doorkeeper import Doorkeeper
 from relay.system import sockets
 
 if TYPE_CHECKING:  # not every relay needs it, or SQLite behind it
-    from relay.queue.sqlite import SqliteQueue
+    from relay.delivery.suppression import Suppression
+    from relay.queue import Spool
 
 
 def figures(
     doorkeeper: Doorkeeper,
     outlets: Sequence[Outlet],
     gates: Mapping[str, Admission],
-    queue: SqliteQueue | None,
+    queue: Spool | None,
+    suppression: Suppression | None = None,
 ) -> Callable[[], Now]:
     """How things stand, asked of the parts that know; `gates` by their accounts."""
     own = [outlet for outlet in outlets if outlet.account != KEPT]
@@ -51,6 +53,10 @@ def figures(
             memory_limit=doorkeeper.memory.limit,
             paused=first.paused,
             accounts=tuple(accounts) if len(accounts) > 1 else (),
+            suppressed=None if suppression is None else len(suppression),
+            suppression_refused=None
+            if suppression is None
+            else dict(suppression.refused),
         )
 
     return now
@@ -77,7 +83,7 @@ def trouble(
     stopping: asyncio.Event,
     listening: Sequence[socket.socket],
     is_open: Callable[[], bool],
-    queue: SqliteQueue | None,
+    queue: Spool | None,
 ) -> Callable[[], Awaitable[str]]:
     """What stands in the way of taking mail and keeping it, "" for nothing."""
 
@@ -90,9 +96,9 @@ def trouble(
             return "starting"
         if queue is not None:
             try:
-                await queue.house.check()
+                await queue.check()
             except Unwritable:
-                return "the spool cannot be written"
+                return queue.unready
         return ""
 
     return found

@@ -1,7 +1,8 @@
-"""What happens to mail behind the listeners, put together from the settings.
+"""What happens to mail behind the listeners, whatever the settings say of it.
 
 Apart from `serve`, because a client can be greeted before any of it is here: importing
-and building it takes long (docs/performance.md, "Start and memory").
+and building it takes long (docs/performance.md, "Start and memory"). Here is what
+outlives a set of settings; what does not is a `MailSet`.
 """
 
 from __future__ import annotations
@@ -19,36 +20,40 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from relay import config, log
+from relay.app import suppression
+from relay.app.doors import Door, Doors, pace_of
 from relay.app.figures import figures
-from relay.app.guard import guard as read_guard
-from relay.app.guard import keeps
-from relay.app.outlets import Outlet, outlets
+from relay.app.hooks_side import HooksSide
+from relay.app.in_force import InForce, tell_warnings
+from relay.app.mail_set import MailSet
+from relay.app.outlets import outlets
+from relay.app.pauses import log_pauses
 from relay.app.places import Places
-from relay.app.preparation import preparation
-from relay.app.rules import rules as read_rules
-from relay.app.templates import templates as read_templates
+from relay.app.ses_side import Opener
 from relay.app.web_side import WebSide
-from relay.delivery import Delivery
-from relay.delivery.admission import Admission
-from relay.delivery.limits import LimitedDelivery
+from relay.capture.inbox import Inbox
+from relay.delivery.limits import LimitedDelivery, UnderWay
 from relay.delivery.once import OnceDelivery
+from relay.delivery.pace import Pace
+from relay.delivery.use import Use
 from relay.intake.accept import Intake
 from relay.intake.large_mail import LargeMailLimit
-from relay.model.guard import KEPT, Guard
+from relay.model.reply import Reply
+from relay.model.submission import Submission
 from relay.observe.events import Event, Events
 from relay.observe.heartbeat import Heartbeat
 from relay.observe.maillog import MailLog
-from relay.queue import Notes
-from relay.rules.rules import RuleError, Rules
+from relay.observe.settings_read import SettingsRead
+from relay.queue.memory_notes import MemoryNotes
 from relay.smtp.doorkeeper import Doorkeeper
 from relay.system import process
-from relay.system.process import CannotStart
 from relay.system.threads import Threads
-from relay.templates.catalog import TemplateError, Templates
 
 if TYPE_CHECKING:  # no relay needs all of them
-    from relay.capture.inbox import Captured, Inbox
-    from relay.queue.sqlite import SqliteQueue
+    from relay.app.queue_side import QueueSide
+    from relay.app.without_queue import WithoutQueue
+    from relay.capture.inbox import Captured
+    from relay.queue import Notes, Spool
 
 # The part of `limits.memory` that large mails may have while they are worked on.
 WORKED_ON = 0.4
@@ -63,15 +68,16 @@ OTLP_ENDPOINTS = (
 
 
 class MailSide:
-    """Takes submissions, and has all that works on them: `services`."""
+    """Takes submissions, and has all that works on them: `services`.
+
+    `take` puts another set in force than that of the start.
+    """
 
     def __init__(
         self,
-        settings: config.Config,
-        templates: Templates,
-        rules: Rules | None,
+        first: InForce,
         *,
-        queue: SqliteQueue | None,
+        queue: Spool | None,
         doorkeeper: Doorkeeper,
         page: Sequence[socket.socket],
         health: Sequence[socket.socket],
@@ -85,107 +91,201 @@ class MailSide:
         `page` and `health` are the sockets that the page and the probes are asked at,
         `places` how many may ask at one time.
         """
-        warnings = (
-            *templates.warnings,
-            *config.warnings(settings),
-            *config.exposed(settings, os.environ),
+        settings = first.settings
+        self._queue = queue
+        self._doorkeeper = doorkeeper
+        self._captured = captured
+        self._inbox = Inbox()
+        self.read = SettingsRead(first.hash, first.at)
+        tell_warnings(first.warnings)
+        accounts = config.accounts(settings)
+        opener = None
+        if settings.transport != "capture":
+            opener = Opener(on_open=partial(self._all_open, first))
+        self.doors = Doors(opener, pace=pace_of(settings))
+        stack.push_async_callback(self.doors.close)
+        ways_to_ses = self.doors.begin(accounts)
+        self._kept = Door(((), 0.0, 0.0, accounts[0].ses.concurrency), Pace())
+        self._web = WebSide(
+            first, self.read, inbox=self._inbox, page=page, health=health, places=places
         )
-        for warning in warnings:
-            log.line(logging.WARNING, "settings", warning=warning)
-        guard = read_guard(settings)
-        inbox = _inbox(settings)
-        leaving = outlets(
-            settings,
-            stack,
-            inbox=inbox,
-            captured=captured,
-            guard=guard,
-            on_open=partial(say_ready, settings, templates),
+        if settings.web.listen:
+            doorkeeper.told = self._web.turned_away
+        self._maillog = MailLog(
+            masked=settings.log.addresses == "masked",
+            captures=settings.transport == "capture",
         )
-        doors = list({id(one.door): one.door for one in leaving}.values())
-        ways_to_ses = [door.ses for door in doors if door.ses is not None]
-        web = WebSide(
-            settings, templates, inbox=inbox, page=page, health=health, places=places
-        )
-        events = _events(settings, web, stack)
-        notes = _notes(settings, queue)
-        delivery, gates, workers = _delivery(
-            settings, leaving, events, guard, queue, notes
-        )
-        limited = LimitedDelivery(delivery, notes=notes, events=events)
-        recalling = OnceDelivery(limited, notes=notes, events=events)
-        intake = _intake(settings, templates, rules, guard, delivery, recalling, events)
-        web.stats.now = figures(doorkeeper, leaving, gates, queue)
-        heartbeat = Heartbeat(web.stats) if web.serves else None
-        server = web.server(
-            accept=intake.accept,
-            request={one.account: one.request for one in leaving},
+        events = Events([self._maillog, *self._web.observers, *_traces(stack)])
+        self._events = events
+        self._hooks = HooksSide(settings, queue, events, stack)
+        self._web.stats.webhooks = self._hooks.figures
+        self._notes = _notes(settings, queue)
+        self.suppression = suppression.suppression(settings, queue)
+        self._makes = _makes(events, queue, self._notes)
+        self._large_mail = LargeMailLimit(int(settings.limits.memory * WORKED_ON))
+        self._threads = Threads("mail", PREPARED_AT_ONCE)
+        # What is under way of limited templates, and with a key.
+        self._under_way: dict[tuple[str, str], UnderWay] = {}
+        self._keys: dict[tuple[str, str], asyncio.Future[None]] = {}
+        self._sets: list[MailSet] = []  # the last is in force, others end their mail
+        self._made(first, self.doors.take(accounts))
+        server = self._web.server(
+            accept=self.accept,
+            in_force=lambda: self._sets[-1],
             listening=listening,
             queue=queue,
-            is_open=lambda: all(way.is_open for way in ways_to_ses),
+            is_open=self._is_open,
             stack=stack,
         )
-        self.accept = intake.accept
-        self.stop_within = delivery.stop_within
+        heartbeat = Heartbeat(self._web.stats) if self._web.serves else None
         parts: Sequence[process.Service | None] = (
-            *(door.source for door in doors),
-            *workers,
+            self.doors,
+            *self._makes.services,
+            self.suppression,
             heartbeat,
+            self._hooks,
             *ways_to_ses,
             server,
         )
         self.services = [part for part in parts if part is not None]
-        if not ways_to_ses:  # else they have to open first
-            say_ready(settings, templates)
+        if settings.events.url and settings.transport != "capture":
+            from relay.app.events_side import EventsSide
 
-
-def templates(settings: config.Config, *, samples_too: bool = False) -> Templates:
-    """The templates of the settings, fit for all ways in. Raises CannotStart."""
-    try:
-        found = read_templates(settings, samples_too=samples_too)
-    except (config.ConfigError, TemplateError) as error:
-        raise CannotStart(str(error)) from error
-    if config.revealed(settings.intake.token) and (
-        nameless := [
-            template.source.place for template in found.all if not template.names_sender
-        ]
-    ):
-        raise CannotStart(
-            "\n".join(
-                f"{place}: sendFrom: has no address, and mail by HTTP (intake.token) "
-                "has no From of its own; set ses.emailAddress, or an address here"
-                for place in nameless
+            remembers = self.suppression
+            hears = EventsSide(
+                lambda: self.in_force.settings,
+                self._events,
+                self._web,
+                keeps=() if remembers is None else (remembers.keep,),
             )
+            self.services.append(hears)
+        if not ways_to_ses:  # else they have to open first
+            say_ready(first)
+
+    @property
+    def in_force(self) -> InForce:
+        """The set that new mail takes."""
+        return self._sets[-1].in_force
+
+    async def accept(
+        self, submission: Submission, left: Callable[[], bool] = lambda: False
+    ) -> Reply:
+        """Take what `submission` asks for, by the set in force."""
+        return await self._sets[-1].accept(submission, left)
+
+    def stop_within(self, seconds: float) -> None:
+        """Begin nothing that would not end in time."""
+        for one in self._sets:
+            one.stop_within(seconds)
+
+    def take(self, now: InForce, opened: Sequence[Door]) -> MailSet:
+        """Put a set in force, with the doors that were opened for it.
+
+        The one before ends the mail that it has; then what only it used is closed.
+        """
+        before = self._sets[-1]
+        settings = now.settings
+        doors = self.doors.take(config.accounts(settings), opened)
+        self._maillog.take(masked=settings.log.addresses == "masked")
+        self._large_mail.take(int(settings.limits.memory * WORKED_ON))
+        if isinstance(self._notes, MemoryNotes):
+            self._notes.take(keep_keys=settings.queue.keep_keys)
+        made = self._made(now, doors)
+        self._web.take(now)
+        self.doors.retire(before.use, partial(self._ended, before))
+        return made
+
+    def _ended(self, old: MailSet) -> list[Door]:
+        """Forget a set whose mail has ended: the doors that nobody uses any more."""
+        self._sets.remove(old)
+        used = {door for one in self._sets for door in one.doors}
+        return [door for door in old.doors if door not in used]
+
+    def _made(self, now: InForce, doors: Mapping[tuple[str, ...], Door]) -> MailSet:
+        settings = now.settings
+        suppresses = suppression.take(self.suppression, settings)
+        leaving = outlets(
+            settings,
+            doors,
+            inbox=self._inbox,
+            captured=self._captured,
+            guard=now.guard,
+            kept=self._kept,
+            suppression=suppresses,
         )
-    return found
+        use = Use()
+        delivery, gates = self._makes.delivery(now, leaving, use)
+        log_pauses(leaving, gates)
+        limited = LimitedDelivery(
+            delivery,
+            notes=self._notes,
+            events=self._events,
+            under_way=self._under_way,
+        )
+        once = OnceDelivery(
+            limited, notes=self._notes, events=self._events, in_hand=self._keys
+        )
+        intake = Intake(
+            preparation=now.preparation,
+            delivery=delivery,
+            recalling=once,
+            events=self._events,
+            answer_within=settings.queue.answer_within,
+            large_mail=self._large_mail,
+            threads=self._threads,
+            suppression=suppresses,
+        )
+        made = MailSet(
+            now, leaving, use=use, intake=intake, delivery=delivery, gates=gates
+        )
+        self._sets.append(made)
+        self._hooks.take(settings)
+        self._web.stats.now = figures(
+            self._doorkeeper, leaving, gates, self._queue, suppresses
+        )
+        return made
+
+    async def opened(self) -> None:
+        """Wait until all ways to SES of the set in force are open."""
+        for door in self._sets[-1].doors:
+            if door.ses is not None:
+                await door.ses.opened()
+
+    def _all_open(self, first: InForce) -> None:
+        if not self.doors.untracks:
+            tell_warnings(first.tracked)
+        say_ready(first)
+
+    def _is_open(self) -> bool:
+        """Tell whether all ways to SES of the set in force are open."""
+        ways = (door.ses for door in self._sets[-1].doors)
+        return all(way is None or way.is_open for way in ways)
 
 
-def rules(settings: config.Config, templates: Templates) -> Rules | None:
-    """The rules of the settings, None where there are none. Raises CannotStart."""
-    try:
-        return read_rules(settings, templates)
-    except RuleError as error:
-        raise CannotStart(str(error)) from error
-
-
-def say_ready(settings: config.Config, templates: Templates) -> None:
+def say_ready(first: InForce) -> None:
     """Tell whoever waits for it that mail is taken and goes out."""
-    # What is here now lives as long as the process: no need to look at it again.
     gc.enable()
-    gc.collect()
-    gc.freeze()
-    _give_back_memory()
+    settle_memory()
     # Nearly all that a mail leaves goes without the collector, which with its own
     # numbers takes every mail some time to look for the rest.
     gc.set_threshold(10_000, 20, 20)
     log.line(
         logging.INFO,
         "ready",
-        transport=settings.transport,
-        queue=settings.queue.engine,
-        usages=list(templates.usages),
+        transport=first.settings.transport,
+        queue=first.settings.queue.engine,
+        usages=list(first.templates.usages),
+        settings=first.hash,
     )
     process.notify("READY=1")
+
+
+def settle_memory() -> None:
+    """Free what nobody holds any more, and look at the rest as there to stay."""
+    # What is here now lives long: no need to look at it again and again.
+    gc.collect()
+    gc.freeze()
+    _give_back_memory()
 
 
 def _give_back_memory() -> None:
@@ -193,24 +293,6 @@ def _give_back_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
     if trim is not None:
         trim(0)
-
-
-def _inbox(settings: config.Config) -> Inbox | None:
-    """Where mail is kept that goes nowhere, if some is."""
-    if settings.transport != "capture" and not keeps(settings):
-        return None
-    from relay.capture.inbox import Inbox
-
-    return Inbox()
-
-
-def _events(settings: config.Config, web: WebSide, stack: AsyncExitStack) -> Events:
-    """Who is told of what happens to mail: the log first."""
-    maillog = MailLog(
-        masked=settings.log.addresses == "masked",
-        captures=settings.transport == "capture",
-    )
-    return Events([maillog, *web.observers, *_traces(stack)])
 
 
 def _traces(stack: AsyncExitStack) -> list[Callable[[Event], None]]:
@@ -235,83 +317,22 @@ def _traces(stack: AsyncExitStack) -> list[Callable[[Event], None]]:
     return [traces]
 
 
-def _notes(settings: config.Config, queue: SqliteQueue | None) -> Notes:
+def _notes(settings: config.Config, queue: Spool | None) -> Notes:
     """What remembers mail that was taken: the spool, else this process."""
     if queue is not None:
         return queue.notes
-    from relay.queue.memory_notes import MemoryNotes
-
     return MemoryNotes(now=time.monotonic, keep_keys=settings.queue.keep_keys)
 
 
-def _delivery(
-    settings: config.Config,
-    leaving: Sequence[Outlet],
-    events: Events,
-    guard: Guard | None,
-    queue: SqliteQueue | None,
-    notes: Notes,
-) -> tuple[Delivery, Mapping[str, Admission], Sequence[process.Service]]:
-    """How mail leaves; with a queue each account's gate, and what runs for it."""
+def _makes(
+    events: Events, queue: Spool | None, notes: Notes
+) -> QueueSide | WithoutQueue:
+    """What makes the delivery of each set."""
     # Each imported in its branch: no relay needs the other's memory.
     if queue is None:
-        from relay.app.without_queue import routes
-        from relay.delivery.immediate import ImmediateDelivery
+        from relay.app.without_queue import WithoutQueue
 
-        immediate = ImmediateDelivery(
-            routes=routes(leaving, looks=settings.queue.slow_delays),
-            events=events,
-            answer_within=settings.queue.answer_within,
-            notes=notes,
-        )
-        return immediate, {}, ()
-    from relay.app import queue_side
+        return WithoutQueue(events, notes)
+    from relay.app.queue_side import QueueSide
 
-    ways = queue_side.ways(settings, leaving)
-    delivery, workers = queue_side.queued(settings, ways, events, queue, guard)
-    gates = {one.account: ways.of(one.account).gate for one in leaving}
-    _log_pauses(leaving, gates)
-    return delivery, gates, workers
-
-
-def _log_pauses(leaving: Sequence[Outlet], gates: Mapping[str, Admission]) -> None:
-    """Have the log tell when an account's mail goes elsewhere, or waits for it alone.
-
-    Of one account its mail's own lines tell that.
-    """
-    own = [one for one in leaving if one.account != KEPT]
-    if len(own) < 2:
-        return
-    for one in own:
-
-        def tell(reason: str, one: Outlet = one) -> None:
-            goes_by = None if one.fallback is None else one.fallback or config.DEFAULT
-            log.line(
-                logging.WARNING if reason else logging.INFO,
-                "account paused" if reason else "account resumed",
-                account=one.account or config.DEFAULT,
-                reason=reason,
-                fallback=goes_by if reason else None,
-            )
-
-        gates[one.account].on_pause(tell)
-
-
-def _intake(
-    settings: config.Config,
-    templates: Templates,
-    rules: Rules | None,
-    guard: Guard | None,
-    delivery: Delivery,
-    recalling: OnceDelivery,
-    events: Events,
-) -> Intake:
-    return Intake(
-        preparation=preparation(settings, templates, rules, guard),
-        delivery=delivery,
-        recalling=recalling,
-        events=events,
-        answer_within=settings.queue.answer_within,
-        large_mail=LargeMailLimit(int(settings.limits.memory * WORKED_ON)),
-        threads=Threads("mail", PREPARED_AT_ONCE),
-    )
+    return QueueSide(queue, events)

@@ -1,43 +1,25 @@
-"""The accounts that mail leaves by, each put together from the settings.
-
-Those with the same credentials and region have one door: connections, pace, pause.
-"""
+"""The accounts that mail leaves by, each put together from the settings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from relay import config
+from relay.app.doors import Door
 from relay.app.guard import keeps
-from relay.app.ses_side import Opener, request_settings
-from relay.delivery.account_pace import AccountPace
+from relay.app.ses_side import request_settings
 from relay.delivery.guarded import GuardedTransport
-from relay.delivery.pace import Pace
 from relay.delivery.transport import Transport, attempt_seconds
 from relay.model.guard import KEPT, Guard
 from relay.model.mail import Mail
 from relay.ses.parameters import RequestSettings
-from relay.ses.when_open import SesWhenOpen
 
-if TYPE_CHECKING:  # few relays keep mail
+if TYPE_CHECKING:  # few relays keep mail, or have a list of who gets none
     from relay.capture.inbox import Captured, Inbox
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Door:
-    """What accounts with the same credentials and region have together.
-
-    `source` keeps the pace where the account of SES says it.
-    """
-
-    pace: Pace
-    concurrency: int
-    ses: SesWhenOpen | None = None
-    source: AccountPace | None = None
+    from relay.delivery.suppression import Suppression
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,33 +37,31 @@ class Outlet:
 
 def outlets(
     settings: config.Config,
-    stack: AsyncExitStack,
+    doors: Mapping[tuple[str, ...], Door],
     *,
-    inbox: Inbox | None,
+    inbox: Inbox,
     captured: Callable[[Captured], None],
     guard: Guard | None,
-    on_open: Callable[[], None],
+    kept: Door,
+    suppression: Suppression | None = None,
 ) -> Sequence[Outlet]:
     """All of them, `[ses]` first, and last the inbox where the guard keeps mail there.
 
-    `on_open` is called once every way to SES is open.
+    `doors` has the door of each account by its `door`, `kept` is the inbox's.
     """
-    opener = Opener(settings, stack, on_open=on_open)
-    doors: dict[tuple[str, ...], Door] = {}
     found: list[Outlet] = []
     for account in config.accounts(settings):
-        if account.door not in doors:
-            ses = None
-            if settings.transport != "capture":
-                ses = opener.ses_when_open(account)
-            doors[account.door] = _door(account, ses)
         door = doors[account.door]
-        request = request_settings(account.ses)
+        request = request_settings(account.ses, tags_id=bool(settings.events.url))
         transport: Transport
         if door.ses is not None:
             transport = door.ses.sender(request)
         else:
             transport = _kept(inbox, request, captured)
+        if suppression is not None:
+            from relay.delivery.suppression import SuppressedTransport
+
+            transport = SuppressedTransport(transport, suppression)
         if guard is not None:
             transport = GuardedTransport(transport, guard)
         outlet = Outlet(
@@ -101,7 +81,7 @@ def outlets(
                 account=KEPT,
                 # Nobody asked for them on stdout: the page has them.
                 transport=_kept(inbox, found[0].request, lambda _: None),
-                door=Door(Pace(), found[0].door.concurrency),
+                door=kept,
                 attempt_seconds=_at_once,
                 fallback=None,
                 accepted_as="captured as",
@@ -116,31 +96,22 @@ def names(settings: config.Config) -> Sequence[str]:
     return [*found, *([KEPT] if keeps(settings) else [])]
 
 
+def longest_attempt(settings: config.Config) -> float:
+    """The longest `attemptTimeout` of all accounts."""
+    return max(one.ses.attempt_timeout for one in config.accounts(settings))
+
+
 def _fallback(account: config.Sending) -> str | None:
     if not account.fallback:
         return None
     return "" if account.fallback == config.DEFAULT else account.fallback
 
 
-def _door(account: config.Sending, ses: SesWhenOpen | None) -> Door:
-    concurrency = account.ses.concurrency
-    if account.rate != "auto":
-        return Door(Pace(account.rate), concurrency, ses)
-    pace = Pace()
-    if ses is None:
-        return Door(pace, concurrency)
-    named = account.name if account.key else ""
-    source = AccountPace(ses, pace, share=account.share, account=named)
-    return Door(pace, concurrency, ses, source)
-
-
 def _kept(
-    inbox: Inbox | None, request: RequestSettings, captured: Callable[[Captured], None]
+    inbox: Inbox, request: RequestSettings, captured: Callable[[Captured], None]
 ) -> Transport:
     from relay.capture.transport import CaptureTransport
 
-    if inbox is None:
-        raise RuntimeError("mail is to be kept, and there is no inbox")
     return CaptureTransport(inbox, settings=request, captured=captured)
 
 

@@ -10,8 +10,9 @@ from relay.system import open_files
 
 # A page needs a few, and what asks its API; probes and metrics need fewer.
 PAGE, PROBES = 500, 100
-# The queue's own connection, and one for each thread of the page: three files each.
-SPOOL = 100
+# Of the queue. A spool: its own connection, and one for each thread of the page, three
+# files each; a fleet's: connections to S3 and SQS.
+KEPT_BY = {"none": 0, "sqlite": 100, "sqs": 110}
 # Besides those who have a place, so many more may be inside at one time: they hear
 # that there is none, 100 of them after a handshake; the page and probes drop one.
 REFUSED, DROPPED = 120, 10
@@ -39,8 +40,7 @@ def places(settings: config.Config) -> Places:
     )
     doors = {one.door: one.ses.concurrency for one in config.accounts(settings)}
     kept = sum(doors.values())
-    if settings.queue.engine != "none":
-        kept += SPOOL
+    kept += KEPT_BY[settings.queue.engine]
     all_wanted = wanted.clients + wanted.page + wanted.probes + kept
     allowed = max(open_files.allow(all_wanted + IN_PASSING) - IN_PASSING, 0)
     if allowed >= all_wanted:

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from relay import config
-from relay.app.outlets import Outlet, names
+from relay.app.doors import Door
+from relay.app.in_force import InForce
+from relay.app.outlets import Outlet, longest_attempt, names
 from relay.app.senders import senders
 from relay.delivery.admission import Admission, Load
-from relay.delivery.attempts import Attempts
+from relay.delivery.attempts import Attempts, Work
 from relay.delivery.dsn import Reporter
 from relay.delivery.pace import Pace
 from relay.delivery.queued import QueuedDelivery
+from relay.delivery.use import Use
 from relay.delivery.ways import NoAccount, Way, Ways
 from relay.delivery.worker import Worker
 from relay.model.guard import Guard
-from relay.model.job import RetryPolicy
+from relay.model.job import Replaced, RetryPolicy
 from relay.model.mail import SendOptions
 from relay.model.outcome import When
-from relay.observe.events import Events
-from relay.queue import file
-from relay.queue.sqlite import SqliteQueue, open_spool
+from relay.model.submission import MailId
+from relay.observe.events import Events, Overtaken
+from relay.queue import Spool, file
+from relay.queue.sqlite import open_spool
 from relay.system import process
 from relay.system.process import CannotStart, CannotStartNow
 
@@ -30,13 +34,18 @@ from relay.system.process import CannotStart, CannotStartNow
 SENT_AT_ONCE = 0.5
 # Of mail whose account is gone, which asks nobody.
 NOBODY_AT_ONCE = 10
+NOBODY = "\n"  # names no account
 
 
-async def spool(settings: config.Config, stack: AsyncExitStack) -> SqliteQueue:
-    """Open the spool until the stack ends. Raises CannotStart.
+async def spool(settings: config.Config, stack: AsyncExitStack) -> Spool:
+    """Open the queue until the stack ends. Raises CannotStart.
 
     CannotStartNow where its disk is full, or another program holds it for long.
     """
+    if settings.queue.engine == "sqs":
+        from relay.app.fleet_side import fleet_queue
+
+        return await fleet_queue(settings, stack)
     try:
         return await stack.enter_async_context(
             open_spool(
@@ -52,88 +61,130 @@ async def spool(settings: config.Config, stack: AsyncExitStack) -> SqliteQueue:
         raise kind(str(error)) from error
 
 
-def ways(settings: config.Config, outlets: Sequence[Outlet]) -> Ways:
-    """How mail of each account leaves, and when it may."""
-    load = Load(int(settings.limits.memory * SENT_AT_ONCE))
+class QueueSide:
+    """Makes the deliveries by way of the queue, one for each set of settings.
 
-    def gate(pace: Pace, concurrency: int, *, has_fallback: bool = False) -> Admission:
-        return Admission(
-            pace=pace,
-            concurrency=concurrency,
-            load=load,
-            silent_after=settings.queue.answer_within,
-            looks=settings.queue.slow_delays,
-            has_fallback=has_fallback,
+    The spool, its worker, the gates and the mail in hand outlive them.
+    """
+
+    def __init__(self, queue: Spool, events: Events) -> None:
+        self._queue = queue
+        self._events = events
+        self._load = Load(0)
+        self._gates: dict[Door | None, Admission] = {}
+        self._work = Work()
+        self._worker: Worker | None = None
+        queue.on_room(self._room)
+        queue.on_overtaken(self._overtaken)
+
+    def delivery(
+        self, in_force: InForce, outlets: Sequence[Outlet], use: Use
+    ) -> tuple[QueuedDelivery, Mapping[str, Admission]]:
+        """The delivery of this set from now on, and the gate of each account.
+
+        `use` counts who holds on to the set's outlets.
+        """
+        settings, options = in_force.settings, in_force.settings.queue
+        queue = self._queue
+        queue.take(
+            accounts=names(settings),
+            attempt_timeout=longest_attempt(settings),
+            keep_sent=options.keep_sent,
+            keep_failed=options.keep_failed,
+            keep_keys=options.keep_keys,
         )
-
-    with_fallback = {one.door for one in outlets if one.fallback is not None}
-    gates = {
-        one.door: gate(
-            one.door.pace,
-            one.door.concurrency,
-            has_fallback=one.door in with_fallback,
+        ways = self._ways(settings, outlets)
+        policy = RetryPolicy(
+            delays={
+                When.SOON: options.retry_delays,
+                When.SLOWLY: options.slow_delays,
+                When.UNSEEN: options.unseen_delays,
+            },
+            give_up_after=options.give_up_after,
         )
-        for one in outlets
-    }
-    found: dict[str, Way] = {}
-
-    def way(account: str) -> Way:
-        """Its way, made after that of its fallback; the settings have no circle."""
-        if account in found:
-            return found[account]
-        lane = [one.account for one in outlets].index(account)
-        outlet = outlets[lane]
-        together = (lane for lane, one in enumerate(outlets) if one.door is outlet.door)
-        made = Way(
-            account,
-            outlet.transport,
-            gates[outlet.door],
-            lane,
-            tuple(together),
-            None if outlet.fallback is None else way(outlet.fallback),
-            outlet.accepted_as,
+        attempts = Attempts(
+            events=self._events,
+            queue=queue,
+            policy=policy,
+            reporter=_reporter(settings, in_force.guard),
+            use=use,
+            work=self._work,
         )
-        return found.setdefault(account, made)
+        if self._worker is None:
+            self._worker = Worker(queue, ways, attempts)
+        else:
+            self._worker.take(ways, attempts)
+        delivery = QueuedDelivery(
+            attempts=attempts,
+            events=self._events,
+            queue=queue,
+            ways=ways,
+            notes=queue.notes,
+            policy=policy,
+            answer_within=options.answer_within,
+        )
+        gates = {one.account: ways.of(one.account).gate for one in outlets}
+        return delivery, gates
 
-    gone = Way(
-        "", NoAccount(), gate(Pace(), NOBODY_AT_ONCE), len(outlets), (len(outlets),)
-    )
-    return Ways([way(one.account) for one in outlets], gone)
+    @property
+    def services(self) -> Sequence[process.Service]:
+        """What runs for all of them."""
+        return [self._queue, *([self._worker] if self._worker else [])]
 
+    def _room(self, most: int) -> int:
+        """How many attempts could begin now, by the gate that has most room."""
+        rooms = [
+            gate.room(most) for door, gate in self._gates.items() if door is not None
+        ]
+        return max(rooms, default=0)
 
-def queued(
-    settings: config.Config,
-    ways: Ways,
-    events: Events,
-    queue: SqliteQueue,
-    guard: Guard | None,
-) -> tuple[QueuedDelivery, Sequence[process.Service]]:
-    """The delivery by way of `queue`, and what runs for it."""
-    options = settings.queue
-    policy = RetryPolicy(
-        delays={
-            When.SOON: options.retry_delays,
-            When.SLOWLY: options.slow_delays,
-            When.UNSEEN: options.unseen_delays,
-        },
-        give_up_after=options.give_up_after,
-    )
-    attempts = Attempts(
-        events=events,
-        queue=queue,
-        policy=policy,
-        reporter=_reporter(settings, guard),
-    )
-    delivery = QueuedDelivery(
-        attempts=attempts,
-        events=events,
-        queue=queue,
-        ways=ways,
-        notes=queue.notes,
-        policy=policy,
-        answer_within=options.answer_within,
-    )
-    return delivery, (queue, Worker(queue, ways, attempts))
+    def _overtaken(self, older: Replaced, by: MailId) -> None:
+        self._events.emit(Overtaken(older, by=by))
+
+    def _ways(self, settings: config.Config, outlets: Sequence[Outlet]) -> Ways:
+        """How mail of each account leaves, and when it may."""
+        self._load.limit = int(settings.limits.memory * SENT_AT_ONCE)
+        with_fallback = {one.door for one in outlets if one.fallback is not None}
+        before, self._gates = self._gates, {}
+        for door in (None, *dict.fromkeys(one.door for one in outlets)):
+            gate = before.get(door) or Admission(
+                pace=Pace() if door is None else door.pace,
+                concurrency=NOBODY_AT_ONCE if door is None else door.concurrency,
+                load=self._load,
+                silent_after=settings.queue.answer_within,
+                looks=settings.queue.slow_delays,
+            )
+            gate.take(
+                silent_after=settings.queue.answer_within,
+                looks=settings.queue.slow_delays,
+                has_fallback=door in with_fallback,
+            )
+            self._gates[door] = gate
+        found: dict[str, Way] = {}
+        by_name = {one.account: one for one in outlets}
+
+        def way(outlet: Outlet) -> Way:
+            """Its way, made after that of its fallback; no circle is in settings."""
+            if outlet.account in found:
+                return found[outlet.account]
+            door, fallback = outlet.door, outlet.fallback
+            together = (
+                self._queue.lane(one.account) for one in outlets if one.door is door
+            )
+            made = Way(
+                outlet.account,
+                outlet.transport,
+                self._gates[door],
+                self._queue.lane(outlet.account),
+                tuple(together),
+                None if fallback is None else way(by_name[fallback]),
+                outlet.accepted_as,
+            )
+            return found.setdefault(outlet.account, made)
+
+        nobody = self._queue.lane(NOBODY)
+        gone = Way("", NoAccount(), self._gates[None], nobody, (nobody,))
+        return Ways([way(one) for one in outlets], gone)
 
 
 def _reporter(settings: config.Config, guard: Guard | None) -> Reporter:

@@ -8,39 +8,45 @@ that serves neither page nor probes never imports it.
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from functools import cached_property, lru_cache
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from relay import config, password
+from relay.app import subjects, suppression
+from relay.app.books import opener, spool_of
 from relay.app.figures import trouble
 from relay.app.guard import in_words as guard_in_words
+from relay.app.guard import keeps
+from relay.app.in_force import InForce
 from relay.app.places import DROPPED, Places
 from relay.app.rules import one_rule
-from relay.content.encoded_words import decoded
-from relay.content.header import header_of, normalise, parse
+from relay.app.ses_side import region
 from relay.intake.in_hand import InHand, Submit
 from relay.model.mail import Mail
-from relay.model.replies import MAX_HEADER_BYTES, no_usage
-from relay.model.submission import Submission
-from relay.observe.events import Event
+from relay.model.replies import no_usage
+from relay.model.reply import Reply
+from relay.model.submission import MailId, Submission
+from relay.observe.events import Event, NotTaken
+from relay.observe.settings_read import SettingsRead
 from relay.observe.stats import Stats
-from relay.rules.shape import address_shape, shape
-from relay.ses.parameters import RequestSettings, request_for
+from relay.ses.parameters import request_for
 from relay.system import sockets
-from relay.templates.catalog import Templates
 
 if TYPE_CHECKING:  # not every relay needs them, or aiohttp and SQLite behind them
+    from relay.app.mail_set import MailSet
     from relay.capture.inbox import Inbox
+    from relay.capture.originals import Originals
+    from relay.observe.asked import Asked
     from relay.observe.journal import Journal
     from relay.observe.unclaimed import Unclaimed
-    from relay.queue.sqlite import SqliteQueue
-    from relay.web.guard import Verify
+    from relay.queue import Spool
+    from relay.web.guard import Guard, Verify
     from relay.web.metrics import Metrics
+    from relay.web.send import HttpIntake
     from relay.web.site import Parts
 
 
@@ -51,70 +57,129 @@ class WebSide:
 
     def __init__(
         self,
-        settings: config.Config,
-        templates: Templates,
+        first: InForce,
+        read: SettingsRead,
         *,
-        inbox: Inbox | None,
+        inbox: Inbox,
         page: Sequence[socket.socket],
         health: Sequence[socket.socket],
         places: Places,
     ) -> None:
-        self._settings = settings
-        self._templates = templates
+        settings = first.settings
+        self._now = first
+        self._read = read
         self._inbox = inbox
         self._captures = settings.transport == "capture"
+        self._keeps = self._captures or keeps(settings)
+        self._guard: Guard | None = None
+        self._intake: HttpIntake | None = None
         self.stats = Stats(
-            usages=templates.usages, several_accounts=bool(settings.accounts)
+            usages=first.templates.usages, several_accounts=bool(settings.accounts)
         )
         self.in_hand = InHand()
         self._page = page
         self._health = health
         self._places = places
 
+    def take(self, now: InForce) -> None:
+        """Show another set, and let those in whom it says."""
+        settings = now.settings
+        self._now = now
+        self._keeps = self._keeps or keeps(settings)  # what was kept may be looked at
+        self.stats.take(
+            usages=now.templates.usages, several_accounts=bool(settings.accounts)
+        )
+        subjects.of_templates.cache_clear()
+        if settings.web.listen:
+            self._unclaimed.take(no_usage=no_usage(settings.usage_header).reply)
+        if self._guard is not None:
+            self._guard.take(**_who_may_ask(settings))
+        if self._intake is not None:
+            self._intake.take(
+                token=config.revealed(settings.intake.token),
+                answer_within=settings.queue.answer_within,
+            )
+
+    @property
+    def may_write(self) -> bool:
+        """Whether who asks may change something, too."""
+        return self._captures or bool(
+            config.revealed(self._now.settings.web.password_hash)
+        )
+
     @cached_property
     def _journal(self) -> Journal:
         from relay.observe.journal import Journal
 
         if self._captures:
-            return Journal(subject=_subject, taken="captured")
-        return Journal(subject=_subject_of(self._templates))
+            return Journal(
+                subject=subjects.subject, asked=self._asked, taken="captured"
+            )
+        return Journal(
+            subject=lambda mail: subjects.subject_of(self._now.templates, mail),
+            asked=self._asked,
+            by_message_id=bool(self._now.settings.events.url),
+        )
+
+    def mail_of(self, message_id: str) -> MailId | None:
+        """The mail that SES knows by this id, where it is remembered."""
+        return self._journal.mail_of(message_id)
+
+    @cached_property
+    def _originals(self) -> Originals:
+        from relay.capture.originals import Originals
+
+        return Originals(captures=self._captures)
+
+    def _asked(self, submission: Submission) -> Asked:
+        from relay.app.asked import asked
+
+        header = self._now.settings.usage_header
+        return asked(submission, header, captures=self._captures)
 
     @cached_property
     def _unclaimed(self) -> Unclaimed:
         from relay.observe.unclaimed import Unclaimed
 
-        kind_of = _by_sender if self._inbox is None else _by_subject
-        reply = no_usage(self._settings.usage_header).reply
+        kind_of = subjects.by_subject if self._keeps else subjects.by_sender
+        reply = no_usage(self._now.settings.usage_header).reply
         return Unclaimed(kind_of, no_usage=reply)
+
+    def turned_away(self, submission: Submission, reply: Reply) -> None:
+        """A mail was refused before it was here: its story is that alone."""
+        self._journal(NotTaken(submission, reply, 0.0))
 
     @property
     def serves(self) -> bool:
         """Whether anybody could ask."""
-        return bool(self._settings.web.listen or self._settings.health.listen)
+        settings = self._now.settings  # of which these two never change
+        return bool(settings.web.listen or settings.health.listen)
 
     @property
     def observers(self) -> list[Callable[[Event], None]]:
         """Who is to be told of what happens to mail."""
-        if not self._settings.web.listen:
+        if not self._now.settings.web.listen:
             return [self.stats] if self.serves else []
-        return [self.stats, self._journal, self._unclaimed, self.in_hand]
+        kept = [self._originals] if self._keeps else []
+        return [self.stats, self._journal, self._unclaimed, self.in_hand, *kept]
 
     def server(
         self,
         *,
         accept: Submit,
-        request: Mapping[str, RequestSettings],
+        in_force: Callable[[], MailSet],
         listening: Sequence[socket.socket],
-        queue: SqliteQueue | None,
+        queue: Spool | None,
         is_open: Callable[[], bool],
         stack: AsyncExitStack,
     ) -> WebServers:
         """The service that begins the servers; they end with `stack`, after all else.
 
-        `request` has what each account's calls carry, `listening` are the sockets that
-        clients of SMTP connect to, `is_open` tells whether all ways to SES are open.
+        `in_force` gives the set that works on new mail, `listening` are the sockets
+        that clients of SMTP connect to, `is_open` tells whether all ways to SES are
+        open.
         """
-        return WebServers(self, accept, request, listening, queue, is_open, stack)
+        return WebServers(self, accept, in_force, listening, queue, is_open, stack)
 
     async def begin(
         self,
@@ -129,9 +194,12 @@ class WebSide:
         from relay.web.metrics import Metrics
         from relay.web.server import served
 
-        settings = self._settings
+        settings = self._now.settings
         metrics = Metrics(
-            self.stats, transport=settings.transport, queue=settings.queue.engine
+            self.stats,
+            transport=settings.transport,
+            queue=settings.queue.engine,
+            read=self._read,
         )
         found = trouble(stopping, server.listening, server.is_open, server.queue)
         if self._health:
@@ -157,67 +225,72 @@ class WebSide:
         from relay.web import health, send, site
         from relay.web.guard import Guard
 
-        web = self._settings.web
-        hashed = config.revealed(web.password_hash)
-        guard = Guard(
-            listen=config.host_and_port(web.listen)[0],
-            hosts=web.hosts,
+        settings = self._now.settings
+        self._guard = Guard(
+            listen=config.host_and_port(settings.web.listen)[0],
             # Mail by HTTP has its token.
             open_paths=(health.LIVEZ, health.READYZ, send.PATH, send.WITH_SLASH),
-            user=web.user,
-            verify=_verify(hashed) if hashed else None,
+            **_who_may_ask(settings),
         )
-        parts = self._parts(server, stopping, may_write=bool(hashed))
-        return site.site(parts, guard=guard, trouble=found, metrics=metrics)
+        parts = self._parts(server, stopping)
+        return site.site(parts, guard=self._guard, trouble=found, metrics=metrics)
 
-    def _parts(
-        self, server: WebServers, stopping: asyncio.Event, *, may_write: bool
-    ) -> Parts:
+    def _parts(self, server: WebServers, stopping: asyncio.Event) -> Parts:
         from relay.web import site
         from relay.web.send import HttpIntake
 
-        settings = self._settings
-        token = config.revealed(settings.intake.token)
-        request = server.request
+        settings = self._now.settings
 
-        def parameters(mail: Mail) -> dict[str, Any]:
+        def parameters(mail: Mail, mail_id: MailId) -> dict[str, Any]:
+            request = server.in_force().request
             # An account that is gone: as [ses] says.
             by = request.get(mail.options.account, request[""])
-            found = request_for(mail, by)
+            found = request_for(mail, by, mail_id)
             del found["Content"]
             return found
 
-        return site.Parts(
-            about=site.About(
-                transport=settings.transport,
-                queue=settings.queue.engine,
-                region=_region(settings),
+        def about() -> site.About:
+            now = self._now
+            return site.About(
+                transport=now.settings.transport,
+                queue=now.settings.queue.engine,
+                region=region(now.settings),
                 listeners=server.addresses,
-                usage_header=settings.usage_header,
-                usages=self._templates.usages,
-                guard=guard_in_words(settings),
-            ),
+                usage_header=now.settings.usage_header,
+                usages=now.templates.usages,
+                guard=guard_in_words(now.settings),
+            )
+
+        self._intake = HttpIntake(
+            token=config.revealed(settings.intake.token),
+            accept=server.accept,
+            in_hand=self.in_hand,
+            answer_within=settings.queue.answer_within,
+        )
+        return site.Parts(
+            about=about,
+            read=self._read,
             journal=self._journal,
             stats=self.stats,
             unclaimed=self._unclaimed,
             compiled=one_rule,
-            templates=self._templates,
+            templates=lambda: self._now.templates,
             inbox=self._inbox,
+            originals=self._originals,
+            keeps=lambda: self._keeps,
             parameters=parameters,
             accept=server.accept,
+            forward=lambda mail, kept: server.in_force().forward(mail, kept),
             in_hand=self.in_hand,
-            may_write=may_write or self._captures,
-            spool=config.spool_path(settings) if server.queue is not None else None,
-            give_up_after=settings.queue.give_up_after,
+            may_write=lambda: self.may_write,
+            book=opener(settings, server.queue),
+            spool=spool_of(settings, server.queue),
+            give_up_after=lambda: self._now.settings.queue.give_up_after,
             stopping=stopping.is_set,
-            intake=HttpIntake(
-                token=token,
-                accept=server.accept,
-                in_hand=self.in_hand,
-                answer_within=settings.queue.answer_within,
-            )
-            if token
-            else None,
+            intake=self._intake,
+            suppression=suppression.pages(
+                lambda: self._now.settings, server.queue, lambda: self.may_write
+            ),
         )
 
 
@@ -230,15 +303,15 @@ class WebServers:
         self,
         web: WebSide,
         accept: Submit,
-        request: Mapping[str, RequestSettings],
+        in_force: Callable[[], MailSet],
         listening: Sequence[socket.socket],
-        queue: SqliteQueue | None,
+        queue: Spool | None,
         is_open: Callable[[], bool],
         stack: AsyncExitStack,
     ) -> None:
         self._web = web
         self.accept = accept
-        self.request = request
+        self.in_force = in_force
         self.listening = listening
         self.addresses = [sockets.shown(sock) for sock in listening]
         self.queue = queue
@@ -263,46 +336,12 @@ def _verify(hashed: str) -> Verify:
     return verify
 
 
-def _subject(mail: Mail) -> str:
-    """The subject that a captured mail has."""
-    return _subject_in(mail.content)
-
-
-def _subject_in(content: bytes) -> str:
-    found = parse(header_of(content)).first("subject")
-    return decoded(found.value)[:500] if found else ""
-
-
-def _by_subject(submission: Submission) -> str:
-    """The kind of a mail where contents may be seen."""
-    return shape(_subject_in(normalise(submission.content[:MAX_HEADER_BYTES])))
-
-
-def _by_sender(submission: Submission) -> str:
-    """The kind of a mail where they may not."""
-    return _sender_shape(submission.envelope.sender or "<>")
-
-
-_sender_shape = lru_cache(1000)(address_shape)
-
-
-def _subject_of(templates: Templates) -> Callable[[Mail], str]:
-    """Subjects with their placeholders still in them: codes stand in subjects, too.
-
-    Of mail without a template nothing is shown; it would be content.
-    """
-    known = {
-        (template.usage, template.locale): template.source.subject[:500]
-        for template in templates.all
+def _who_may_ask(settings: config.Config) -> dict[str, Any]:
+    """What the page's guard is told of the settings."""
+    web = settings.web
+    hashed = config.revealed(web.password_hash)
+    return {
+        "hosts": web.hosts,
+        "user": web.user,
+        "verify": _verify(hashed) if hashed else None,
     }
-
-    def subject(mail: Mail) -> str:
-        return known.get((mail.choice.template, mail.choice.locale), "")
-
-    return subject
-
-
-def _region(settings: config.Config) -> str:
-    names = ("AWS_REGION", "AWS_DEFAULT_REGION")
-    found = (os.environ.get(name, "") for name in names)
-    return settings.ses.region or next(filter(None, found), "")

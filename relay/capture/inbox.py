@@ -62,6 +62,16 @@ class Inbox:
         """The mail of this id, if it is still kept."""
         return self._by_id.get(MailId(mail_id))
 
+    def forget(self, mail_id: str) -> None:
+        """Forget the mail of this id, and all calls of it."""
+        if self._by_id.pop(MailId(mail_id), None) is None:
+            return
+        kept = [one for one in self._kept if one.id != mail_id]
+        self._bytes -= sum(
+            len(one.mail.content) for one in self._kept if one.id == mail_id
+        )
+        self._kept = deque(kept)
+
     def clear(self) -> int:
         """Forget all; give how many there were."""
         count = len(self._kept)

@@ -74,7 +74,7 @@ class CaptureTransport:
             outcome = _magic(recipient)
             if outcome is not None:
                 return outcome
-        parameters = request_for(mail, self._settings)
+        parameters = request_for(mail, self._settings, mail_id)
         del parameters["Content"]
         subject = parse(mail.content).first("subject")
         captured = Captured(

@@ -10,8 +10,9 @@ import argparse
 import gc
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from relay import __version__
@@ -20,16 +21,25 @@ from relay import __version__
 # name adds the arguments and runs it.
 COMMANDS = {
     "serve": "run the relay",
+    "worker": "send what waits in a queue that relays share, and take no mail",
     "check": "read and validate the settings and templates",
     "send": "submit a test mail to a running relay and print its reply",
     "render": "show what a template makes of the variables, without sending",
+    "templates": "lint, preview and test the templates",
     "rules": "test which rule a mail has, and what it finds",
     "import": "print a config.toml from a Logto Amazon SES connector",
+    "config": "print the settings in force, and where each comes from",
     "schema": "print the JSON schema of the settings",
-    "queue": "list, show, retry or drop what is in the queue",
+    "queue": "list, show, retry, drop or redrive what is in the queue",
+    "completion": "print what a shell completes: bash, zsh or fish",
+    "suppression": "list, add, remove, import or export who gets no mail",
     "password": "read a password, print its hash for the settings",
     "ready": "exit 0 when a running relay is ready",
 }
+
+
+# What runs until a signal.
+STAYS = ("serve", "worker")
 
 
 class _Help(argparse.HelpFormatter):
@@ -66,9 +76,10 @@ class _Parser(argparse.ArgumentParser):
             raise
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command named by `arguments` (default: the process' own)."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+def command_line(
+    listed: Iterable[str] = COMMANDS, *, whole: Container[str] = COMMANDS
+) -> argparse.ArgumentParser:
+    """What reads the command line: the commands `listed`, of `whole` their options."""
     parser = _Parser(
         prog="relay",
         description="A direct, SMTP-compatible relay to Amazon SES.",
@@ -78,20 +89,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", required=True, prog="relay"
     )
-    asked = next(iter(words), "")
-    if asked == "serve":
-        gc.disable()  # until it is ready: what a start makes stays, and looks cost
-    # All of them are there for `relay --help` and for a name that is none. Else the
-    # asked one alone: no start pays for the others' parsers and imports.
-    for name in [asked] if asked in COMMANDS else COMMANDS:
+    for name in listed:
         what = COMMANDS[name]
         command = commands.add_parser(
             name, help=what, description=what, formatter_class=_Help
         )
-        if name == asked:
+        if name in whole:
             module = importlib.import_module(f"relay.cli.{_module(name)}")
             module.add(command)
             command.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command named by `arguments` (default: the process' own)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    asked = next(iter(words), "")
+    if asked in STAYS:
+        gc.disable()  # until it is ready: what a start makes stays, and looks cost
+        # They would end it. SIGHUP is heard once the relay can read its settings anew.
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)
+    # All of them are there for `relay --help` and for a name that is none. Else the
+    # asked one alone: no start pays for the others' parsers and imports.
+    parser = command_line([asked] if asked in COMMANDS else COMMANDS, whole={asked})
     try:
         options = parser.parse_args(words)
         code: int = options.run(options)
@@ -103,6 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     finally:
         gc.enable()
+        if asked in STAYS:  # the interpreter's own end would let it end by the signal
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # Not imported for it: commands without threads need not know of them.
     threads = sys.modules.get("relay.system.threads")
     return code if threads is None else int(threads.end_process(code))

@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from relay import config
-from relay.app import mail_side, serve, ses_side
+from relay.app import front, in_force, in_vain, ses_side
 from relay.app.guard import guard, in_words
 from relay.app.senders import senders
 from relay.cli import settings
 from relay.cli.finding import Finding
+from relay.config import webhooks
 from relay.config.explain import dotted
 from relay.content.address import mailbox
 from relay.queue import file
@@ -22,6 +23,7 @@ from relay.queue.store import RESERVE
 from relay.smtp.certificate import BadCertificate, Certificate
 from relay.system import mounts
 from relay.system.process import CannotStart
+from relay.templates.catalog import Templates
 
 # A certificate that ends within this is worth a warning.
 SOON = timedelta(days=14)
@@ -33,7 +35,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--online",
         action="store_true",
-        help="ask AWS: credentials, identities, sandbox, quota, configuration set",
+        help="ask AWS: credentials, identities, sandbox, quota, configuration set, "
+        "the queue that relays share, and that of SES' events",
     )
 
 
@@ -43,29 +46,33 @@ def run(options: argparse.Namespace) -> int:
     if chosen is None:
         return 2
     try:  # what a start asks, in the words and with the exit code of a start
-        templates = mail_side.templates(chosen)
-        mail_side.rules(chosen, templates)
-        certificate = serve.certificate(chosen)
-        lacks: list[str] = []
+        templates = in_force.templates(chosen)
+        in_force.rules(chosen, templates)
+        certificate = front.certificate(chosen)
+        tracked: list[str] = []
         if chosen.transport != "capture":
-            lacks = asyncio.run(ses_side.try_to_open(chosen))
+            untracks = asyncio.run(ses_side.try_to_open(chosen))
+            tracked = [] if untracks else list(in_vain.tracked(chosen, templates))
     except CannotStart as error:
         settings.complain(str(error))
         return 2
+    waiting = in_vain.without_queue(chosen, templates)
     findings = [
         Finding("ok", f"settings: {chosen.file or 'from the environment'}"),
         Finding("ok", f"templates: {', '.join(templates.usages) or 'none'}"),
         *([_end_of(certificate)] if isinstance(certificate, Certificate) else []),
         *(Finding("warning", warning) for warning in templates.warnings),
-        *(Finding("warning", one) for one in (*config.warnings(chosen), *lacks)),
+        *(Finding("warning", one) for one in config.warnings(chosen)),
+        *(Finding("warning", one) for one in (*waiting, *tracked)),
         *(Finding("warning", one) for one in config.exposed(chosen, os.environ)),
         *_accounts(chosen),
         *_guard(chosen),
-        *_outside_the_identity(chosen),
+        *_webhooks(chosen),
+        *_outside_the_identity(chosen, templates),
         *_spool(chosen),
     ]
     if options.online:
-        findings += asyncio.run(_online(chosen))
+        findings += asyncio.run(_online(chosen, templates))
     for finding in findings:
         print(f"{finding.level}: {finding.text}")
     return 1 if any(finding.level == "problem" for finding in findings) else 0
@@ -106,6 +113,19 @@ def _accounts(chosen: config.Config) -> list[Finding]:
     return found
 
 
+def _webhooks(chosen: config.Config) -> list[Finding]:
+    """Who is told of what, and whether that outlives a restart."""
+    kept = "in the spool" if chosen.queue.engine == "sqlite" else "in memory"
+    return [
+        Finding(
+            "ok",
+            f"webhook {webhooks.name_of(one)}: {webhooks.place(one.url).authority} is "
+            f"told of {', '.join(one.events) or 'all events'}; kept {kept}",
+        )
+        for one in chosen.webhooks
+    ]
+
+
 def _guard(chosen: config.Config) -> list[Finding]:
     """That a guard is up, and what it does to reports."""
     up = guard(chosen)
@@ -119,7 +139,7 @@ def _guard(chosen: config.Config) -> list[Finding]:
     return found
 
 
-def _outside_the_identity(chosen: config.Config) -> list[Finding]:
+def _outside_the_identity(chosen: config.Config, templates: Templates) -> list[Finding]:
     """Senders that `emailAddressIdentityArn`, which goes with every mail, lacks."""
     return [
         Finding(
@@ -131,7 +151,7 @@ def _outside_the_identity(chosen: config.Config) -> list[Finding]:
         for account in config.accounts(chosen)
         if (arn := account.ses.email_address_identity_arn)
         and (identity := arn.rpartition("identity/")[2].lower())
-        for setting, sender in _identities(chosen, account)
+        for setting, sender in _identities(chosen, templates, account)
         if not setting.endswith((".feedbackForwardingEmailAddress", "]"))
         and not _covers(identity, sender.lower())
     ]
@@ -187,18 +207,30 @@ def _spool(chosen: config.Config) -> list[Finding]:
     return found
 
 
-async def _online(chosen: config.Config) -> list[Finding]:
+async def _online(chosen: config.Config, templates: Templates) -> list[Finding]:
     if chosen.transport == "capture":
         return [Finding("ok", 'transport = "capture": there is nothing to ask')]
     from relay.cli import check_aws
 
     found: list[Finding] = []
+    if chosen.queue.engine == "sqs":
+        from relay.app.fleet_side import fleet_settings
+        from relay.fleet import checks
+
+        asked_of = await checks.checks(fleet_settings(chosen))
+        found += (Finding(line.level, line.text) for line in asked_of)
+    if chosen.events.url:
+        from relay.app.events_side import events_settings
+        from relay.fleet import checks
+
+        asked_of = await checks.checks_of_events(events_settings(chosen))
+        found += (Finding(line.level, line.text) for line in asked_of)
     for account in config.accounts(chosen):
         of = f"account {account.name}: " if account.key else ""
         asked = await check_aws.checks(
             ses_side.client_settings(account.ses),
             place=dotted(account.location),
-            identities=_identities(chosen, account),
+            identities=_identities(chosen, templates, account),
             identity_arn=account.ses.email_address_identity_arn,
             configuration_set=account.ses.configuration_set_name,
             rules_sets=[
@@ -213,7 +245,7 @@ async def _online(chosen: config.Config) -> list[Finding]:
 
 
 def _identities(
-    chosen: config.Config, account: config.Sending
+    chosen: config.Config, templates: Templates, account: config.Sending
 ) -> list[tuple[str, str]]:
     """The senders that SES must know, each with the setting that names it.
 
@@ -235,9 +267,9 @@ def _identities(
         named.insert(0, (f"{here}.emailAddress", mailbox(ses.email_address).address))
     by = senders(chosen)
     named += [
-        (f"templates[{number}].sendFrom", address)
-        for number, template in enumerate(chosen.templates)
-        if "{{" not in template.send_from and "@" in template.send_from
+        (place("sendFrom"), address)
+        for place, template in in_vain.entries(chosen, templates)
+        if "{" not in template.send_from and "@" in template.send_from
         if (address := mailbox(template.send_from).address)
         and by.of(address).account == account.key
     ]

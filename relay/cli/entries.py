@@ -16,7 +16,7 @@ from relay.model.job import (
     Sent,
     Superseded,
 )
-from relay.queue.admin import ListedJob
+from relay.queue.listing import ListedJob
 from relay.queue.shown import Unix, iso, last_reply, name
 
 STATES = ("queued", "sending", "sent", "failed", "superseded")

@@ -1,4 +1,4 @@
-"""`relay queue list|show|retry|drop`: the spool, beside a running relay or without."""
+"""`relay queue`: what waits and what failed, beside running relays or without."""
 
 from __future__ import annotations
 
@@ -9,18 +9,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from relay import config
-from relay.cli import duration, entries, progress, settings
+from relay.app.books import open_book
+from relay.cli import duration, entries, progress, redrive, settings
 from relay.content.address import with_ascii_domain
 from relay.queue import file
-from relay.queue.admin import (
-    Change,
-    Ledger,
-    ListedJob,
-    Obstacle,
-    Selection,
-    open_ledger,
-)
+from relay.queue.listing import Book, Change, ListedJob
+from relay.queue.obstacle import Obstacle
+from relay.queue.selection import Selection
 from relay.queue.shown import as_json
 
 # What can be retried or dropped; other states are looked at only when they are named.
@@ -36,7 +31,7 @@ MANY = f"an array of {JSON}; a single object for one ID that is one call"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Add the four commands."""
+    """Add the five commands."""
     does = parser.add_subparsers(dest="does", metavar="COMMAND", required=True)
 
     listing = does.add_parser("list", help="what is in the spool, the oldest first")
@@ -44,7 +39,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     _add_filters(listing)
 
     show = does.add_parser("show", help="all about a mail, but for its content")
-    show.add_argument("ids", nargs="+", metavar="ID")
+    show.add_argument(
+        "ids", nargs="+", metavar="ID", help="as the log and replies name it"
+    )
     show.add_argument("--json", action="store_true", help=MANY)
 
     retry = does.add_parser(
@@ -54,7 +51,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     drop = does.add_parser("drop", help="delete waiting and failed mail, for good")
     for command in (retry, drop):
-        command.add_argument("ids", nargs="*", metavar="ID")
+        command.add_argument(
+            "ids", nargs="*", metavar="ID", help="as the log and replies name it"
+        )
         command.add_argument(
             "--all", action="store_true", help="all waiting and failed"
         )
@@ -63,7 +62,20 @@ def add(parser: argparse.ArgumentParser) -> None:
     drop.add_argument(
         "--yes", action="store_true", help="do not ask before dropping more than one"
     )
-    for command in (listing, show, retry, drop):
+    again = does.add_parser(
+        "redrive",
+        help='with queue.engine = "sqs": have all that waits looked at again, after a '
+        "dead-letter queue filled, or a queue was purged or replaced",
+    )
+    again.add_argument(
+        "--older-than",
+        type=duration.seconds,
+        default=0.0,
+        metavar="TIME",
+        help="since it was written: 90s, 10m, 2h, 3d",
+    )
+    again.add_argument("--json", action="store_true", help="an object of its figures")
+    for command in (listing, show, retry, drop, again):
         settings.add(command)
 
 
@@ -120,12 +132,14 @@ def run(options: argparse.Namespace) -> int:
     if chosen is None:
         return 2
     command = f"relay queue {options.does}"
-    if chosen.queue.engine != "sqlite":
+    if chosen.queue.engine == "none":
         settings.complain(
             f'{command}: queue.engine = "{chosen.queue.engine}": '
             "no mail waits here, so there is nothing to show or to move"
         )
         return 2
+    if options.does == "redrive":
+        return redrive.run(options, chosen)
     selection = _selection(options)
     moves = options.does in ("retry", "drop")
     if moves and not options.all and selection == Selection():
@@ -136,7 +150,7 @@ def run(options: argparse.Namespace) -> int:
         return 2
     opened = False
     try:
-        with open_ledger(config.spool_path(chosen), write=moves) as ledger:
+        with open_book(chosen, write=moves) as ledger:
             opened = True
             match options.does:
                 case "list":
@@ -167,7 +181,7 @@ def _selection(options: argparse.Namespace) -> Selection:
     )
 
 
-def _list(ledger: Ledger, selection: Selection, *, as_json: bool) -> int:
+def _list(ledger: Book, selection: Selection, *, as_json: bool) -> int:
     found = ledger.entries(selection)
     if as_json:
         _print_array(_objects(ledger, found))
@@ -184,7 +198,7 @@ def _list(ledger: Ledger, selection: Selection, *, as_json: bool) -> int:
     return 0
 
 
-def _show(ledger: Ledger, selection: Selection, options: argparse.Namespace) -> int:
+def _show(ledger: Book, selection: Selection, options: argparse.Namespace) -> int:
     missing = set(selection.ids)
     found = _seen(ledger.entries(selection), missing)
     if options.json:
@@ -196,7 +210,7 @@ def _show(ledger: Ledger, selection: Selection, options: argparse.Namespace) -> 
 
 
 def _retry(
-    ledger: Ledger,
+    ledger: Book,
     selection: Selection,
     options: argparse.Namespace,
     give_up_after: float,
@@ -208,7 +222,7 @@ def _retry(
     return _report(ledger, selection, options, changes, total)
 
 
-def _drop(ledger: Ledger, selection: Selection, options: argparse.Namespace) -> int:
+def _drop(ledger: Book, selection: Selection, options: argparse.Namespace) -> int:
     selection = _movable(selection)
     total, mails = ledger.count(selection)
     if mails > 1 and not options.yes:
@@ -234,7 +248,7 @@ def _movable(selection: Selection) -> Selection:
 
 
 def _report(
-    ledger: Ledger,
+    ledger: Book,
     selection: Selection,
     options: argparse.Namespace,
     changes: Iterator[Change],
@@ -306,14 +320,12 @@ def _complain_of(missing: set[str], options: argparse.Namespace) -> int:
     return 1 if missing else 0
 
 
-def _objects(ledger: Ledger, found: Iterable[ListedJob]) -> Iterator[str]:
+def _objects(ledger: Book, found: Iterable[ListedJob]) -> Iterator[str]:
     for entry in found:
         yield json.dumps(as_json(entry, ledger.unix))
 
 
-def _print_json(
-    ledger: Ledger, found: Iterable[ListedJob], selection: Selection
-) -> None:
+def _print_json(ledger: Book, found: Iterable[ListedJob], selection: Selection) -> None:
     """An array; of one ID that is one call, its object."""
     objects = _objects(ledger, found)
     if len(selection.ids) != 1:

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 
-from relay import config
+from relay import config, log
 from relay.app.templates import templates as read_templates
 from relay.cli import settings, variables
 from relay.content.header import parse
@@ -21,9 +21,11 @@ from relay.templates.catalog import TemplateError
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     settings.add(parser)
-    parser.add_argument("usage", metavar="USAGE")
+    parser.add_argument("usage", metavar="USAGE", help="whose template it is")
     variables.add(parser)
-    parser.add_argument("--to", default="ann@example.com", metavar="ADDRESS")
+    parser.add_argument(
+        "--to", default="ann@example.com", metavar="ADDRESS", help="the recipient"
+    )
     parser.add_argument(
         "--html", metavar="FILE", help="write the HTML there, to open in a browser"
     )
@@ -40,14 +42,15 @@ def run(options: argparse.Namespace) -> int:
     except (config.ConfigError, TemplateError) as error:
         settings.complain(str(error))
         return 2
-    values = variables.nested(options.var)
+    log.setup(format="text", level="error")  # which says where a template fails
+    values = variables.given(options)
     locale = options.locale or str(values.get("locale", ""))
     if options.locale:
         values.setdefault("locale", options.locale)
     try:
         template = templates.choose(options.usage, locale)
         envelope = Envelope("app@localhost.localdomain", (options.to,))
-        content = template.apply(parse(b""), envelope, values)
+        content = template.apply(parse(b""), envelope, values, locale=locale)
     except Refused as refused:
         settings.complain(str(refused.reply))
         return 1

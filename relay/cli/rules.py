@@ -10,8 +10,8 @@ from email.utils import getaddresses
 from pathlib import Path
 from typing import Any
 
-from relay import config
-from relay.app import mail_side
+from relay import config, log
+from relay.app import in_force
 from relay.app.preparation import preparation
 from relay.app.ses_side import request_settings
 from relay.cli import settings
@@ -59,7 +59,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "cannot be used.",
     )
     settings.add(test)
-    test.add_argument("file", metavar="FILE.eml", type=Path)
+    test.add_argument("file", metavar="FILE.eml", type=Path, help="the mail")
     test.add_argument(
         "--sender", metavar="ADDRESS", help="MAIL FROM; default: the address of From"
     )
@@ -71,7 +71,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     test.add_argument("--user", default="", help="who logged in")
     test.add_argument("--listener", help="default: the first of the settings")
-    test.add_argument("--client", default="127.0.0.1", metavar="ADDRESS")
+    test.add_argument(
+        "--client", default="127.0.0.1", metavar="ADDRESS", help="who connected"
+    )
     test.add_argument("--json", action="store_true", help="print one JSON object")
     test.add_argument(
         "--show-values", action="store_true", help="show what the variables hold"
@@ -84,11 +86,12 @@ def run(options: argparse.Namespace) -> int:
     if chosen is None:
         return 2
     try:
-        templates = mail_side.templates(
+        templates = in_force.templates(
             chosen, samples_too=not settings.any_set(options)
         )
-        rules = mail_side.rules(chosen, templates) or Rules(())
+        rules = in_force.rules(chosen, templates) or Rules(())
         submission = _submission(options, chosen)
+        log.setup(format="text", level="error")  # which says where a template fails
         tested = _tested(submission, rules, preparation(chosen, templates, rules))
     except (CannotStart, _Unusable) as error:
         settings.complain(str(error))

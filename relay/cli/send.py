@@ -19,14 +19,32 @@ from relay.cli import duration, password, variables
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("--to", action="append", required=True, metavar="ADDRESS")
-    parser.add_argument("--from", dest="sender", default="app@localhost.localdomain")
+    parser.add_argument(
+        "--to", action="append", required=True, metavar="ADDRESS", help="a recipient"
+    )
+    parser.add_argument(
+        "--from",
+        dest="sender",
+        metavar="ADDRESS",
+        default="app@localhost.localdomain",
+        help="the sender, of the envelope and of From",
+    )
     parser.add_argument(
         "--usage", default="", help="usage header; none: passed through"
     )
     variables.add(parser)
-    parser.add_argument("--server", default="localhost:1025", metavar="HOST:PORT")
-    parser.add_argument("--tls", choices=("off", "starttls", "implicit"), default="off")
+    parser.add_argument(
+        "--server",
+        default="localhost:1025",
+        metavar="HOST:PORT",
+        help="the relay's listener",
+    )
+    parser.add_argument(
+        "--tls",
+        choices=("off", "starttls", "implicit"),
+        default="off",
+        help="as the listener has it",
+    )
     parser.add_argument(
         "--ca-file",
         metavar="FILE",
@@ -40,10 +58,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="log in; the password is asked for, or from stdin",
     )
-    parser.add_argument("--subject", default="Test from relay send")
+    parser.add_argument("--subject", default="Test from relay send", help="of the mail")
     parser.add_argument("--text", default="This is a test.\n", help="text body")
     parser.add_argument("--html", default="", help="HTML body, beside the text")
-    parser.add_argument("--attach", action="append", default=[], metavar="FILE")
+    parser.add_argument(
+        "--attach", action="append", default=[], metavar="FILE", help="a file to attach"
+    )
     parser.add_argument(
         "--header",
         action="append",
@@ -51,8 +71,19 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="'NAME: VALUE'",
         help="a further header, such as 'X-SES-MESSAGE-TAGS: a=b'",
     )
-    parser.add_argument("--usage-header", default="X-Relay-Usage", metavar="NAME")
-    parser.add_argument("--timeout", type=duration.seconds, default=60, metavar="TIME")
+    parser.add_argument(
+        "--usage-header",
+        default="X-Relay-Usage",
+        metavar="NAME",
+        help="as usageHeader in the relay's settings",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=duration.seconds,
+        default=60,
+        metavar="TIME",
+        help="how long to wait for the relay, such as 30s",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -160,8 +191,8 @@ def _message(options: argparse.Namespace) -> EmailMessage:
     message["Message-ID"] = make_msgid(domain="localhost")
     if options.usage:
         message[options.usage_header] = options.usage
-    if options.var:
-        message["X-Relay-Variables"] = json.dumps(variables.nested(options.var))
+    if given := variables.given(options):
+        message["X-Relay-Variables"] = json.dumps(given)
     if options.locale:
         message["X-Relay-Locale"] = options.locale
     for header in options.header:

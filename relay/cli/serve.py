@@ -6,13 +6,17 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from relay import log
+from relay import config, log
 from relay.app import serve
-from relay.cli import settings
-from relay.system.process import CannotStart, CannotStartNow
+from relay.cli import settings, terminal
+from relay.system.process import CannotStart, CannotStartNow, Hangups
+from relay.system.seen import Seen
 
 if TYPE_CHECKING:  # it comes after the first greeting
     from relay.capture.inbox import Captured
@@ -35,22 +39,67 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal."""
-    chosen = settings.to_serve(options, capture=options.capture)
+    return run_as(options, lambda settings: settings)
+
+
+def run_as(
+    options: argparse.Namespace, shaped: Callable[[config.Config], config.Config]
+) -> int:
+    """Serve until a signal by the settings as `shaped` makes them.
+
+    It raises ConfigError for those that cannot be.
+    """
+    hangups, seen = Hangups(), Seen()  # before the settings are read
+    chosen = settings.to_serve(options, capture=options.capture, note=seen.note)
     if chosen is None:
         return 2
+    try:
+        chosen = shaped(chosen)
+    except config.ConfigError as error:
+        settings.complain(str(error))
+        return 2
+    file, streams = chosen.file, seen.streams
+
+    def read(seen: Seen) -> config.Config:
+        """The settings as they are now. Raises ConfigError."""
+        for path in streams:
+            raise config.ConfigError(
+                f"{path}: is a pipe, which brings its text once; restart the relay "
+                "to have other settings"
+            )
+        return shaped(
+            config.load(file, os.environ, capture=options.capture, note=seen.note)
+        )
+
     captures = chosen.transport == "capture"
     if options.show and not captures:
         settings.complain('--show: only with --capture, or transport = "capture"')
         return 2
-    log.setup(format=chosen.log.format, level=chosen.log.level)
+    people = sys.stderr.isatty() and chosen.log.format == "auto"
+    shape = terminal.TerminalLines(
+        colour=terminal.colours(sys.stderr), told=people and sys.stdout.isatty()
+    )
+    set_up_log = partial(log.setup, for_people=shape)
+    set_up_log(format=chosen.log.format, level=chosen.log.level)
+    tell = partial(_tell_people, shape) if people and sys.stdout.isatty() else _tell
     try:
         if captures:
             print("relay captures mail and sends nothing", file=sys.stderr, flush=True)
+        if password := config.generated_password(chosen):
+            # Made for this run, and known to who reads this alone.
+            user = log.escaped(chosen.web.user)
+            print(
+                f"the page's user is {user}, its password {password}", file=sys.stderr
+            )
         asyncio.run(
             serve.serve(
                 chosen,
-                captured=_show if options.show else _tell,
+                captured=partial(_show, tell) if options.show else tell,
                 samples_too=options.capture,
+                seen=seen,
+                read=read,
+                hangups=hangups,
+                set_up_log=set_up_log,
             )
         )
     except CannotStart as error:
@@ -86,8 +135,19 @@ def _tell(captured: Captured) -> None:
     )
 
 
-def _show(captured: Captured) -> None:
-    _tell(captured)
+def _tell_people(shape: terminal.TerminalLines, captured: Captured) -> None:
+    mail = captured.mail
+    fields = {
+        "recipients": mail.envelope.recipients,
+        "usage": mail.choice.usage or "-",
+        "template": mail.choice.template or "-",
+        "subject": captured.subject or "(no subject)",
+    }
+    print(shape.captured(captured.id, fields), end="", flush=True)
+
+
+def _show(tell: Callable[[Captured], None], captured: Captured) -> None:
+    tell(captured)
     parameters = json.dumps(captured.parameters, indent=2, ensure_ascii=False)
     content = captured.mail.content.decode("utf-8", "replace").replace("\r\n", "\n")
     # A mail must not steer the terminal that it is shown on.

@@ -7,35 +7,44 @@ import os
 import sys
 
 from relay import config
+from relay.cli.settings_option import add
+
+__all__ = ["NO_TEMPLATES", "add", "any_set", "complain", "load", "to_serve"]
 
 NOTHING_SET = (
     "no settings: give -c FILE, set RELAY_CONFIG or RELAY_… variables, or put a "
     "config.toml here. To try it without sending anything: relay serve --capture"
 )
 
-
-def add(parser: argparse.ArgumentParser) -> None:
-    """Add -c/--config to a command."""
-    parser.add_argument(
-        "-c",
-        "--config",
-        metavar="FILE",
-        help="settings; else $RELAY_CONFIG, else ./config.toml if it exists",
-    )
+NO_TEMPLATES = (
+    "the settings name no templates: add [[templates]], or templatesDir for a folder "
+    "of files"
+)
 
 
-def load(options: argparse.Namespace, *, capture: bool = False) -> config.Config | None:
-    """Read the settings; None after telling the operator what is wrong with them."""
+def load(
+    options: argparse.Namespace,
+    *,
+    capture: bool = False,
+    note: config.Note = lambda path: None,
+) -> config.Config | None:
+    """Read the settings; None after telling the operator what is wrong with them.
+
+    `note` is told of each file before it is read.
+    """
     try:
         file = config.find(options.config, os.environ)
-        return config.load(file, os.environ, capture=capture)
+        return config.load(file, os.environ, capture=capture, note=note)
     except config.ConfigError as error:
         complain(str(error))
         return None
 
 
 def to_serve(
-    options: argparse.Namespace, *, capture: bool = False
+    options: argparse.Namespace,
+    *,
+    capture: bool = False,
+    note: config.Note = lambda path: None,
 ) -> config.Config | None:
     """The same for a relay: without any settings it would take mail and send nothing.
 
@@ -44,7 +53,7 @@ def to_serve(
     if not (capture or any_set(options)):
         complain(f"relay {options.command}: {NOTHING_SET}")
         return None
-    return load(options, capture=capture)
+    return load(options, capture=capture, note=note)
 
 
 def any_set(options: argparse.Namespace) -> bool:

@@ -1,9 +1,8 @@
 """The settings: one TOML file and the environment, checked, with every mistake named.
 
 The only package that knows pydantic. `models` holds names, types and defaults,
-`values` what one value may be, `checks` what several say together, `later` what this
-release has not yet; `table` hands all that to pydantic's engine, and `read` brings file
-and environment together.
+`values` what one value may be, `checks` what several say together; `table` hands all
+that to pydantic's engine, and `read` brings file and environment together.
 """
 
 from __future__ import annotations
@@ -13,15 +12,17 @@ from typing import Any
 
 from relay.config.accounts import Sending, accounts
 from relay.config.checks import warnings
+from relay.config.entry import front_matter, one_rule
 from relay.config.exposed import exposed
+from relay.config.generated import generated_password
 from relay.config.models import Config, revealed
 from relay.config.places import host_and_port, is_loopback
 from relay.config.read import (
     ConfigError,
+    Note,
     any_settings,
     find,
     load,
-    one_rule,
     read_text,
 )
 from relay.content.address import mailbox
@@ -31,12 +32,15 @@ __all__ = [
     "DEFAULT",
     "Config",
     "ConfigError",
+    "Note",
     "Sending",
     "accounts",
     "address_of",
     "any_settings",
     "exposed",
     "find",
+    "front_matter",
+    "generated_password",
     "host_and_port",
     "is_loopback",
     "load",

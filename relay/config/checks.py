@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from relay import password
-from relay.config import rules
+from relay.config import fleet_checks, rules, webhooks
 from relay.config.account_checks import of_accounts, of_guard
 from relay.config.accounts import accounts
 from relay.config.explain import Location, dotted
+from relay.config.fleet_checks import of_events, of_fleet
+from relay.config.generated import GENERATE
 from relay.config.models import Config, Listener, revealed
+from relay.config.network import Network
 from relay.config.places import is_loopback
-from relay.config.values import Network
 from relay.model.mail import RECIPIENTS_PER_CALL
 from relay.password import is_hash
 
@@ -25,6 +27,9 @@ def contradictions(config: Config, *, recipients_given: bool) -> Iterator[Mistak
     """What settings say against each other, or cannot mean."""
     yield from of_accounts(config)
     yield from of_guard(config)
+    yield from of_fleet(config)
+    yield from _suppression(config)
+    yield from of_events(config)
     yield from _waiting(config)
     if (
         config.queue.engine == "none"
@@ -65,8 +70,30 @@ def contradictions(config: Config, *, recipients_given: bool) -> Iterator[Mistak
                 "is not an argon2 hash; relay password prints one",
             )
     yield from rules.mistakes(config)
+    yield from webhooks.mistakes(config.webhooks)
     yield from _tls(config)
     yield from _web(config)
+
+
+def unsafe(config: Config) -> Iterator[Mistake]:
+    """Of the contradictions, those that no relay may run with; names apart."""
+    yield from of_fleet(config)
+    yield from _suppression(config)
+    yield from _waiting(config)
+    yield from (one for one in _listeners(config) if one[0][-1] != "name")
+    yield from _web(config)
+
+
+def _suppression(config: Config) -> Iterator[Mistake]:
+    """A list that ends with its relay would promise what it does not keep."""
+    if config.suppression.enabled and config.queue.engine == "none":
+        yield (
+            ("suppression", "enabled"),
+            (
+                "= true: needs a queue, which remembers who gets no mail; set "
+                'queue.engine = "sqlite" or "sqs"'
+            ),
+        )
 
 
 def _waiting(config: Config) -> Iterator[Mistake]:
@@ -189,6 +216,12 @@ def _web(config: Config) -> Iterator[Mistake]:
             ("web", given or "password_hash"),
             f"is given without web.{missing}; give both or neither",
         )
+    elif hashed == GENERATE:
+        if config.transport != "capture":
+            yield (
+                ("web", "password_hash"),
+                f'= "{GENERATE}": in capture mode alone; relay password prints a hash',
+            )
     elif hashed and not is_hash(hashed):
         yield ("web", "password_hash"), "is no argon2 hash; relay password prints one"
     elif web.listen and not is_loopback(web.listen) and not hashed:
@@ -238,17 +271,20 @@ def covers_half(networks: Sequence[Network]) -> bool:
 
 def warnings(config: Config) -> list[str]:
     """What is taken, and has no effect or another one than elsewhere."""
-    found = [*_doors(config), *_captures_for_all(config), *rules.warnings(config)]
+    found = [
+        *_doors(config),
+        *_captures_for_all(config),
+        *rules.warnings(config),
+        *fleet_checks.warnings(config),
+    ]
+    if config.suppression.enabled and not config.events.url:
+        found.append(
+            "suppression.enabled = true: without events.url nobody tells of bounces; "
+            "the list has what is added and imported"
+        )
     found += [
         f'templates[{number}].overLimit = "drop": has no effect without perRecipient'
         for number, template in enumerate(config.templates)
         if template.over_limit == "drop" and not template.per_recipient
     ]
-    if config.queue.engine != "none" or config.transport == "capture":
-        return found
-    return found + [
-        f"templates[{number}]: validFor and supersedes have no effect with "
-        'queue.engine = "none", where no mail waits'
-        for number, template in enumerate(config.templates)
-        if template.valid_for is not None or template.supersedes
-    ]
+    return found

@@ -7,9 +7,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from relay.config.explain import Location
+from relay.config.explain import Location, unknown
 
 PREFIX = "RELAY_"
+# They name where settings are, and are none.
+NO_SETTINGS = ("RELAY_CONFIG", "RELAY_DEFAULTS")
 Parse = Callable[[str], Any]  # raises ValueError with the cure
 
 # What Kubernetes sets for services whose name begins with "relay".
@@ -29,10 +31,10 @@ class Environment(NamedTuple):
 
 def read(environ: Mapping[str, str], settings: Mapping[Location, Parse]) -> Environment:
     """Read what is set; `settings` has each path and how its text is read."""
-    known = {PREFIX + "__".join(map(str, path)).upper(): path for path in settings}
+    known = {name_of(path): path for path in settings}
     found = Environment({}, {}, [])
     for name, text in environ.items():
-        if not name.startswith(PREFIX) or name == "RELAY_CONFIG":
+        if not name.startswith(PREFIX) or name in NO_SETTINGS:
             continue
         path = known.get(name)
         if path is None:
@@ -40,8 +42,8 @@ def read(environ: Mapping[str, str], settings: Mapping[Location, Parse]) -> Envi
                 import difflib
 
                 close = difflib.get_close_matches(name, known, 1)
-                hint = f"; did you mean {close[0]}?" if close else ""
-                found.mistakes.append(f"{_shown(name)}: unknown setting{hint}")
+                meant = close[0] if close else ""
+                found.mistakes.append(f"{_shown(name)}: {unknown(meant)}")
             continue
         parse = settings[path]
         # An empty variable, as a compose file passes on one that is not set, says
@@ -54,6 +56,11 @@ def read(environ: Mapping[str, str], settings: Mapping[Location, Parse]) -> Envi
         except ValueError as error:
             found.mistakes.append(f"{name}: {error}")
     return found
+
+
+def name_of(path: Location) -> str:
+    """The variable of a setting; `except_` is a name that Python has itself."""
+    return PREFIX + "__".join(str(part).rstrip("_") for part in path).upper()
 
 
 def as_text(text: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from relay import __version__
 from relay.log import without_logins
 
 Location = tuple[str | int, ...]
@@ -21,10 +23,21 @@ class Given(str):
     __slots__ = ()
 
 
+@functools.lru_cache(maxsize=1024)
 def to_camel(name: str) -> str:
     """The file's name of a setting: `connect_timeout` is `connectTimeout`."""
     first, *others = name.split("_")
     return first + "".join(word.capitalize() for word in others)
+
+
+def unknown(meant: str) -> str:
+    """What is wrong with a name that no setting has; `meant`: one that is near."""
+    if meant:
+        return f"unknown setting; did you mean {meant}?"
+    return (
+        f"unknown setting in ses-relay {__version__}; remove it, or install the "
+        "version that has it"
+    )
 
 
 def dotted(location: Location) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from relay.config.explain import Location, dotted
+from relay.config.generated import generated_password
 from relay.config.models import Config, revealed
 from relay.config.read import variables
 from relay.config.table import Table
@@ -49,7 +50,10 @@ def _secrets(config: Config) -> Iterator[tuple[Location, Table, str]]:
     for number, account in enumerate(config.accounts):
         yield ("accounts", number), account, "access_key_id"
         yield ("accounts", number), account, "access_key_secret"
-    yield ("web",), config.web, "password_hash"
+    if not generated_password(config):
+        yield ("web",), config.web, "password_hash"
     yield ("intake",), config.intake, "token"
     for number, user in enumerate(config.users):
         yield ("users", number), user, "password_hash"
+    for number, webhook in enumerate(config.webhooks):
+        yield ("webhooks", number), webhook, "secret"

@@ -1,216 +1,110 @@
-"""The settings' names, types and defaults; camelCase in the file, or snake_case."""
+"""The settings' names, types and defaults; camelCase in the file, or snake_case.
+
+Here is what is about no mail, and the whole; the large tables have a module each.
+A text below a setting is its description wherever people read of it: see described.
+"""
 
 # The annotations are read when a class is made, so they must not be texts: no
 # `from __future__ import annotations` here.
 
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
 from relay.config import values as v
+from relay.config.events import Events
+from relay.config.listener import Limits, Listener, Tls, User
+from relay.config.queue import Queue
+from relay.config.rule import Rule
+from relay.config.ses import Account, Guard, Pace, Ses
+from relay.config.suppression import Suppression
 from relay.config.table import Secret, Table, limited
-from relay.model.mail import SES_HEADERS
+from relay.config.template import Template
+from relay.config.webhooks import Webhook
 
-
-class Listener(Table):
-    """Where clients connect, and who may."""
-
-    name: v.Name = "local"
-    address: v.HostPort = "localhost:1025"
-    tls: Literal["off", "starttls", "implicit"] = "off"
-    require_tls: v.Flag = False
-    auth: Literal["off", "optional", "required", "any"] = "off"
-    insecure_auth: v.Flag = False
-    allow: tuple[v.AllowedNetwork, ...] = (
-        IPv4Network("127.0.0.0/8"),
-        IPv6Network("::1/128"),
-    )
-    proxies: tuple[v.AllowedNetwork, ...] = ()
-    usage: str = ""
-
-
-class Tls(Table):
-    """The listeners' certificate."""
-
-    cert_file: str = ""
-    key_file: str = ""
-    self_signed: v.Flag = False
-
-
-class User(Table):
-    """A client that logs in."""
-
-    name: v.Name
-    password_hash: Secret = Secret("")
-    password_hash_file: str = ""
-    senders: tuple[str, ...] = ()
-    usage: str = ""
-
-
-class Limits(Table):
-    """What a client may ask of the relay."""
-
-    message_size: v.Count = 40_000_000
-    recipients: v.Recipients = 1000
-    line_length: v.LineLength = 1_000_000
-    connections: v.Count = 1000
-    connections_per_client: v.CountOrNone = 0
-    messages_per_minute: v.CountOrNone = 0
-    timeout: v.Seconds = 300
-    memory: v.Count = 100_000_000
-
-
-class Ses(Table):
-    """The connector's own names, and how SES is called."""
-
-    access_key_id: Secret = Secret("")
-    access_key_id_file: str = ""
-    access_key_secret: Secret = Secret("")
-    access_key_secret_file: str = ""
-    region: v.Region = ""
-    email_address: v.Email = ""
-    email_address_identity_arn: v.Arn = ""
-    feedback_forwarding_email_address: v.Email = ""
-    feedback_forwarding_email_address_identity_arn: v.Arn = ""
-    configuration_set_name: v.SetName = ""
-    role_arn: v.Arn = ""
-    endpoint_url: v.Url = ""
-    tags: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
-    usage_tag: v.TagName = "usage"
-    tenant_name: v.SetName = ""
-    feedback_to_sender: v.Flag = False
-    client_headers: tuple[v.ClientHeader, ...] = SES_HEADERS[:3]
-    reencode: Literal["auto", "never"] = "auto"
-    connect_timeout: v.Seconds = 5
-    attempt_timeout: v.Seconds = 20
-    concurrency: v.Count = 50
-
-
-class Account(Ses):
-    """Another identity, role or region; what it does not say, [ses] says."""
-
-    name: v.AccountName
-    domains: tuple[v.Domain, ...] = ()
-    fallback: str = ""
-    rate: v.Rate = "auto"
-    share: v.Share = 0.9
-
-
-class Pace(Table):
-    """How fast mail leaves."""
-
-    rate: v.Rate = "auto"
-    share: v.Share = 0.9
-
-
-Delays = Annotated[tuple[v.Seconds, ...], limited(min_length=1)]
-
-
-class Queue(Table):
-    """Where mail waits, and for how long."""
-
-    engine: Literal["sqlite", "none", "sqs"] = "sqlite"
-    path: v.Name = "relay-spool.db"
-    answer_within: v.Seconds = 3
-    retry_delays: Delays = (5, 10, 30, 120, 600, 1200)
-    slow_delays: Delays = (30, 120, 600, 1800)
-    unseen_delays: Delays = (30, 300, 3600, 21600)
-    give_up_after: v.Seconds = 345_600
-    keep_sent: v.SecondsOrNone = 3600
-    keep_failed: v.SecondsOrNone = 1_209_600
-    keep_keys: v.Seconds = 86_400
-    report_from: v.Email = ""
-    report_to: v.Email = ""
-
-
-class Guard(Table):
-    """Who may get mail at all, as in staging."""
-
-    recipients: tuple[v.AddressPattern, ...] = ()
-    others: Literal["reject", "redirect", "capture"] = "reject"
-    redirect_to: v.Email = ""
-
-
-class Template(Table):
-    """What a usage's mail looks like."""
-
-    usage_type: v.Name
-    subject: str
-    content: str = ""
-    content_file: str = ""
-    content_type: Literal["text/html", "text/plain"] = "text/html"
-    text: str = ""
-    locale: str = ""
-    send_from: str = ""
-    reply_to: str = ""
-    valid_for: v.Seconds | None = None
-    supersedes: v.Flag = False
-    priority: Literal["", "high", "normal", "low"] = ""
-    attachments: Literal["keep", "drop"] = "keep"
-    tracking: v.Flag = True
-    unsubscribe: str = ""
-    per_recipient: v.PerRecipient = ""
-    over_limit: Literal["reject", "drop"] = "reject"
-
-
-class Rule(Table):
-    """Which mail of an app that sets no header it is about, and what becomes of it."""
-
-    name: v.RuleName = ""
-    listener: v.Patterns = ()
-    user: v.Patterns = ()
-    client: v.AllowedNetworks = ()
-    sender: v.Patterns = ()
-    from_: v.Patterns = ()
-    recipient: v.Patterns = ()
-    subject: v.Patterns = ()
-    body: v.Patterns = ()
-    header: dict[str, v.Patterns] = {}  # noqa: RUF012 - nobody changes it
-    usage: v.Word = ""
-    locale: v.Word = ""
-    variables: v.Variables = {}  # noqa: RUF012 - nobody changes it
-    variables_from: Literal["", "text", "json"] = ""
-    extract: tuple[str, ...] = ()
-    account: str = ""
-    not_found: v.Name = "pass"
-    configuration_set_name: v.SetName = ""
-    tags: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
-    headers: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
-    priority: Literal["", "high", "normal", "low"] = ""
-    set_from: v.Email = ""
-    keep_from: Literal["reply-to", "name", "drop"] = "reply-to"
-    tracking: v.Flag = True
+# The door to all tables.
+__all__ = [
+    "Account",
+    "Config",
+    "Guard",
+    "Health",
+    "Intake",
+    "Limits",
+    "Listener",
+    "Log",
+    "Pace",
+    "Queue",
+    "Rule",
+    "Ses",
+    "Template",
+    "Tls",
+    "User",
+    "Web",
+    "revealed",
+]
 
 
 class Web(Table):
     """The page for people."""
 
     listen: v.HostPort = "127.0.0.1:8025"
+    """Where the page, its API, /livez, /readyz and /metrics are; "" for none."""
     user: str = ""
+    """HTTP basic's user, with a password; needed off loopback.
+
+    Example: "ops"
+    """
     password_hash: Secret = Secret("")
+    """What `relay password` prints. "generate", in capture mode alone: made at each
+    start, and printed there.
+
+    Example: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2g"
+    """
     password_hash_file: str = ""
+    """Instead of passwordHash: the file that holds it, relative to this one.
+
+    Example: "secrets/page.hash"
+    """
     hosts: tuple[str, ...] = ()
+    """Further Host names that may ask.
+
+    Example: ["relay.acme.example"]
+    """
 
 
 class Intake(Table):
     """Mail by HTTP."""
 
     token: Secret = Secret("")
+    """What Authorization must hold, at least 16 characters; off without.
+
+    Example: "a-long-random-text"
+    """
     token_file: str = ""
+    """Instead of token: the file that holds it, relative to this one.
+
+    Example: "secrets/intake-token"
+    """
 
 
 class Health(Table):
     """Probes for machines."""
 
     listen: v.HostPort = ""
+    """"0.0.0.0:8026": /livez, /readyz and /metrics, without a password.
+
+    Example: "0.0.0.0:8026"
+    """
 
 
 class Log(Table):
     """The log on stderr."""
 
     format: Literal["auto", "json", "text"] = "auto"
+    """auto: text on a terminal, else json."""
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """debug, info, warning or error."""
     addresses: Literal["full", "masked"] = "full"
+    """full or masked."""
 
 
 Vendor = Literal["mandrill", "mailgun", "sendgrid", "postmark"]
@@ -220,22 +114,64 @@ class Config(Table):
     """All settings."""
 
     transport: Literal["ses", "capture"] = "ses"
+    """ses, or capture: nothing leaves the machine."""
     usage_header: v.HeaderName = "X-Relay-Usage"
+    """The header that names a mail's usage."""
     without_usage: v.Name = "pass"
+    """Mail without a usage: pass, reject, or a usage such as "Generic"."""
     missing_variables: Literal["reject", "keep", "empty"] = "reject"
+    """A variable that is not given: reject (550 5.6.0), keep ("{{code}}" stays, as
+    Logto does), empty."""
+    templates_dir: str = ""
+    """A folder of template files (docs/templates.md), relative to this one; "" for
+    none.
+
+    Example: "templates"
+    """
+    syntax: Literal["simple", "jinja"] = "simple"
+    """The templates' syntax: simple ("{{code}}" alone), or jinja (loops, conditions,
+    layouts)."""
+    timezone: v.TimeZone = "UTC"
+    """The time zone in which templates show dates and times, such as "Europe/Berlin".
+    """
+    inline_css: v.Flag = False
+    """true: the rules of <style> are put at the elements that they are for, for mail
+    programs that read no <style>. Needs ses-relay[css]; a template may say otherwise.
+    """
     headers_of: tuple[Vendor, ...] = ()
+    """Whose headers count beside the relay's own: "mandrill", "mailgun", "sendgrid",
+    "postmark".
+
+    Example: ["mandrill"]
+    """
     grace: v.Seconds = 25
+    """Seconds that a stop may take; longer than ses.attemptTimeout."""
+    reload: Literal["auto", "signal", "never"] = "auto"
+    """When these settings are read again (docs/reload.md): auto (at SIGHUP, and when a
+    file that they were read from changes), signal (at SIGHUP alone), never."""
     listeners: Annotated[tuple[Listener, ...], limited(min_length=1)] = (Listener(),)
+    """One or more listeners; the default is one, on localhost:1025."""
     tls: Tls = Tls()
     users: tuple[User, ...] = ()
+    """Who logs in, on listeners with auth = "optional" or "required"."""
     limits: Limits = Limits()
     ses: Ses = Ses()
     accounts: tuple[Account, ...] = ()
+    """Further identities, roles or regions, as docs/senders.md has them. An account
+    takes any key of [ses] as well; what it does not say, [ses] says. Keys and role come
+    together."""
     pace: Pace = Pace()
     guard: Guard = Guard()
     queue: Queue = Queue()
+    suppression: Suppression = Suppression()
+    events: Events = Events()
     templates: tuple[Template, ...] = ()
+    """A template for each usage, and for each locale where they differ."""
     rules: tuple[Rule, ...] = ()
+    """What an app that sets no header gets by its mail (docs/rules.md). The first rule
+    whose conditions all hold is the mail's; what is not given holds."""
+    webhooks: tuple[Webhook, ...] = ()
+    """Who is told by HTTP of what became of mail (docs/feedback.md)."""
     web: Web = Web()
     intake: Intake = Intake()
     health: Health = Health()

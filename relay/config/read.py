@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -13,17 +14,34 @@ from pydantic_core import ValidationError
 from relay.config import environment
 from relay.config.checks import contradictions
 from relay.config.environment import Environment, Parse
-from relay.config.explain import Given, Location, at, dotted, explain, to_camel
-from relay.config.later import not_yet
-from relay.config.models import Config, Rule
-from relay.config.rules import mistakes as mistakes_in_rules
+from relay.config.explain import (
+    Given,
+    Location,
+    at,
+    dotted,
+    explain,
+    to_camel,
+    unknown,
+)
+from relay.config.generated import GENERATE, with_password
+from relay.config.layers import Layers
+from relay.config.models import Config
 from relay.config.table import Table
 from relay.model.mail import RECIPIENTS_PER_CALL
 from relay.system import files
 
-_SECRETS = frozenset({"access_key_id", "access_key_secret", "password_hash", "token"})
+_AT_LINE = re.compile(r"(?<=\(at line )[0-9]+")
+# What `serve --capture` says, over file and environment.
+CAPTURE: Mapping[Location, str] = {
+    ("transport",): "capture",
+    ("queue", "engine"): "none",
+}
+_SECRETS = frozenset(
+    {"access_key_id", "access_key_secret", "password_hash", "token", "secret"}
+)
 
-_ITS_PLACE = len(("rules", 0))
+
+Note = Callable[[Path], None]  # is told of each file before it is read
 
 
 def _is_secret(item: Mapping[str, Any]) -> bool:
@@ -74,36 +92,31 @@ def variables(environ: Mapping[str, str]) -> Mapping[Location, str]:
 
 
 def load(
-    file: Path | None, environ: Mapping[str, str], *, capture: bool = False
+    file: Path | None,
+    environ: Mapping[str, str],
+    *,
+    capture: bool = False,
+    note: Note = lambda path: None,
 ) -> Config:
     """Read the file, then the environment over it; `capture` as `serve --capture`.
 
-    Raises ConfigError, one line for each mistake.
+    `note` is told of each file before it is read. Raises ConfigError, one line for
+    each mistake.
     """
-    found = _environment(environ)
-    mistakes = list(found.mistakes)
+    return load_layers(file, environ, capture=capture, note=note)[0]
 
-    def where(location: Location, text: str) -> str:
-        for length in range(len(location), 0, -1):
-            if (name := found.names.get(location[:length])) is not None:
-                return at(name, location, text, known=length)
-        return at(file or Path("settings"), location, text)
 
-    table: dict[str, Any] = {}
-    wrong: list[tuple[Location, str]] = []
-    if file is not None:
-        table, wrong = _field_names(Config, _read(file), ())
-        mistakes += [at(file, location, text) for location, text in wrong]
-    for location, value in found.values.items():
-        named, wrong = _renamed(location, value)
-        mistakes += [where(*each) for each in wrong]
-        _put(table, location, named)
-    if capture:
-        _put(table, ("transport",), "capture")
-        _put(table, ("queue", "engine"), "none")
-        for location in (("transport",), ("queue", "engine")):
-            found.names.pop(location, None)
-    mistakes += [where(*each) for each in _read_secrets(table, file)]
+def load_layers(
+    file: Path | None,
+    environ: Mapping[str, str],
+    *,
+    capture: bool = False,
+    note: Note = lambda path: None,
+) -> tuple[Config, Layers]:
+    """The same, with who said what."""
+    layers, mistakes = _layers(file, environ, capture=capture, note=note)
+    table, where = layers.table, layers.where
+    mistakes += [where(*each) for each in _read_secrets(table, file, note)]
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     try:
@@ -118,35 +131,47 @@ def load(
         ]
         raise ConfigError("\n".join(lines)) from None
     given = "recipients" in table.get("limits", {})
-    wrong = [*contradictions(config, recipients_given=given), *not_yet(config)]
+    wrong = list(contradictions(config, recipients_given=given))
     if wrong:
         raise ConfigError("\n".join(where(*each) for each in wrong))
     if config.queue.engine == "none" and not given:
         limits = config.limits.replaced(recipients=RECIPIENTS_PER_CALL)
         config = config.replaced(limits=limits)
-    return config
+    return with_password(config), layers
 
 
-def one_rule(given: Mapping[str, Any]) -> Rule:
-    """A rule as it would stand in a file. Raises ConfigError, a line each mistake."""
-    table, wrong = _field_names(Config, {"rules": [given]}, ())
-    if not wrong:
-        try:
-            config = Config(**table)
-        except ValidationError as error:
-            items = error.errors(include_url=False)
-            wrong = [(item["loc"], explain(item, secret=False)) for item in items]
-        else:
-            # Which listeners and users there are, the rule alone does not say.
-            wrong = [
-                (place, text)
-                for place, text in mistakes_in_rules(config)
-                if place[_ITS_PLACE] not in ("listener", "user")
-            ]
-    if not wrong:
-        return config.rules[0]
-    lines = (at("rule", place, text, known=_ITS_PLACE) for place, text in wrong)
-    raise ConfigError("\n".join(lines))
+def _layers(
+    file: Path | None, environ: Mapping[str, str], *, capture: bool, note: Note
+) -> tuple[Layers, list[str]]:
+    """All that is said, the weakest first, and what cannot be read of it."""
+    layers = Layers(Config, unsaid=file or Path("settings"))
+    found = _environment(environ)
+    mistakes = list(found.mistakes)
+    files = [*package_files(environ, capture=capture), *([file] if file else [])]
+    for path in files:
+        note(path)
+        table, wrong = field_names(Config, toml(_read(path), path), ())
+        mistakes += [at(path, location, text) for location, text in wrong]
+        layers.lay(table, path)
+    for location, value in found.values.items():
+        named, wrong = _renamed(location, value)
+        layers.put(location, named, found.names[location])
+        mistakes += [layers.where(*each) for each in wrong]
+    if capture:
+        for location, value in CAPTURE.items():
+            layers.put(location, value, "--capture")
+    return layers, mistakes
+
+
+def package_files(environ: Mapping[str, str], *, capture: bool) -> Iterator[Path]:
+    """The files of $RELAY_DEFAULTS: what a package, such as the image, has by itself.
+
+    Weaker than all that its user says; `capture.toml` is for `serve --capture` alone.
+    """
+    if directory := environ.get("RELAY_DEFAULTS"):
+        yield Path(directory) / "settings.toml"
+        if capture:
+            yield Path(directory) / "capture.toml"
 
 
 def _has_more(location: Location, items: Sequence[Any]) -> bool:
@@ -172,16 +197,21 @@ def read_text(
         raise ValueError(f"is not UTF-8 (byte {error.start + 1})") from error
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> str:
     try:
         # A pipe too: `relay serve -c <(sops -d config.toml)`.
-        text = read_text(file, streams=True)
+        return read_text(file, streams=True)
     except ValueError as error:
         raise ConfigError(f"{file}: {error}") from None
+
+
+def toml(text: str, file: Path, *, line: int = 0) -> dict[str, Any]:
+    """What `text` of `file` says; before it are so many lines. Raises ConfigError."""
     try:
         return tomllib.loads(text.replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file}: is not TOML: {error}") from None
+        said = _AT_LINE.sub(lambda match: str(int(match[0]) + line), str(error))
+        raise ConfigError(f"{file}: is not TOML: {said}") from None
     except RecursionError:
         raise ConfigError(f"{file}: is not TOML: nested too deeply") from None
     except ValueError as error:
@@ -216,7 +246,7 @@ def _inner(annotation: Any) -> type[Table] | None:  # noqa: ANN401
     return inner if isinstance(inner, type) and issubclass(inner, Table) else None
 
 
-def _field_names(
+def field_names(
     model: type[Table], table: Mapping[str, Any], path: Location
 ) -> tuple[dict[str, Any], list[tuple[Location, str]]]:
     """The table with the models' own names, and what is wrong with the given ones."""
@@ -231,10 +261,8 @@ def _field_names(
             import difflib
 
             close = difflib.get_close_matches(key, names, 1)
-            hint = ""
-            if close:
-                hint = f"; did you mean {dotted((*path, names[close[0]]))}?"
-            wrong.append(((*path, Given(key)), f"unknown setting{hint}"))
+            meant = dotted((*path, names[close[0]])) if close else ""
+            wrong.append(((*path, Given(key)), unknown(meant)))
         elif name in found:
             both = f"given as {to_camel(name)} and as {name}; keep one"
             wrong.append(((*path, name), both))
@@ -252,7 +280,7 @@ def _inside(
     """A setting's value with the models' own names, where it holds tables of ours."""
     if isinstance(value, dict) and isinstance(kind, type):
         if issubclass(kind, Table):
-            return _field_names(kind, value, path)
+            return field_names(kind, value, path)
     elif isinstance(value, list) and (inner := _inner(kind)) is not None:
         items = [_inside(inner, item, (*path, n)) for n, item in enumerate(value)]
         return [item for item, _ in items], [each for _, more in items for each in more]
@@ -267,18 +295,8 @@ def _renamed(location: Location, value: Any) -> tuple[Any, list[tuple[Location, 
     return _inside(model.kinds()[str(location[-1])], value, location)
 
 
-def _put(table: dict[str, Any], location: Location, value: Any) -> None:  # noqa: ANN401
-    *parents, leaf = map(str, location)
-    for parent in parents:
-        inner = table.setdefault(parent, {})
-        if not isinstance(inner, dict):  # `ses = 5`: the model says what is wrong
-            return
-        table = inner
-    table[leaf] = value
-
-
 def _read_secrets(
-    table: dict[str, Any], file: Path | None
+    table: dict[str, Any], file: Path | None, note: Note
 ) -> Iterator[tuple[Location, str]]:
     """Put the content of each secret's file in the secret's place."""
     places: list[tuple[Location, Any, str]] = [
@@ -290,6 +308,7 @@ def _read_secrets(
     for name, secrets in (
         ("users", ("password_hash",)),
         ("accounts", ("access_key_id", "access_key_secret")),
+        ("webhooks", ("secret",)),
     ):
         entries = table.get(name)
         if isinstance(entries, list):
@@ -303,10 +322,11 @@ def _read_secrets(
         if not named or not isinstance(named, str):
             continue  # what is no text, the model refuses
         location = (*path, f"{name}_file")
-        if place.get(name):
+        if place.get(name) and place[name] != GENERATE:
             yield location, f"is given beside {to_camel(name)}; keep one"
             continue
         secret = (file.parent if file else Path()) / named
+        note(secret)
         try:
             text = read_text(secret, limit=files.SECRET_BYTES)
         except ValueError as error:

@@ -71,7 +71,7 @@ class Table:
     model_config: ClassVar[dict[str, str]] = _FORBID
 
     def __init__(self, **values: Any) -> None:  # noqa: ANN401 - what the file has
-        _validator(type(self)).validate_python(values, self_instance=self)
+        validator(type(self)).validate_python(values, self_instance=self)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{name} cannot be set: settings stay as they were read")
@@ -141,7 +141,8 @@ class Table:
         )
 
 
-def _validator(table: type[Table]) -> SchemaValidator:
+def validator(table: type[Table]) -> SchemaValidator:
+    """What checks a table's values; it takes a while to make, and memory to keep."""
     return SchemaValidator(table.schema(), {"hide_input_in_errors": True})
 
 
@@ -202,3 +203,8 @@ def shown_as(json_schema: dict[str, Any]) -> Narrow:
     # A copy: pydantic writes the default into it.
     metadata = {"pydantic_js_functions": [lambda _schema, _handler: {**json_schema}]}
     return limited(metadata=metadata)
+
+
+def added(json_schema: dict[str, Any]) -> Narrow:
+    """Say in the JSON schema what a check knows, beside what pydantic does."""
+    return limited(metadata={"pydantic_js_updates": json_schema})

@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 import re
 from datetime import date, time
-from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Literal
 
 from relay.config import duration
+from relay.config.network import Network, network
 from relay.config.places import host_and_port
-from relay.config.table import Narrow, checked, limited, shown_as
+from relay.config.table import Narrow, added, checked, limited, shown_as
 from relay.content import address
 from relay.content.address import mailbox
 from relay.model.mail import SES_HEADERS, TAG
-
-Network = IPv4Network | IPv6Network
 
 _FIELD_NAME = re.compile(r"[!-9;-~]+")
 _VARIABLE = re.compile(r"[A-Za-z0-9_]{1,256}")
@@ -32,8 +31,6 @@ LONGEST = 10**9  # seconds, some 31 years: no sum of times leaves what clocks ca
 HIGHEST_RATE = 10**9
 MOST_PER_RECIPIENT = 1000
 _PER_RECIPIENT = re.compile(r"([0-9]{1,6})/([smhd])", re.ASCII)
-
-_MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 def _host_port(value: Any) -> Any:  # noqa: ANN401 - pydantic gives what the file has
@@ -67,28 +64,6 @@ def _domain(value: Any) -> Any:  # noqa: ANN401
             f"must be a domain, such as acme.example or *.acme.example: {error}"
         ) from error
     return wildcard + found.rpartition("@")[2].lower()
-
-
-def _network(value: Any) -> Any:  # noqa: ANN401
-    """The network; one of IPv4 in IPv6 dress is IPv4, as its clients are."""
-    if isinstance(value, IPv4Network | IPv6Network):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("must be a network in quotes, such as 10.0.0.0/8")
-    try:
-        network = ip_network(value)
-    except ValueError:
-        try:
-            meant = ip_interface(value).network
-        except ValueError:
-            raise ValueError("must be a network, such as 10.0.0.0/8") from None
-        raise ValueError(
-            f"has bits set beyond its prefix; did you mean {meant}?"
-        ) from None
-    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
-        low = int(network.network_address) & 0xFFFFFFFF
-        return IPv4Network((low, network.prefixlen - 96))
-    return network
 
 
 def _header_name(value: Any) -> Any:  # noqa: ANN401
@@ -152,6 +127,20 @@ def _per_recipient(value: Any) -> Any:  # noqa: ANN401
     return value
 
 
+def _time_zone(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, str) and value not in ("", "UTC"):
+        from zoneinfo import ZoneInfo
+
+        try:
+            ZoneInfo(value)
+        except (OSError, ValueError, KeyError):  # the last: it is not there
+            raise ValueError(
+                "must be a time zone, such as Europe/Berlin or UTC; where the system "
+                "has none, pip install tzdata"
+            ) from None
+    return value
+
+
 def _share(value: Any) -> Any:  # noqa: ANN401
     if not (_is_number(value) and 0 < value <= 1):
         raise ValueError("must be a number above 0 and at most 1")
@@ -179,9 +168,9 @@ def _seconds(*, none: bool) -> Narrow:
         return float(span)
 
     low = "minimum" if none else "exclusiveMinimum"
-    number = {"type": "number", low: 0, "maximum": LONGEST}
-    text = {"type": "string", "pattern": duration.PATTERN}
-    shown = shown_as({"anyOf": [number, text]})
+    bounds_shown = {low: 0, "maximum": LONGEST, "pattern": duration.PATTERN}
+    # Not anyOf: editors would show the descriptions of its members, of which is none.
+    shown = shown_as({"type": ["number", "string"], **bounds_shown})
     return lambda schema: shown(checked(check)(schema))
 
 
@@ -193,7 +182,9 @@ def _pattern(regex: str, what: str) -> Narrow:
             raise ValueError(what)
         return value
 
-    return checked(check)
+    # Nothing at all is what a setting has that says nothing.
+    shown = added({"pattern": f"^({regex})?$"})
+    return lambda schema: shown(checked(check)(schema))
 
 
 def _listed(value: Any) -> Any:  # noqa: ANN401
@@ -207,7 +198,7 @@ def _listed(value: Any) -> Any:  # noqa: ANN401
 
 def _one_or_more(items: dict[str, Any]) -> Narrow:
     """A list, or its one entry alone."""
-    shown = shown_as({"anyOf": [items, {"type": "array", "items": items}]})
+    shown = shown_as({"type": ["string", "array"], "items": items})
     return lambda schema: shown(checked(_listed)(schema))
 
 
@@ -244,6 +235,7 @@ SecondsOrNone = Annotated[float, _seconds(none=True)]
 Share = Annotated[float, limited(gt=0, le=1, strict=True), checked(_share)]
 Count = Annotated[int, _whole(1)]
 CountOrNone = Annotated[int, _whole(0)]
+SoftBounces = Annotated[int, _whole(0, 100)]
 Recipients = Annotated[int, _whole(1, 999_999)]
 LineLength = Annotated[int, _whole(1000)]
 Rate = Annotated[
@@ -251,17 +243,14 @@ Rate = Annotated[
     checked(_rate),
     shown_as(
         {
-            "anyOf": [
-                {"const": "auto"},
-                {
-                    "type": "number",
-                    "exclusiveMinimum": 0,
-                    "exclusiveMaximum": HIGHEST_RATE,
-                },
-            ]
+            "type": ["string", "number"],
+            "pattern": "^auto$",
+            "exclusiveMinimum": 0,
+            "exclusiveMaximum": HIGHEST_RATE,
         }
     ),
 ]
+TimeZone = Annotated[str, checked(_time_zone)]
 PerRecipient = Annotated[str, checked(_per_recipient)]
 Name = Annotated[str, limited(min_length=1)]
 Word = Annotated[
@@ -272,6 +261,12 @@ AccountName = Annotated[
     limited(min_length=1),
     _pattern(
         r"[A-Za-z0-9._-]{1,64}", "must be 1 to 64 of the characters A-Z a-z 0-9 . _ -"
+    ),
+]
+NameOrNone = Annotated[
+    str,
+    _pattern(
+        r"[A-Za-z0-9._-]{0,64}", "must be up to 64 of the characters A-Z a-z 0-9 . _ -"
     ),
 ]
 Domain = Annotated[str, checked(_domain)]
@@ -288,7 +283,7 @@ HostPort = Annotated[str, checked(_host_port)]
 Email = Annotated[str, checked(_email)]
 AllowedNetwork = Annotated[
     Network,
-    checked(_network),
+    checked(network),
     shown_as(
         {
             "anyOf": [
@@ -315,6 +310,19 @@ Url = Annotated[
 ]
 Region = Annotated[
     str, _pattern(r"[a-z0-9-]{1,64}", "must be a region, such as eu-west-1")
+]
+Bucket = Annotated[
+    str,
+    _pattern(
+        r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "must be the name of a bucket, no ARN"
+    ),
+]
+KeyPrefix = Annotated[
+    str,
+    _pattern(
+        r"[A-Za-z0-9_.=-][A-Za-z0-9_./=-]{0,199}",
+        "must be 1 to 200 of the characters A-Z a-z 0-9 _ . = - /, none of it first",
+    ),
 ]
 SetName = Annotated[
     str,

@@ -35,7 +35,7 @@ _IN_ASCII = re.compile(
 )
 # What hides commas and brackets from a search for the first address of a list: a
 # quoted string, which has no end unless it is closed, and a comment's beginning.
-_HIDING = re.compile(r'(?P<quoted>"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))|\(', re.DOTALL)
+_HIDING = re.compile(r'(?P<quoted>"(?>(?:[^"\\]++|\\.)*)(?:"|\\?\Z))|\(', re.DOTALL)
 _IN_COMMENT = re.compile(r"\\.|[()]", re.DOTALL)
 _IN_ANGLES = re.compile(r"<\s*+([^<>\s]++)\s*+>")
 # RFC 5321 section 4.5.3.1: 64 octets before the @, 255 behind it.

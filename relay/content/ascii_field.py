@@ -29,7 +29,7 @@ _QUOTED_PAIR = re.compile(r"\\(.)")
 _ADDRESS_TOKEN = re.compile(r'\s+|<[^<>]*+>|[,:;]|[^\s,:;"(<]+|.', re.DOTALL)
 # The same once no quote closes any more.
 _TOKEN_WITH_QUOTES = re.compile(r"\s+|<[^<>]*+>|[,:;]|[^\s,:;(<]+|.", re.DOTALL)
-_QUOTED_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_QUOTED_STRING = re.compile(r'"(?>(?:[^"\\]++|\\.)*)"', re.DOTALL)
 _IN_COMMENT = re.compile(r"[()]|\\.", re.DOTALL)
 _GROUP, _SEPARATORS = ":", ",;"
 

@@ -13,7 +13,7 @@ MAX_WORD = 75  # RFC 2047 section 2
 # A question mark may stand in it, which some leave as it is, but no beginning of
 # another word: so nothing is looked at twice.
 _ENCODED_WORD = re.compile(
-    r"=\?([^?\s*]*+)(?:\*[^?\s]*+)?\?([BbQq])\?((?:[^?=]|=(?!\?[^=])|\?(?!=))*+)\?="
+    r"=\?([^?\s*]*+)(?:\*[^?\s]*+)?\?([BbQq])\?((?>(?:[^?=]++|=(?!\?[^=])|\?(?!=))*))\?="
 )
 _ESCAPED = re.compile(rb"=([0-9A-Fa-f]{2})")
 _SURROGATE = re.compile("[\ud800-\udfff]")

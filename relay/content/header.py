@@ -35,7 +35,7 @@ _NAME = re.compile(
 _BLANKS = re.compile(rb"[ \t]*")
 # A field as nearly all are: its name, the colon at once, whole lines.
 _PLAIN_FIELD = re.compile(
-    rb"^(([!-9;-~]++):[^\r]*+\r\n(?:[ \t][^\r]*+\r\n)*+)", re.MULTILINE
+    rb"^(([!-9;-~]++):[^\r]*+\r\n(?:[ \t][^\r]*+\r\n)*)", re.MULTILINE
 )
 # Lines that tell a header whose first line is broken from a text without a header.
 _KNOWN = re.compile(
@@ -155,7 +155,8 @@ def fields_of(header: bytes) -> tuple[Field, ...]:
     fields: list[Field] = []
     position = 0
     for raw, name in _PLAIN_FIELD.findall(header):
-        fields.append(Field(name.decode("ascii"), raw))
+        # Past its own constructor, which is a function of Python and takes twice this.
+        fields.append(tuple.__new__(Field, (name.decode("ascii"), raw)))
         position += len(raw)
     if position == len(header):
         return tuple(fields)

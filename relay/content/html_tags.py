@@ -24,7 +24,20 @@ _ATTRIBUTES = rf"""
         )?+
     )*+
 """
-_TAG = re.compile(rf"</?([A-Za-z][^\t\n\f\r />]*+)({_ATTRIBUTES})(?:>|\Z)", re.VERBOSE)
+_TAG = rf"(/?+)([A-Za-z][^\t\n\f\r />]*+)({_ATTRIBUTES})(?:>|\Z)"
+# Python before 3.11.5 does not go back where a possessive group fails after a part
+# (gh-106052). Here that is an attribute's value alone, whose part are the blanks before
+# it: the next turn would take them, too.
+# What begins with a <: a tag, which alone has groups, the start of a comment, what is
+# like one, or the < that stands for itself.
+_MARKUP = re.compile(
+    rf"""< (?: {_TAG}
+      | !--
+      | [!?] [^>]*+ >
+    )?""",
+    re.VERBOSE,
+)
+_TAG_ALONE = re.compile("<" + _TAG, re.VERBOSE)
 _ATTRIBUTE = re.compile(
     rf"""([^\t\n\f\r />][^\t\n\f\r />=]*+)
     (?: {_BLANK}*+ = {_BLANK}*+
@@ -56,7 +69,11 @@ class Tag(NamedTuple):
     @property
     def closes_itself(self) -> bool:
         """Whether a slash ends it, as in XHTML."""
-        return self.source.rstrip().endswith("/")
+        return _closes_itself(self.source)
+
+
+def _closes_itself(source: str) -> bool:
+    return source.rstrip().endswith("/")
 
 
 class Attribute(NamedTuple):
@@ -67,63 +84,93 @@ class Attribute(NamedTuple):
     quote: str
 
 
-def tokens(html: str) -> Iterator[str | Tag]:
+# What a pattern for runs repeats at most: no other thread runs while it matches.
+MOST_AT_ONCE = 500
+
+
+class Run(str):
+    """Texts and tags that `tokens` was asked not to take apart."""
+
+    __slots__ = ()
+
+
+def usual_tag(name: str, value: str) -> str:
+    """A verbose pattern of tags as nearly all are written, by name and quoted value.
+
+    In `value`, %s is the quote. Values without quotes have letters and digits.
+    """
+    double, single = value % '"', value % "'"
+    bare = rf"[A-Za-z0-9\#%.-]++ (?={_BLANK}|>)"
+    values = f"= (?: \"{double}\" | '{single}' | {bare} )"
+    attributes = f"(?: {_BLANK}++ [A-Za-z:-]++ (?:{values})? )*"
+    return f"</?+ (?:{name}) {attributes} {_BLANK}*+ /?+ >"
+
+
+def tokens(html: str, runs: re.Pattern[str] | None = None) -> Iterator[str | Tag]:
     """Its texts, references still in them, and its tags; without comments.
 
-    Behind a tag that opens a script or a style comes its content, as a text.
+    Behind a tag that opens a script or a style comes its content, as a text. What
+    `runs` matches, tags and texts but no `<` that stands for itself, comes as a Run.
     """
     position = 0
     last = html.rfind(">")  # after it nothing is a tag, and looking costs time
+    may_run = runs is not None
     while True:
-        opening = html.find("<", position)
-        if opening < 0 or opening > last:
+        while may_run and runs is not None and (run := runs.match(html, position)):
+            yield Run(run[0])
+            position = run.end()
+        match = _MARKUP.search(html, position)
+        if match is None or match.start() > last:
             comment = html.find("<!--", position)
             rest = html[position:] if comment < 0 else html[position:comment]
             if rest:
                 yield rest
             return
-        end = _end_of_comment(html, opening)
-        tag = None if end else tag_at(html, opening)
-        if not end and tag is None:  # a < that stands for itself
-            end = opening + 1
+        start, end = match.span()
+        if html.startswith("<!--", start):
+            end = _end_of_comment(html, start)
+        if end == start + 1:  # a < that stands for itself, with what is before it
             yield html[position:end]
-            position = end
+            position, may_run = end, False
             continue
-        if opening > position:
-            yield html[position:opening]
-        if tag is None:
-            position = end
+        if start > position:
+            yield html[position:start]
+            if runs is not None:
+                position, may_run = start, True
+                continue
+        position = end
+        if match.lastindex is None:
             continue
-        yield tag
-        position = tag.end
-        if tag.name in _RAW and not tag.closing and not tag.closes_itself:
-            closing = _ENDS[tag.name].search(html, position)
+        slash, name, source = match.groups()
+        name = name.lower()
+        may_run = runs is not None
+        yield Tag(name, slash == "/", source, start, end, match.end(3) < end)
+        if name in _RAW and not slash:
+            if _closes_itself(source):
+                may_run = False
+                continue
+            closing = _ENDS[name].search(html, position)
             end = closing.start() if closing else len(html)
             yield html[position:end]
             position = end
 
 
 def _end_of_comment(html: str, start: int) -> int:
-    """Where what is no text and no tag ends; 0: it is one of these."""
-    if html.startswith("<!--", start):
-        for short in ("<!-->", "<!--->"):
-            if html.startswith(short, start):
-                return start + len(short)
-        ended = _COMMENT_END.search(html, start + 4)
-        return ended.end() if ended else len(html)
-    if html.startswith(("<!", "<?"), start):
-        return html.find(">", start) + 1 or len(html)
-    return 0
+    for short in ("<!-->", "<!--->"):
+        if html.startswith(short, start):
+            return start + len(short)
+    ended = _COMMENT_END.search(html, start + 4)
+    return ended.end() if ended else len(html)
 
 
 def tag_at(html: str, start: int) -> Tag | None:
     """The tag that begins at `start`; one that has no end goes to the text's."""
-    match = _TAG.match(html, start)
+    match = _TAG_ALONE.match(html, start)
     if match is None:
         return None
-    closing = html.startswith("</", start)
-    whole = match.end(2) < match.end()
-    return Tag(match[1].lower(), closing, match[2], start, match.end(), whole)
+    slash, name, source = match.groups()
+    whole = match.end(3) < match.end()
+    return Tag(name.lower(), slash == "/", source, start, match.end(), whole)
 
 
 def attributes(source: str) -> Iterator[Attribute]:

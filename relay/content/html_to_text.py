@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from relay.content.html_tags import Tag, attributes, referenced, tokens
+from relay.content.html_tags import (
+    MOST_AT_ONCE,
+    Run,
+    Tag,
+    attributes,
+    referenced,
+    tokens,
+    usual_tag,
+)
 
 _SKIPPED = frozenset({"script", "style", "head", "title", "template"})
 _VOID = frozenset(
@@ -75,8 +84,24 @@ _PARAGRAPH = frozenset(
     }
 )
 
+# The line ends that are due around an element.
+_DUE = {**dict.fromkeys(_BLOCK, 1), **dict.fromkeys(_PARAGRAPH, 2)}
+
+# Tags and blanks that make line ends due, and nothing else: the most of a layout. Their
+# styles do not hide them.
+_MOVING = {*_DUE, "b", "font", "span", "strong", "td", "th"} - {"li", "pre"}
+_SHOWN = "(?: [^%s&Dd]++ | (?!(?i:disp)) [Dd] )*"
+_MOVES = re.compile(
+    rf"""(?: [ \t\r\n\f]++
+      | {usual_tag("|".join(sorted(_MOVING)), _SHOWN)}
+    ){{1,{MOST_AT_ONCE}}}""",
+    re.VERBOSE,
+)
+# Elements that say something in an attribute; of others, where a style may be hidden.
+_SAYING = frozenset({"a", "img"})
 _HIDDEN = re.compile(r"display\s*+:\s*+none", re.IGNORECASE)
-_SPACE = re.compile(r"[ \t\r\n\f]+")
+_BLANKS = " \t\r\n\f"
+_SPACE = re.compile(rf"[{_BLANKS}]+")
 _LINE_END = re.compile(r"\r\n?")
 
 
@@ -87,13 +112,7 @@ def from_html(html: str, *, bare_links: bool = False) -> str:
     `bare_links`: a link's target stands alone between white space, not in brackets.
     """
     writer = _Writer(bare_links=bare_links)
-    for token in tokens(html):
-        if isinstance(token, str):
-            writer.text(token)
-        elif token.closing:
-            writer.close(token.name)
-        elif token.whole:
-            writer.open(token)
+    writer.write(tokens(html, _MOVES))
     return writer.result()
 
 
@@ -109,21 +128,48 @@ class _Writer:
         self._skipped = ""  # the element that is being skipped, and its depth
         self._depth = 0
         self._links: list[tuple[str, int]] = []
+        self._moves: dict[str, tuple[int, bool]] = {}  # line ends and space of a run
+
+    def write(self, html: Iterable[str | Tag]) -> None:
+        for token in html:
+            if isinstance(token, Run):
+                self._run(token)
+            elif isinstance(token, str):
+                self.text(token)
+            elif token.closing:
+                self.close(token.name)
+            elif token.whole:
+                self.open(token)
+
+    def _run(self, run: Run) -> None:
+        """Move as all of its tags do; one and the same run comes again and again."""
+        if self._pre or self._skipped:
+            self.write(tokens(run))
+            return
+        if run not in self._moves:
+            alone = _Writer(bare_links=False)
+            alone.write(tokens(run))
+            self._moves[run] = alone._breaks, alone._space
+        breaks, space = self._moves[run]
+        self._breaks = max(self._breaks, breaks)
+        self._space |= space
 
     def text(self, source: str) -> None:
         if not source or self._skipped:
             return
-        source = referenced(source)
+        if "&" in source:
+            source = referenced(source)
         if self._pre:
             self._write(_LINE_END.sub("\n", source))
             return
-        words = _SPACE.sub(" ", source)
-        if words.startswith(" "):
+        words = source.strip(_BLANKS)
+        if not words:
+            self._space |= source != ""
+            return
+        if source[0] in _BLANKS:
             self._space = True
-        stripped = words.strip(" ")
-        if stripped:
-            self._write(stripped)
-            self._space = words.endswith(" ")
+        self._write(_SPACE.sub(" ", words))
+        self._space = source[-1] in _BLANKS
 
     def open(self, tag: Tag) -> None:
         name = tag.name
@@ -132,9 +178,10 @@ class _Writer:
                 self._depth += 1
             return
         given: dict[str, str] = {}
-        for each in attributes(tag.source) if "=" in tag.source else ():
-            given.setdefault(each.name.lower(), referenced(each.value))
-        hidden = _HIDDEN.search(given.get("style", ""))
+        if name in _SAYING or "&" in tag.source or _HIDDEN.search(tag.source):
+            for each in attributes(tag.source):
+                given.setdefault(each.name.lower(), referenced(each.value))
+        hidden = _HIDDEN.search(given["style"]) if "style" in given else None
         if (name in _SKIPPED or hidden) and name not in _VOID:
             self._skipped, self._depth = name, 1
             return
@@ -185,10 +232,9 @@ class _Writer:
         self._write(f"<{target}>" if label and not self._bare_links else target)
 
     def _around(self, name: str) -> None:
-        if name in _PARAGRAPH:
-            self._breaks = max(self._breaks, 2)
-        elif name in _BLOCK:
-            self._breaks = max(self._breaks, 1)
+        due = _DUE.get(name, 0)
+        if due > self._breaks:
+            self._breaks = due
 
     def _write(self, text: str) -> None:
         if self._breaks:

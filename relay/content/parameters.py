@@ -17,12 +17,12 @@ MAX_PARAMETERS = 1000
 
 # White space, semicolons and comments. All of this is possessive, so that nothing is
 # looked at twice.
-_LEAD = r"(?:[\s;]++|\((?:[^()\\]|\\.)*+\))*+"
+_LEAD = r"(?>(?:[\s;]++|\((?>(?:[^()\\]++|\\.)*)\))*)"
 _PARAMETER = re.compile(
-    rf'({_LEAD})([^=;]*+)(?:(=\s*+)("(?:[^"\\]|\\.)*+[^;]*+|[^;]*+))?', re.DOTALL
+    rf'({_LEAD})([^=;]*+)(?:(=\s*+)("(?>(?:[^"\\]++|\\.)*)[^;]*+|[^;]*+))?', re.DOTALL
 )
 _TOKEN = re.compile(rf'{_LEAD}"?([^\s;"(),]*+)', re.DOTALL)
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)', re.DOTALL)
+_QUOTED = re.compile(r'"((?>(?:[^"\\]++|\\.)*))', re.DOTALL)
 # No others: a backslash stands in the paths that Windows' programs write.
 _QUOTED_PAIR = re.compile(r'\\(["\\])')
 _SECTION = re.compile(r"\*([0-9]{1,4})(\*?)")

@@ -32,6 +32,12 @@ class AccountPace:
         self._warned = False
         self.quota: Quota | None = None
 
+    def take(self, *, share: float) -> None:
+        """Go on by another share of the account's rate."""
+        self._share = share
+        if self.quota is not None:
+            self._set(self.quota.rate)
+
     async def run(self, stopping: asyncio.Event) -> None:
         """Ask at once, and again every five minutes or a little later."""
         asking = asyncio.create_task(self._ask_now_and_then())
@@ -65,7 +71,9 @@ class AccountPace:
             self._warned = True
             return
         self._warned = False
-        rate = self.quota.rate
+        self._set(self.quota.rate)
+
+    def _set(self, rate: float) -> None:
         if rate <= 0:  # SES' way to say that there is no limit
             self._pace.set_full(None)
             return

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import uniform
 
 from relay.delivery.pace import Pace
-from relay.model.outcome import Deferred, Effect, Outcome
+from relay.model.outcome import Accepted, Deferred, Effect, Outcome
 
 JITTER = 0.2
 # Seconds between looks at an account that cannot be connected to, at most: a network
@@ -80,7 +80,15 @@ class Admission:
         self._looking = False
         self._changed: list[Callable[[], None]] = []
         self._resumed: list[Callable[[], None]] = []
-        self._told: list[Callable[[str], None]] = []
+        self._told: Sequence[Callable[[str], None]] = ()
+
+    def take(
+        self, *, silent_after: float, looks: Sequence[float], has_fallback: bool
+    ) -> None:
+        """Go on by other settings; what is under way and a pause stay."""
+        self._silent_after = silent_after
+        self._looks = looks
+        self._has_fallback = has_fallback
 
     @property
     def closed(self) -> bool:
@@ -112,7 +120,7 @@ class Admission:
         """Tell why no attempt with `size` bytes may begin now; None: one may."""
         if self.stopping:
             return Refusal("shutting down")
-        if self.closed:
+        if self._pause is not None and self.closed:
             return Refusal(self.paused)
         load = self._load
         if self._free < 1 or (self._under_way and load.used + size > load.limit):
@@ -142,10 +150,18 @@ class Admission:
             self._looking = False
         else:
             self._heed(slot, outcome)
-        self._tell(self._changed)
+        for changed in self._changed:
+            changed()
 
     def _heed(self, slot: Slot, outcome: Outcome) -> None:
         now = self._now()
+        if isinstance(outcome, Accepted):
+            self._unanswered = ""
+            self._answered_at = now
+            self.pace.accepted(slot.recipients)
+            if self._pause is not None:
+                self._go_on()
+            return
         deferred = outcome if isinstance(outcome, Deferred) else None
         if deferred is not None and deferred.silent:
             if self._has_fallback and deferred.elsewhere:
@@ -163,9 +179,13 @@ class Admission:
         if deferred is not None and effect is Effect.PAUSE:
             self._hold(deferred.reply.text, now)
         elif self._pause is not None:
-            self._pause, self._looking = None, False
-            self._tell_pause()
-            self._tell(self._resumed)
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """End the pause: SES took mail, or said what it says to one mail alone."""
+        self._pause, self._looking = None, False
+        self._tell_pause()
+        self._tell(self._resumed)
 
     def _hold(
         self, reason: str, now: float, *, look_within: float = float("inf")
@@ -230,9 +250,12 @@ class Admission:
         """Have `changed` called when an attempt ends, and at the stop."""
         self._changed.append(changed)
 
-    def on_pause(self, told: Callable[[str], None]) -> None:
-        """Have `told` called with the reason of a pause that begins, "" at its end."""
-        self._told.append(told)
+    def on_pause(self, *told: Callable[[str], None]) -> None:
+        """Have these called with the reason of a pause that begins, "" at its end.
+
+        None others any more.
+        """
+        self._told = told
 
     def on_resume(self, resumed: Callable[[], None]) -> None:
         """Have `resumed` called when a pause ends."""

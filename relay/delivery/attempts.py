@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
+from typing import TypeVarTuple
 
 from relay import log
 from relay.delivery import attempt
 from relay.delivery.admission import Slot
 from relay.delivery.dsn import Reporter
+from relay.delivery.use import Use
 from relay.delivery.ways import Way, by_fallback, may_go_elsewhere
 from relay.model.job import (
     Failed,
@@ -37,6 +39,8 @@ from relay.queue import Claim, Queue
 
 EXPIRES_AT_ONCE = 50
 
+On = TypeVarTuple("On")
+
 
 class InHand:
     """A job on which an attempt is under way; `voided`: newer mail took its place."""
@@ -48,8 +52,22 @@ class InHand:
         self.voided = False
 
 
+class Work:
+    """What is in hand: the tasks, and the jobs whose templates supersede."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[int, asyncio.Task[None]] = {}  # by their numbers
+        self.begun = 0
+        # By what each voids.
+        self.superseding: defaultdict[str, list[InHand]] = defaultdict(list)
+
+
 class Attempts:
-    """Makes attempts, for clients that wait and for the worker."""
+    """Makes attempts, for clients that wait and for the worker.
+
+    `use` counts them as long as they are under way. `work` is what is in hand, also of
+    who makes attempts by other settings.
+    """
 
     def __init__(
         self,
@@ -58,35 +76,54 @@ class Attempts:
         queue: Queue,
         policy: RetryPolicy,
         reporter: Reporter,
+        use: Use | None = None,
+        work: Work | None = None,
     ) -> None:
+        self.use = Use() if use is None else use
         self._events = events
         self._queue = queue
         self._policy = policy
         self._reporter = reporter
-        self._tasks: set[asyncio.Task[None]] = set()
-        # Of mail whose template supersedes, by what it voids.
-        self._in_hand: defaultdict[str, list[InHand]] = defaultdict(list)
+        self.work = Work() if work is None else work
+        self._tasks = self.work.tasks
+        self._in_hand = self.work.superseding
 
-    def begin(self, work: Coroutine[None, None, None]) -> None:
-        """Have `work` done in a task that `drained` waits for."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+    def begin(
+        self, work: Callable[[*On], Coroutine[None, None, None]], *on: *On
+    ) -> None:
+        """Have `work` done `on` these, in a task that `drained` waits for."""
+        self.use.enter()
+        self.work.begun = number = self.work.begun + 1
+        # It tells of its end itself: a callback would be a turn of the loop for each.
+        task = asyncio.create_task(self._do(number, work, *on))
+        self._tasks[number] = task
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+    async def _do(
+        self,
+        number: int,
+        work: Callable[[*On], Coroutine[None, None, None]],
+        *on: *On,
+    ) -> None:
+        try:
+            await work(*on)
+        except Exception as error:  # noqa: BLE001 - one mail's attempt is a boundary
             log.broken("attempt not recorded", error)
+        finally:
+            self.use.leave()
+            del self._tasks[number]
 
     async def drained(self) -> None:
         """Wait until no attempt is under way, and each end is recorded."""
         try:
             while self._tasks:
-                await asyncio.wait(self._tasks)
+                await asyncio.wait(self._tasks.values())
         finally:
-            for task in self._tasks:
+            cut_off = dict(self._tasks)
+            for task in cut_off.values():
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*cut_off.values(), return_exceptions=True)
+            for number in cut_off:  # one that had not begun could not tell of its end
+                self._tasks.pop(number, None)
 
     # One attempt.
 
@@ -114,32 +151,31 @@ class Attempts:
         What the mail's own account may take is not refused by another.
         """
         outcome: Outcome | None = None
+        again = False
         try:
-            outcome = await self._call(way, work.job)
-            again = isinstance(outcome, Deferred) and outcome.at_once
-            if again and not way.gate.stopping:
-                work.job = _counted(work.job)
-                outcome = await self._call(way, work.job)
+            while True:
+                job, began = work.job, time.monotonic()
+                outcome = await attempt(way.transport, job.mail, job.id)
+                self._events.emit(
+                    Attempted(
+                        job.id,
+                        job.number,
+                        job.mail,
+                        job.state.attempts,
+                        outcome,
+                        time.monotonic() - began,
+                        way.account,
+                    )
+                )
+                worth_it = isinstance(outcome, Deferred) and outcome.at_once
+                if again or not worth_it or way.gate.stopping:
+                    break
+                again = True
+                work.job = _counted(job)
         finally:
             way.gate.leave(slot, outcome)
         if way.account != work.job.mail.options.account:
             outcome = by_fallback(outcome)
-        return outcome
-
-    async def _call(self, way: Way, job: Job) -> Outcome:
-        began = time.monotonic()
-        outcome = await attempt(way.transport, job.mail, job.id)
-        self._events.emit(
-            Attempted(
-                job.id,
-                job.number,
-                job.mail,
-                job.state.attempts,
-                outcome,
-                time.monotonic() - began,
-                way.account,
-            )
-        )
         return outcome
 
     # Newer mail that takes the place of older.
@@ -221,10 +257,10 @@ class Attempts:
 
     def begin_claimed(self, claim: Claim, way: Way, slot: Slot) -> None:
         """Attempt a claimed job."""
-        self.begin(self._claimed(claim, way, slot))
+        self.begin(self._claimed, claim, way, slot)
 
     async def _claimed(self, claim: Claim, way: Way, slot: Slot) -> None:
-        if way.gate.stopping:
+        if way.gate.stopping or not self._queue.holds(claim):
             await self._put_back(claim, way, slot)
             return
         work = InHand(claim.job)

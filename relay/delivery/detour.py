@@ -27,6 +27,10 @@ class Detour:
         self._look_at = 0.0
         self.why: Deferred | None = None
 
+    def take(self, looks: Sequence[float]) -> None:
+        """Go on by other settings."""
+        self._looks = looks
+
     def leads_away(self) -> bool:
         """Tell whether mail goes elsewhere; now and then one mail looks."""
         if self.why is None:

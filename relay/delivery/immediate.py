@@ -120,7 +120,7 @@ class ImmediateDelivery:
                 outcome,
                 attempts,
                 time.monotonic() - started,
-                prepared.warnings,
+                prepared.slips,
                 tuple(reversed(message_ids)),
             )
         )

@@ -20,17 +20,27 @@ from relay.observe.events import Events, NotTaken
 from relay.queue import Notes
 
 # Mails under way, each with what is done when it has ended.
-_UnderWay = dict[MailId, asyncio.Future[None]]
+UnderWay = dict[MailId, asyncio.Future[None]]
 
 
 class LimitedDelivery:
-    """Delivers what is within its limit, and refuses or drops the rest."""
+    """Delivers what is within its limit, and refuses or drops the rest.
 
-    def __init__(self, delivery: Delivery, *, notes: Notes, events: Events) -> None:
+    `under_way` is what counts meanwhile, also with another delivery.
+    """
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        *,
+        notes: Notes,
+        events: Events,
+        under_way: dict[tuple[str, str], UnderWay] | None = None,
+    ) -> None:
         self._delivery = delivery
         self._notes = notes
         self._events = events
-        self._under_way: dict[tuple[str, str], _UnderWay] = {}
+        self._under_way = {} if under_way is None else under_way
 
     async def deliver(
         self,

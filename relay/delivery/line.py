@@ -35,6 +35,7 @@ class Line:
         self._pace = pace
         self._free = calls
         self._turns = Turns()
+        self._waiting = 0  # the places; mostly there is none, and nothing to look for
         self._places: dict[Priority, deque[_Place]] = {
             priority: deque() for priority in Priority
         }
@@ -47,7 +48,7 @@ class Line:
         loop = asyncio.get_running_loop()
         now = loop.time()
         ready_in = self._pace.ready_in(now)
-        if self._free and not ready_in and not any(self._places.values()):
+        if self._free and not ready_in and not self._waiting:
             self._free -= 1
             self._pace.take(recipients, now)
             return None
@@ -55,6 +56,7 @@ class Line:
             return TOO_FAST
         place = _Place(recipients)
         self._places[priority].append(place)
+        self._waiting += 1
         self._look()
         try:
             async with asyncio.timeout_at(before):
@@ -73,7 +75,8 @@ class Line:
     def leave(self) -> None:
         """End a call."""
         self._free += 1
-        self._look()
+        if self._waiting:
+            self._look()
 
     def _gone(self, priority: Priority, place: _Place) -> bool:
         """Take it out of the line; False: it had its turn already."""
@@ -81,6 +84,7 @@ class Line:
             return False
         if place in self._places[priority]:
             self._places[priority].remove(place)
+            self._waiting -= 1
         return True
 
     def _look(self) -> None:
@@ -95,6 +99,7 @@ class Line:
                 self._timer = loop.call_later(ready_in, self._look)
                 return
             place = self._places[self._turns.take(waiting)].popleft()
+            self._waiting -= 1
             if place.turn.cancelled():
                 continue  # its time was over just now
             self._free -= 1

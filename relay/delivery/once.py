@@ -14,7 +14,7 @@ from collections.abc import Callable
 from relay import log
 from relay.delivery.limits import LimitedDelivery
 from relay.model.mail import Prepared
-from relay.model.note import Note
+from relay.model.note import Key, Note
 from relay.model.replies import KEY_OF_ANOTHER, NOT_KEPT
 from relay.model.reply import Reply
 from relay.model.submission import Submission
@@ -23,16 +23,24 @@ from relay.queue import Notes, Unwritable
 
 
 class OnceDelivery:
-    """Delivers what comes for the first time, and answers the rest."""
+    """Delivers what comes for the first time, and answers the rest.
+
+    `in_hand` has the keys of what is under way, also with another delivery.
+    """
 
     def __init__(
-        self, delivery: LimitedDelivery, *, notes: Notes, events: Events
+        self,
+        delivery: LimitedDelivery,
+        *,
+        notes: Notes,
+        events: Events,
+        in_hand: dict[tuple[str, str], asyncio.Future[None]] | None = None,
     ) -> None:
         self._delivery = delivery
         self._notes = notes
         self._events = events
         # By scope and text; done when the submission that has the key has ended.
-        self._in_hand: dict[tuple[str, str], asyncio.Future[None]] = {}
+        self._in_hand = {} if in_hand is None else in_hand
 
     async def deliver(
         self,
@@ -63,9 +71,7 @@ class OnceDelivery:
                 )
                 return self._refused(submission, NOT_KEPT, started)
             if before is None:
-                return await self._delivery.deliver(
-                    submission, prepared, started=started, left=left
-                )
+                return await self._first(submission, prepared, key, started, left)
             if before.key is None or before.key.fingerprint != key.fingerprint:
                 return self._refused(submission, KEY_OF_ANOTHER, started)
             rule = prepared.mails[0].choice.rule
@@ -73,6 +79,24 @@ class OnceDelivery:
         finally:
             del self._in_hand[name]
             ended.set_result(None)
+
+    async def _first(
+        self,
+        submission: Submission,
+        prepared: Prepared,
+        key: Key,
+        started: float,
+        left: Callable[[], bool],
+    ) -> Reply:
+        reply: Reply | None = None
+        try:
+            reply = await self._delivery.deliver(
+                submission, prepared, started=started, left=left
+            )
+            return reply
+        finally:
+            if reply is None or reply.code // 100 != 2:
+                await self._notes.free(key)
 
     def _refused(self, submission: Submission, reply: Reply, started: float) -> Reply:
         self._events.emit(NotTaken(submission, reply, time.monotonic() - started))

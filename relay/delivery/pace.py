@@ -79,17 +79,22 @@ class Pace:
 
     def take(self, recipients: int, now: float) -> None:
         """Let a mail leave; later ones wait for what it took too much."""
-        self._refill(now)
-        self._left.append((now, recipients))
-        while self._left and self._left[0][0] <= now - 1.0:
-            self._left.popleft()
+        left = self._left
+        left.append((now, recipients))
+        second = now - 1.0
+        while left and left[0][0] <= second:
+            left.popleft()
         if self._rate is not None:
+            self._refill(now)
             self._tokens -= recipients
 
     def give_back(self, recipients: int) -> None:
         """Take back what was meant to leave and did not."""
         if self._rate is not None:
             self._tokens = min(self._tokens + recipients, self._capacity)
+
+    def accepted(self, recipients: int) -> None:
+        """SES took a mail of so many recipients."""
 
     def throttled(self, began: float, now: float) -> None:
         """SES throttled an attempt that `began` then: halve, once for all in flight."""
@@ -110,12 +115,19 @@ class Pace:
         self._slowed_at = self._grown_at = now
 
     def _refill(self, now: float) -> None:
+        if self._rate is None or self._full is None:
+            if now > self._at:
+                self._at = now
+            return
         passed = max(now - self._at, 0.0)
         self._at = max(now, self._at)
-        if self._rate is None or self._full is None:
-            return
         self._tokens = min(self._tokens + passed * self._rate, self._capacity)
-        if self._rate >= self._full:
+        if self._rate < self._full:
+            self._grow(now)
+
+    def _grow(self, now: float) -> None:
+        """Go faster again, the longer SES does not throttle."""
+        if self._rate is None or self._full is None:
             return
         steps = int((now - self._grown_at) // GROWS_EVERY)
         if steps <= 0:

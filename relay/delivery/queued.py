@@ -16,7 +16,10 @@ from relay import log
 from relay.content import moment
 from relay.delivery import owed
 from relay.delivery.admission import Refusal, Slot
+from relay.delivery.answered import answered
 from relay.delivery.attempts import Attempts
+from relay.delivery.kept_first import KeptFirst
+from relay.delivery.patience import Patience
 from relay.delivery.waiting_client import Call, WaitingClient
 from relay.delivery.ways import Way, Ways
 from relay.model.job import (
@@ -41,6 +44,8 @@ from relay.queue import Claim, Notes, Queue, Unwritable
 # A call that ended and is kept: where it stands now, the reports about it.
 _Ended = tuple[Call, Queued | Failed | Superseded, Sequence[Job], Outcome]
 
+_FIRST = Sending(1)
+
 
 class QueuedDelivery:
     """Attempts while the client waits, and keeps what SES did not take."""
@@ -63,6 +68,8 @@ class QueuedDelivery:
         self._notes = notes
         self._policy = policy
         self._answer_within = answer_within
+        self._patience = Patience()
+        self._kept_first = KeptFirst(attempts=attempts, queue=queue, first=self._first)
 
     def stop_within(self, seconds: float) -> None:
         """Begin nothing more: what comes is kept, and goes after the next start."""
@@ -84,15 +91,47 @@ class QueuedDelivery:
         if refusal is not None:
             reply = queued(submission.id, refusal.reason)
             return await self._keep_waiting(submission, prepared, reply, started)
-        jobs = self._jobs(submission.id, prepared.mails, Sending(1))
-        client = WaitingClient(jobs, left)
+        jobs = self._jobs(submission.id, prepared.mails, _FIRST)
+        client = WaitingClient(jobs, left, self._patience)
+        if len(jobs) > 1 and self._queue.keeps_first:
+            return await self._keep_first(
+                submission, prepared, client, entered, started
+            )
         for call, (way, slot) in zip(client.calls, entered, strict=True):
-            self._attempts.begin(self._first(call, way, slot, client))
+            self._attempts.begin(self._first, call, way, slot, client)
         await client.wait(max(started + self._answer_within - time.monotonic(), 0))
         reply, ended = await self._conclude(submission.id, client, prepared)
-        self._events.emit(_answered(submission, prepared, client, reply, started))
+        self._events.emit(answered(submission, prepared, client, reply, started))
         for call, state, reports, outcome in ended:
             self._attempts.tell(call.job, state, reports, outcome)
+        return reply
+
+    async def _keep_first(
+        self,
+        submission: Submission,
+        prepared: Prepared,
+        client: WaitingClient,
+        entered: Sequence[tuple[Way, Slot]],
+        started: float,
+    ) -> Reply:
+        """The same for a mail of several calls that is kept before they begin."""
+        try:
+            claims = await self._put([call.job for call in client.calls], None)
+        except Unwritable as error:
+            for way, slot in entered:
+                way.gate.leave(slot, None)
+            return self._not_taken(submission, error, started)
+        account = client.calls[0].job.mail.options.account
+        reply = await self._kept_first.deliver(
+            submission.id,
+            client,
+            entered,
+            claims,
+            seconds=max(started + self._answer_within - time.monotonic(), 0),
+            accepted_as=self._ways.of(account).accepted_as,
+            note=lambda reply: self._note(submission.id, reply, client, prepared),
+        )
+        self._events.emit(answered(submission, prepared, client, reply, started))
         return reply
 
     # No attempt may begin now.
@@ -113,10 +152,7 @@ class QueuedDelivery:
         try:
             await self._put(jobs, prepared.note(submission.id, reply))
         except Unwritable as error:
-            _not_kept(submission.id, error)
-            seconds = time.monotonic() - started
-            self._events.emit(NotTaken(submission, NOT_KEPT, seconds))
-            return NOT_KEPT
+            return self._not_taken(submission, error, started)
         self._events.emit(
             Answered(
                 submission,
@@ -125,11 +161,19 @@ class QueuedDelivery:
                 None,
                 0,
                 time.monotonic() - started,
-                prepared.warnings,
+                prepared.slips,
                 due=prepared.send_at,
             )
         )
         return reply
+
+    def _not_taken(
+        self, submission: Submission, error: Unwritable, started: float
+    ) -> Reply:
+        _not_kept(submission.id, error)
+        seconds = time.monotonic() - started
+        self._events.emit(NotTaken(submission, NOT_KEPT, seconds))
+        return NOT_KEPT
 
     def _enter(
         self, mails: Sequence[Mail]
@@ -211,8 +255,16 @@ class QueuedDelivery:
         accepted_as = self._ways.of(account).accepted_as
         reply = owed.settled_by(outcomes, left=left, accepted_as=accepted_as)
         if reply is not None:
-            await self._supersede(client.calls)
-            await self._note(mail_id, reply, client, prepared)
+            newer = [
+                call.job
+                for call in client.calls
+                if call.job.mail.choice.supersedes
+                and isinstance(call.outcome, Accepted)
+            ]
+            if newer:
+                await self._supersede(newer)
+            if not prepared.is_plain:
+                await self._note(mail_id, reply, client, prepared)
             return reply, ()
         reply = owed.when_kept(outcomes, mail_id)
         try:
@@ -271,16 +323,11 @@ class QueuedDelivery:
     async def _put(self, jobs: Sequence[Job], note: Note | None) -> Sequence[Claim]:
         claims, replaced = await self._queue.put(jobs, note)
         self._overtake(jobs[0].id, replaced)
-        self._attempts.void(_superseding(jobs))
+        self._attempts.void([job for job in jobs if job.mail.choice.supersedes])
         return claims
 
-    async def _supersede(self, calls: Sequence[Call]) -> None:
-        """End the waiting mail that what SES took supersedes."""
-        newer = _superseding(
-            [call.job for call in calls if isinstance(call.outcome, Accepted)]
-        )
-        if not newer:
-            return
+    async def _supersede(self, newer: Sequence[Job]) -> None:
+        """End the waiting mail that these supersede, which SES took."""
         self._attempts.void(newer)
         try:
             self._overtake(newer[0].id, await self._queue.supersede(newer))
@@ -298,29 +345,5 @@ class QueuedDelivery:
             self._events.emit(Overtaken(older, by=by))
 
 
-def _superseding(jobs: Sequence[Job]) -> list[Job]:
-    return [job for job in jobs if job.mail.choice.supersedes]
-
-
 def _not_kept(mail_id: MailId, error: Unwritable) -> None:
     log.line(logging.ERROR, "not kept", id=mail_id, detail=str(error))
-
-
-def _answered(
-    submission: Submission,
-    prepared: Prepared,
-    client: WaitingClient,
-    reply: Reply,
-    started: float,
-) -> Answered:
-    calls = client.calls
-    return Answered(
-        submission,
-        prepared.mails,
-        reply,
-        owed.told_of([call.outcome for call in calls], reply),
-        max(call.job.state.attempts for call in calls),
-        time.monotonic() - started,
-        prepared.warnings,
-        client.message_ids,
-    )

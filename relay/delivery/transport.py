@@ -26,8 +26,8 @@ class Transport(Protocol):
         `maybe_sent` is set wherever the mail may have been taken nevertheless.
 
         It ends within the `attempt_seconds` of the mail; where the way to SES still
-        opens, they begin when it is open. `mail_id` is the relay's, and SES does not
-        see it.
+        opens, they begin when it is open. `mail_id` is the relay's; SES sees it
+        in a tag where its events are to name it, and nowhere else.
 
         Raises nothing that can be expected: an exception is a bug. After one, and
         after a cancellation, the mail may have been sent.

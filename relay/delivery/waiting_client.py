@@ -6,9 +6,10 @@ Nothing of it is on the disk. Who hears what because of it is decided in `owed`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from relay.delivery.attempts import InHand
+from relay.delivery.patience import Patience
 from relay.model.job import Job
 from relay.model.outcome import Accepted, Outcome
 from relay.queue import Claim
@@ -24,7 +25,8 @@ class Call(InHand):
     __slots__ = ("kept", "outcome")
 
     def __init__(self, job: Job) -> None:
-        super().__init__(job)
+        self.job = job  # all here: what is made for each mail costs by its layers
+        self.voided = False
         self.outcome: Outcome | None = None
         self.kept: asyncio.Future[Claim | None] | None = None
 
@@ -32,11 +34,17 @@ class Call(InHand):
 class WaitingClient:
     """A client that waits for all calls of its mail, at most until a deadline.
 
-    `left` tells whether nobody is there any more to hear the reply.
+    `left` tells whether nobody is there any more to hear the reply; `patience` ends
+    the wait.
     """
 
-    def __init__(self, jobs: Sequence[Job], left: Callable[[], bool]) -> None:
+    __slots__ = ("_over", "_patience", "_under_way", "calls", "left")
+
+    def __init__(
+        self, jobs: Sequence[Job], left: Callable[[], bool], patience: Patience
+    ) -> None:
         self.left = left
+        self._patience = patience
         self.calls = [Call(job) for job in jobs]
         self._under_way = len(self.calls)
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -53,24 +61,15 @@ class WaitingClient:
     def call_ended(self) -> None:
         """Tell that one of the calls ended."""
         self._under_way -= 1
-        if not self._under_way:
-            self._end()
+        if not self._under_way and not self._over.done():
+            self._over.set_result(None)
 
-    async def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> Awaitable[None]:
         """Return when all calls have ended, or after `seconds`."""
-        # asyncio.wait() does the same, and costs each mail more.
-        timer = asyncio.get_running_loop().call_later(seconds, self._end)
-        try:
-            await self._over
-        finally:
-            timer.cancel()
+        return self._patience.wait(self._over, seconds)
 
     async def wait_for_all(self) -> None:
         """Return when all calls have ended, which each does by itself."""
         while self._under_way:
             self._over = asyncio.get_running_loop().create_future()
             await self._over
-
-    def _end(self) -> None:
-        if not self._over.done():
-            self._over.set_result(None)

@@ -87,6 +87,14 @@ class Ways:
         lanes = (*turn.lanes, *mine)
         return Turn(turn.gate, lanes, tuple(mine), {**turn.by, **mine})
 
+    def opened_since(self, before: Ways) -> list[int]:
+        """The lanes of accounts that had another gate, or none, by other settings."""
+        return [
+            way.lane
+            for way in self._by_account.values()
+            if before.of(way.account).gate is not way.gate
+        ]
+
     def stop(self) -> None:
         """Begin nothing more."""
         for gate in self.gates:

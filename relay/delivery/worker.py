@@ -18,7 +18,10 @@ LOOKS_EVERY = 1.0  # seconds, whatever was said: a missed change costs no more
 
 
 class Worker:
-    """Claims, begins, and leaves the rest to `Attempts`; stops claiming at once."""
+    """Claims, begins, and leaves the rest to `Attempts`; stops claiming at once.
+
+    `take` gives it other ways, for what it claims from then on.
+    """
 
     name = "worker"
 
@@ -29,9 +32,24 @@ class Worker:
         self._wake = asyncio.Event()
         self._resumed: set[int] = set()  # the lanes of these accounts' mail
         queue.on_change(self._wake.set)
+        self._gates: set[Admission] = set()  # that tell of what happens
+        self._hear(ways)
+
+    def take(self, ways: Ways, attempts: Attempts) -> None:
+        """Go on by other ways."""
+        self._gates = {gate for gate in self._gates if gate.busy or gate in ways.gates}
+        self._hear(ways)
+        # What kept an account's mail may be over, now that it is another one.
+        self._resumed.update(ways.opened_since(self._ways))
+        self._ways, self._attempts = ways, attempts
+        self._wake.set()
+
+    def _hear(self, ways: Ways) -> None:
         for gate in ways.gates:
-            gate.on_change(partial(self._look, gate))
-            gate.on_resume(partial(self._resume, gate))
+            if gate not in self._gates:
+                self._gates.add(gate)
+                gate.on_change(partial(self._look, gate))
+                gate.on_resume(partial(self._resume, gate))
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until told to stop, then until what is in hand has ended."""
@@ -45,9 +63,8 @@ class Worker:
                     log.line(logging.ERROR, "waiting mail rests", detail=str(error))
                     await asyncio.sleep(LOOKS_EVERY)
                 await self._rest()
-            while any(
-                gate.busy for gate in self._ways.gates
-            ):  # a mail may just be on its way into the queue
+            # A mail may just be on its way into the queue.
+            while any(gate.busy for gate in self._gates):
                 await self._attempts.drained()
                 await asyncio.sleep(0.01)
         finally:
@@ -58,14 +75,19 @@ class Worker:
         if self._resumed:
             resumed, self._resumed = sorted(self._resumed), set()
             await self._queue.due_now(resumed)
-        if await self._attempts.fail_expired():
-            return True
-        some = False
-        for turn in self._ways.turns():
-            some |= await self._begin(turn)
-        return some
+        ways, attempts = self._ways, self._attempts
+        attempts.use.enter()
+        try:
+            if await attempts.fail_expired():
+                return True
+            some = False
+            for turn in ways.turns():
+                some |= await self._begin(turn, ways, attempts)
+            return some
+        finally:
+            attempts.use.leave()
 
-    async def _begin(self, turn: Turn) -> bool:
+    async def _begin(self, turn: Turn, ways: Ways, attempts: Attempts) -> bool:
         """Begin what may leave by one gate; tell whether there was some."""
         gate = turn.gate
         room = gate.room(CLAIMS_AT_ONCE) if self._queue.is_due(lanes=turn.lanes) else 0
@@ -88,8 +110,8 @@ class Worker:
             account = mail.options.account
             way = turn.by.get(self._queue.lane(account))
             if way is None:  # a spool that was damaged: by this gate, but its own way
-                way = replace(self._ways.of(account), gate=gate)
-            self._attempts.begin_claimed(claim, way, slot)
+                way = replace(ways.of(account), gate=gate)
+            attempts.begin_claimed(claim, way, slot)
         for slot in slots:
             gate.leave(slot, None)
         if not claims:

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 from relay import log
 from relay.delivery import Delivery
@@ -22,6 +23,10 @@ from relay.model.reply import Refused, Reply
 from relay.model.submission import Submission
 from relay.observe.events import Events, NotTaken
 from relay.system.threads import Threads
+from relay.templates.limits import TakesLong
+
+if TYPE_CHECKING:  # few relays have it
+    from relay.delivery.suppression import Suppression
 
 # What is no fault of the mail, and passes: a module that is imported late, no memory.
 _PASSING = (MemoryError, OSError, ImportError)
@@ -43,6 +48,7 @@ class Intake:
         answer_within: float,
         large_mail: LargeMailLimit,
         threads: Threads,
+        suppression: Suppression | None = None,
     ) -> None:
         self._preparation = preparation
         self._delivery = delivery
@@ -51,6 +57,7 @@ class Intake:
         self._answer_within = answer_within
         self._large_mail = large_mail
         self._threads = threads
+        self._suppression = suppression
 
     async def accept(
         self, submission: Submission, left: Callable[[], bool] = lambda: False
@@ -62,15 +69,25 @@ class Intake:
         started = time.monotonic()
         try:
             if not self._preparation.takes_long(submission):
-                prepared = self._prepared(submission)
+                prepared = await self._at_once(submission)
             elif len(submission.content) > LARGE:
                 return await self._accept_large(submission, left, started)
             else:
                 prepared = await self._threads.run(self._prepared, submission)
         except Refused as refused:
-            return self._refused(submission, refused.reply, started, refused.rule)
-        way = self._delivery if prepared.is_plain else self._recalling
-        return await way.deliver(submission, prepared, started=started, left=left)
+            return self._refused(submission, refused, started)
+        return await self._deliver(submission, prepared, left, started)
+
+    async def forward(
+        self, submission: Submission, made: Callable[[], Prepared]
+    ) -> Reply:
+        """Deliver a mail that is `made` already, as if it had just come."""
+        started = time.monotonic()
+        try:
+            prepared = await self._threads.run(made)
+        except Refused as refused:
+            return self._refused(submission, refused, started)
+        return await self._deliver(submission, prepared, lambda: False, started)
 
     async def _accept_large(
         self, submission: Submission, left: Callable[[], bool], started: float
@@ -82,34 +99,60 @@ class Intake:
                     self._large_mail.entered(len(submission.content), before=deadline)
                 )
             except TimeoutError:
-                return self._refused(submission, NO_ROOM, started)
+                return self._refused(submission, Refused(NO_ROOM), started)
             prepared = await self._threads.run(self._prepared, submission)
-            way = self._delivery if prepared.is_plain else self._recalling
-            return await way.deliver(submission, prepared, started=started, left=left)
+            return await self._deliver(submission, prepared, left, started)
+
+    async def _deliver(
+        self,
+        submission: Submission,
+        prepared: Prepared,
+        left: Callable[[], bool],
+        started: float,
+    ) -> Reply:
+        if self._suppression is not None:
+            try:
+                prepared = await self._suppression.parted(prepared)
+            except Refused as refused:
+                refused.rule = prepared.mails[0].choice.rule
+                refused.slips = prepared.slips
+                return self._refused(submission, refused, started)
+        way = self._delivery if prepared.is_plain else self._recalling
+        return await way.deliver(submission, prepared, started=started, left=left)
+
+    async def _at_once(self, submission: Submission) -> Prepared:
+        try:
+            return self._prepared(submission)
+        except TakesLong:  # its template alone knew
+            return await self._threads.run(self._prepared, submission)
 
     def _prepared(self, submission: Submission) -> Prepared:
-        """The mails. Whatever is in the mail, it raises Refused and nothing else.
+        """The mails. Whatever is in the mail, it raises Refused and nothing else,
+        but TakesLong on the event loop.
 
         What the relay breaks on would break it each time: no client may hear of it
         as temporary, and none lose a mail that can go as it is.
         """
         try:
             return self._preparation.prepare(submission)
-        except (Refused, *_PASSING):
+        except (Refused, TakesLong, *_PASSING):
             raise
         except Exception as error:  # noqa: BLE001 - any bug, by what strangers send
             log.broken("preparing broken", error, id=submission.id)
         try:
             return self._preparation.prepare(submission, plainly=True)
-        except (Refused, *_PASSING):
+        except (Refused, TakesLong, *_PASSING):
             raise
         except Exception as error:
             log.broken("preparing broken", error, id=submission.id)
             raise Refused(NOT_PREPARED) from error
 
     def _refused(
-        self, submission: Submission, reply: Reply, started: float, rule: str = ""
+        self, submission: Submission, refused: Refused, started: float
     ) -> Reply:
         seconds = time.monotonic() - started
-        self._events.emit(NotTaken(submission, reply, seconds, rule))
+        reply = refused.reply
+        self._events.emit(
+            NotTaken(submission, reply, seconds, refused.rule, slips=refused.slips)
+        )
         return reply

@@ -60,9 +60,8 @@ def json_object(text: str, header: str) -> dict[str, Any]:
     except RecursionError:
         raise bad_header(header, "JSON that is nested too deeply") from None
     except json.JSONDecodeError as error:  # its text may quote the value
-        raise bad_header(
-            header, f"not valid JSON at character {error.pos + 1}"
-        ) from None
+        at = error.pos + 1
+        raise bad_header(header, f"not valid JSON at character {at}", at=at) from None
     except ValueError:
         raise bad_header(header, "not valid JSON") from None
     if not isinstance(value, dict):

@@ -20,9 +20,11 @@ from relay.intake.control_field import (
     value_of,
 )
 from relay.intake.ses_headers import asked
+from relay.intake.slips import unknown_headers
 from relay.intake.vendor_headers import Vendors
 from relay.model.mail import ListManagement
 from relay.model.replies import bad_header
+from relay.model.slip import Slip
 
 # What is remembered of a mail after its end is bounded in length and in number.
 MAX_LOCALE = MAX_VARIABLE_NAME = 256
@@ -40,7 +42,7 @@ _SHOWN = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 class Controls(NamedTuple):
-    """What the client's headers ask for; empty: nothing. Warnings name headers only.
+    """What the client's headers ask for; empty: nothing.
 
     A named tuple: a frozen dataclass of ten fields takes longer to make.
     """
@@ -54,7 +56,7 @@ class Controls(NamedTuple):
     from_arn: str = ""
     feedback_arn: str = ""
     tenant: str = ""
-    warnings: tuple[str, ...] = ()
+    slips: tuple[Slip, ...] = ()
     send_at: float | None = None  # Unix seconds
     key: str = ""
 
@@ -122,6 +124,7 @@ def read(
     times: list[Field] = []
     keys: list[Field] = []
     single: list[tuple[str, Field]] = []
+    unknown: list[str] = []
     ses = False
     for field in message.fields:
         key = field.name.lower()
@@ -139,6 +142,8 @@ def read(
             single.append((key, field))
         elif key.startswith("x-ses-"):
             ses = True
+        elif key.startswith("x-relay-") and key != name and has_colon(field):
+            unknown.append(field.name)
     if len(usages) > 1:
         raise bad_header(usage_header, "given more than once")
     controls = Controls(
@@ -146,6 +151,8 @@ def read(
         _variables(jsons, single),
         _word(locales, "X-Relay-Locale", MAX_LOCALE),
     )
+    if unknown:
+        controls = controls._replace(slips=unknown_headers(unknown, usage_header))
     if times or keys:
         controls = controls._replace(
             send_at=send_at.asked(times), key=idempotency.asked(keys)
@@ -173,6 +180,8 @@ def with_ses_headers(
     said = {name: value for name, value in found._asdict().items() if value}
     if found.tags:
         said["tags"] = {**controls.tags, **found.tags}
+    others = [slip for slip in controls.slips if slip.kind != "header_not_listed"]
+    said["slips"] = (*others, *found.slips)
     return controls._replace(**said)
 
 

@@ -36,7 +36,7 @@ _VOLATILE = frozenset(
 )
 _VOLATILE_PREFIXES = ("arc-", "x-relay-variable-")
 _BOUNDARY = re.compile(
-    r';\s*boundary(?:\*[0-9]*)?\*?\s*=\s*(?:"(?:[^"\\]|\\.)*+"|[^;\s]*+)',
+    r';\s*boundary(?:\*[0-9]*)?\*?\s*=\s*(?:"(?>(?:[^"\\]++|\\.)*)"|[^;\s]*+)',
     re.IGNORECASE,
 )
 _BLANKS = re.compile(r"\s+")

@@ -19,6 +19,10 @@ class LargeMailLimit:
         self._used = 0
         self._changed = asyncio.Condition()
 
+    def take(self, limit: int) -> None:
+        """Go on by another limit; who waits hears of it when somebody leaves."""
+        self._limit = limit
+
     @asynccontextmanager
     async def entered(self, size: int, *, before: float) -> AsyncIterator[None]:
         """Be inside with `size` bytes; TimeoutError when not let in by then.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -30,6 +31,7 @@ from relay.intake.ruling import chosen, ruled
 from relay.intake.send_at import later
 from relay.intake.sender_account import SenderAccount, SenderAccounts
 from relay.intake.shares import shares
+from relay.intake.slips import about_leaves, about_usage
 from relay.intake.vendor_headers import NONE as NO_VENDORS
 from relay.intake.vendor_headers import Vendors
 from relay.model.guard import Guard
@@ -42,6 +44,7 @@ from relay.model.replies import (
     no_usage,
 )
 from relay.model.reply import Refused
+from relay.model.slip import Slip
 from relay.model.submission import Envelope, Order, Submission
 from relay.rules.facts import Facts
 from relay.rules.rules import NO_RULE, Rule, Rules
@@ -80,6 +83,8 @@ class Preparation:
         self._vendors = Vendors(headers_of) if headers_of else NO_VENDORS
         self._split_at = split_at
         self._guard = guard
+        # Mails of one usage mostly give the same variables.
+        self._choice = lru_cache(maxsize=64)(_choice)
         self._effort = Effort(
             (name for template in templates.all for name in template.variables),
             usage_header=usage_header,
@@ -131,12 +136,15 @@ class Preparation:
             prepared = self._mails(
                 submission, content, header, lower, kept, out, controls, rule, plainly
             )
+            if own is not NO_CONTROLS:
+                prepared = self._with_slips(prepared, own)
             if own.send_at is None and not own.key:
                 return prepared
             came = Message(limited_fields(header), content[len(header) :])
             return _with_promises(prepared, submission, came, own)
         except Refused as refused:
             refused.rule = rule.name
+            refused.slips = own.slips
             raise
 
     def _mails(
@@ -160,6 +168,7 @@ class Preparation:
         choice = NO_CHOICE
         limit = None
         tracking = True
+        leaves: tuple[Slip, ...] = ()
         if usage and plainly:
             raise Refused(NOT_PREPARED)
         if usage:
@@ -167,7 +176,7 @@ class Preparation:
             message = Message(fields, content[len(header) :])
             if lower.find(b"multipart/") >= 0:
                 check_structure(message)
-            content, choice, template = self._templated(
+            content, choice, template, leaves = self._templated(
                 message, envelope, controls, usage, rule
             )
             limit = template.limit(envelope.recipients)
@@ -191,7 +200,8 @@ class Preparation:
         controls = self._accounts.heard(controls, out, account)
         options = account.options.of(controls, usage, rule, tracking=tracking)
         whole = Mail(envelope, content, options, choice)
-        return Prepared(self._shares(whole), controls.warnings, limit=limit)
+        slips = controls.slips + leaves
+        return Prepared(self._shares(whole), slips, limit=limit)
 
     def _ordered(self, order: Order, submission: Submission) -> Prepared:
         """The mail of an order: the template alone, around no original."""
@@ -202,18 +212,36 @@ class Preparation:
             variables={**order.defaults, **order.variables},
             locale=order.locale,
         )
-        content, choice, template = self._templated(
-            NO_ORIGINAL, envelope, controls, order.usage
+        content, choice, template, slips = self._templated(
+            NO_ORIGINAL,
+            envelope,
+            controls,
+            order.usage,
+            defaults=order.defaults.keys() - order.variables.keys(),
         )
         choice = replace(choice, variables=_names(order.variables))
         account = self._accounts.account(NO_RULE, content, envelope.sender)
         options = account.options.of(controls, order.usage, tracking=template.tracking)
         mails = self._shares(Mail(envelope, content, options, choice))
-        prepared = Prepared(mails, limit=template.limit(envelope.recipients))
+        limit = template.limit(envelope.recipients)
+        prepared = Prepared(mails, slips, limit=limit)
+        prepared = self._with_slips(prepared, controls)
         own = controls._replace(
             variables=order.variables, send_at=order.send_at, key=order.key
         )
         return _with_promises(prepared, submission, NO_ORIGINAL, own)
+
+    def _with_slips(
+        self, prepared: Prepared, own: control_headers.Controls
+    ) -> Prepared:
+        """The same, with what is wrong with the usage that its client asks for."""
+        choice = prepared.mails[0].choice
+        slips = about_usage(
+            choice, own.usage, bool(own.variables), self._templates.usages
+        )
+        if not slips:
+            return prepared
+        return prepared._replace(slips=(*prepared.slips, *slips))
 
     def _default_usage(self) -> str:
         match self._without_usage:
@@ -230,7 +258,8 @@ class Preparation:
         controls: control_headers.Controls,
         usage: str,
         rule: Rule = NO_RULE,
-    ) -> tuple[bytes, Choice, Template]:
+        defaults: Collection[str] = (),
+    ) -> tuple[bytes, Choice, Template, tuple[Slip, ...]]:
         variables = dict(controls.variables)
         locale = controls.locale
         if locale:
@@ -241,21 +270,17 @@ class Preparation:
         templates = self._templates if account is None else account.templates
         template = (templates or self._templates).choose(usage, locale)
         sender = rule.edits.sender(message.fields)
-        content = template.apply(message, envelope, variables, sender)
+        lacking: dict[str, None] = {}
+        content = template.apply(
+            message, envelope, variables, sender, locale=locale, lacking=lacking
+        )
         if rule.edits.any:
             made = parse(content)
             fields = rule.edits.applied(made.fields, message.fields)
             content = Message(fields, made.rest).content
-        choice = Choice(
-            usage,
-            template.usage,
-            template.locale,
-            template.valid_for,
-            template.supersedes,
-            _names(controls.variables),
-            template.priority,
-        )
-        return content, choice, template
+        choice = self._choice(usage, template, _names(controls.variables))
+        slips = about_leaves(lacking, template.usage, defaults) if lacking else ()
+        return content, choice, template, slips
 
     def _shares(self, whole: Mail) -> tuple[Mail, ...]:
         """The mails of a submission, each for one call. Raises Refused."""
@@ -295,6 +320,18 @@ def _with_promises(
         )
     due = later(own.send_at, submission.received_at)
     return prepared._replace(send_at=due, key=key)
+
+
+def _choice(usage: str, template: Template, names: tuple[str, ...]) -> Choice:
+    return Choice(
+        usage,
+        template.usage,
+        template.locale,
+        template.valid_for,
+        template.supersedes,
+        names,
+        template.priority,
+    )
 
 
 def _names(variables: Mapping[str, Any]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from relay.content.header import Field
 from relay.intake.control_field import INDENTED_FIELD, bounded, has_colon, value_of
 from relay.model.mail import SES_HEADERS, TAG, ListManagement
 from relay.model.replies import bad_header
+from relay.model.slip import Slip
 
 # What is remembered of a mail after its end is bounded in length and in number.
 MAX_ARN = 2048
@@ -22,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Asked(NamedTuple):
-    """What they ask for; empty: nothing. Warnings name headers only."""
+    """What they ask for; empty: nothing."""
 
     configuration_set: str = ""
     tags: Mapping[str, str] = MappingProxyType({})
@@ -30,7 +31,7 @@ class Asked(NamedTuple):
     from_arn: str = ""
     feedback_arn: str = ""
     tenant: str = ""
-    warnings: tuple[str, ...] = ()
+    slips: tuple[Slip, ...] = ()
 
 
 def asked(
@@ -42,7 +43,7 @@ def asked(
     """
     listed = {name.lower() for name in client_headers}
     ses: dict[str, str] = {}
-    warnings = []
+    slips = []
     for key, field in fields:
         if key not in _SES_HEADERS:
             continue
@@ -51,7 +52,8 @@ def asked(
             if field.value and key not in ses:
                 ses[key] = value_of(field, _SES_HEADERS[key], INDENTED_FIELD)
         else:
-            warnings.append(f"{_SES_HEADERS[key]} dropped: not in ses.clientHeaders")
+            text = f"{_SES_HEADERS[key]} dropped: not in ses.clientHeaders"
+            slips.append(Slip("header_not_listed", text))
     return Asked(
         configuration_set=_name(ses, "x-ses-configuration-set"),
         tags=_tags(ses.get("x-ses-message-tags", "")),
@@ -59,7 +61,7 @@ def asked(
         from_arn=_plain(ses, "x-ses-from-arn") or _plain(ses, "x-ses-source-arn"),
         feedback_arn=_plain(ses, "x-ses-return-path-arn"),
         tenant=_name(ses, "x-ses-tenant"),
-        warnings=tuple(dict.fromkeys(warnings)),
+        slips=tuple(dict.fromkeys(slips)),
     )
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from relay.model.note import Key, Limit, Note
 from relay.model.reply import Reply
+from relay.model.slip import Slip
 from relay.model.submission import Envelope, MailId
 
 DEFAULT = "default"  # what people are told of the account without a name: [ses]
@@ -102,14 +103,14 @@ class Mail:
 
 
 class Prepared(NamedTuple):
-    """The mails of one submission; warnings name headers, never values.
+    """The mails of one submission, and the slips that its client made.
 
     `send_at`: not before this moment, in Unix seconds; None: now. `limit`: how often
     its recipients may have such mail. `key`: its client's name for it.
     """
 
     mails: tuple[Mail, ...]
-    warnings: tuple[str, ...] = ()
+    slips: tuple[Slip, ...] = ()
     send_at: float | None = None
     limit: Limit | None = None
     key: Key | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from relay.model.reply import Refused, Reply, printable
+from relay.model.reply import Fault, FaultKind, Refused, Reply, printable
 
 MAX_FIELDS = 1000
 MAX_HEADER_BYTES = 256_000
@@ -16,86 +16,150 @@ MAX_RECEIVED = 100
 MAX_DEPTH = 100
 MAX_PARTS = 500
 
+
+def _own(
+    code: int, detail: str, text: str, kind: FaultKind, *names: str, at: int = 0
+) -> Reply:
+    """A reply of the relay's, and what is wrong."""
+    return Reply(code, detail, text, fault=Fault(kind, names, at))
+
+
 # Whatever the mail.
-INTERNAL = Reply(451, "3.0", "Internal error, try again later")
-SHUTTING_DOWN = Reply(421, "3.2", "Shutting down, try again later")
-NO_ROOM = Reply(452, "3.1", "Too much mail in hand, try again later")
-NOT_KEPT = Reply(451, "3.0", "The mail cannot be kept now, try again later")
-NO_CONTENT = Reply(554, "3.0", "The spool has no whole content of this mail")
-TOO_MANY_CALLS = Reply(451, "3.2", "Too many calls")
+INTERNAL = _own(451, "3.0", "Internal error, try again later", "relay")
+SHUTTING_DOWN = _own(421, "3.2", "Shutting down, try again later", "relay")
+NO_ROOM = _own(
+    452, "3.1", "Too much mail in hand, try again later", "relay", "limits.memory"
+)
+NOT_KEPT = _own(451, "3.0", "The mail cannot be kept now, try again later", "spool")
+NO_CONTENT = _own(554, "3.0", "The spool has no whole content of this mail", "spool")
+TOO_MANY_CALLS = _own(451, "3.2", "Too many calls", "relay", "ses.concurrency")
 # The relay's own pace ([pace]), of which SES knows nothing: its throttling has another
 # text. Clients look for "Throttling failure" right after the codes.
-TOO_FAST = Reply(
-    454, "4.5", "Throttling failure: The relay's own pace is reached, try again later"
+TOO_FAST = _own(
+    454,
+    "4.5",
+    "Throttling failure: The relay's own pace is reached, try again later",
+    "relay",
+    "pace.rate",
 )
 
-KEY_OF_ANOTHER = Reply(550, "6.0", "Idempotency key used for another mail", own=True)
+KEY_OF_ANOTHER = Reply(
+    550,
+    "6.0",
+    "Idempotency key used for another mail",
+    own=True,
+    fault=Fault("key", ("X-Relay-Idempotency-Key",)),
+)
 # Of a mail that is to be sent later, where nothing keeps it.
 NO_QUEUE = Reply(
-    550, "7.0", "X-Relay-Send-At: this relay has no queue to keep it in", own=True
+    550,
+    "7.0",
+    "X-Relay-Send-At: this relay has no queue to keep it in",
+    own=True,
+    fault=Fault("no_queue", ("X-Relay-Send-At",)),
 )
 
 # About the mail itself.
-TOO_MANY_FIELDS = Reply(554, "6.0", f"More than {MAX_FIELDS} header fields")
-HEADER_TOO_LARGE = Reply(554, "6.0", f"Header larger than {MAX_HEADER_BYTES} bytes")
-TOO_MANY_PARTS = Reply(554, "6.0", f"More than {MAX_PARTS} MIME parts")
-TOO_DEEP = Reply(554, "6.0", f"MIME parts nested deeper than {MAX_DEPTH}")
-LOOP = Reply(554, "4.6", f"More than {MAX_RECEIVED} Received fields: a mail loop")
-NOT_PREPARED = Reply(554, "6.0", "The relay cannot make sense of this mail")
-ENCRYPTED = Reply(550, "6.0", "An encrypted mail cannot be wrapped")
-GUARDED = Reply(550, "7.1", "The guard of this relay lets no mail go to this recipient")
-NO_FROM = Reply(550, "6.0", "No From header, and a null sender to make one of")
+TOO_MANY_FIELDS = _own(554, "6.0", f"More than {MAX_FIELDS} header fields", "too_much")
+HEADER_TOO_LARGE = _own(
+    554, "6.0", f"Header larger than {MAX_HEADER_BYTES} bytes", "too_much"
+)
+TOO_MANY_PARTS = _own(554, "6.0", f"More than {MAX_PARTS} MIME parts", "too_much")
+TOO_DEEP = _own(554, "6.0", f"MIME parts nested deeper than {MAX_DEPTH}", "too_much")
+LOOP = _own(
+    554,
+    "4.6",
+    f"More than {MAX_RECEIVED} Received fields: a mail loop",
+    "loop",
+    "Received",
+)
+NOT_PREPARED = _own(
+    554, "6.0", "The relay cannot make sense of this mail", "not_understood"
+)
+# More than SES takes, docs of its quotas: 40 MB as they are sent.
+MAX_SENT_BYTES = 40 * 1024 * 1024
+TOO_LONG_WITH_IMAGES = _own(
+    552,
+    "3.4",
+    "Message is too long together with the images of its template",
+    "too_long",
+)
+ENCRYPTED = _own(
+    550, "6.0", "An encrypted mail cannot be wrapped", "encrypted", "Content-Type"
+)
+TEMPLATE_FAILED = _own(
+    451, "3.0", "The mail's template failed; the log says where", "template"
+)
+GUARDED = _own(
+    550, "7.1", "The guard of this relay lets no mail go to this recipient", "guard"
+)
+NO_FROM = _own(
+    550, "6.0", "No From header, and a null sender to make one of", "no_from", "From"
+)
 
 
-def bad_header(header: str, what: str) -> Refused:
-    """A control header that cannot be used; `what` holds nothing of its value."""
-    return Refused(Reply(550, "6.0", f"{header}: {what}"))
+def bad_header(header: str, what: str, *, at: int = 0) -> Refused:
+    """A control header that cannot be used; `what` holds nothing of its value.
+
+    `at`: what is wrong begins at this character of it, from 1.
+    """
+    return Refused(_own(550, "6.0", f"{header}: {what}", "header", header, at=at))
 
 
 def no_usage(usage_header: str) -> Refused:
     """No usage, where each mail needs one."""
-    return bad_header(usage_header, "the mail names no usage")
+    text = f"{usage_header}: the mail names no usage"
+    return Refused(_own(550, "6.0", text, "no_usage", usage_header))
 
 
 def no_template(usage: str, known: Iterable[str]) -> Refused:
     """Neither the usage nor Generic has a template."""
     text = f"No template for usage {usage[:100]}; known: {', '.join(known) or 'none'}"
-    return Refused(Reply(550, "6.0", printable(text)[:400]))
+    return Refused(_own(550, "6.0", printable(text)[:400], "no_template", usage[:100]))
 
 
 def not_found(rule: str) -> Reply:
     """The mail's rule looks for variables that are not in it."""
     text = f"Rule {rule[:100]}: the mail lacks what it looks for"
-    return Reply(550, "6.0", printable(text))
+    return _own(550, "6.0", printable(text), "rule", rule[:100])
 
 
 def not_given(variables: Iterable[str]) -> Refused:
     """The template has variables that the mail does not give."""
-    names = printable(", ".join(variables))[:300]
-    return Refused(Reply(550, "6.0", f"Variables not given: {names}"))
+    names = tuple(variables)
+    text = f"Variables not given: {printable(', '.join(names))[:300]}"
+    return Refused(_own(550, "6.0", text, "not_given", *names[:50]))
 
 
 def not_a_text(variable: str, kind: str) -> Refused:
     """The template prints a variable that is `kind`."""
-    return Refused(Reply(550, "6.0", f"Variable {variable} is {kind}, not a text"))
+    text = f"Variable {variable} is {kind}, not a text"
+    return Refused(_own(550, "6.0", text, "value", variable))
+
+
+def not_read(variable: str, name: str) -> Refused:
+    """A filter of the template cannot make anything of a value."""
+    what = f"Variable {printable(variable)[:100]}" if variable else "A value"
+    text = f"{what} cannot be read by the filter {name}"
+    return Refused(_own(550, "6.0", text, "value", *filter(None, [variable])))
 
 
 def not_a_link(variable: str, allowed: Iterable[str]) -> Refused:
     """A variable gives the template's link a scheme that is none of `allowed`."""
     text = f"Variable {variable} leads to something other than {', '.join(allowed)}"
-    return Refused(Reply(550, "6.0", text[:400]))
+    return Refused(_own(550, "6.0", text[:400], "value", variable))
 
 
 def no_address(setting: str) -> Refused:
     """`sendFrom` or `replyTo` of the template, filled, is no mailbox."""
     text = f"The template's {setting} makes no usable address"
-    return Refused(Reply(550, "6.0", text))
+    return Refused(_own(550, "6.0", text, "template_setting", setting))
 
 
 def no_link(setting: str) -> Refused:
     """`unsubscribe` of the template, filled, is no link."""
     text = f"The template's {setting} makes no https:// link of at most 900 characters"
-    return Refused(Reply(550, "6.0", text))
+    return Refused(_own(550, "6.0", text, "template_setting", setting))
 
 
 def ok(message_id: str, accepted_as: str) -> Reply:
@@ -116,12 +180,18 @@ def queued(mail_id: str, reason: str) -> Reply:
 def too_many(usage: str) -> Reply:
     """One of the recipients has had as much mail of this usage as its limit allows."""
     text = f"Too many {printable(usage)[:100]} mails to this recipient"
-    return Reply(450, "7.1", text, own=True)
+    return Reply(450, "7.1", text, own=True, fault=Fault("limit", (usage[:100],)))
+
+
+def suppressed(since: str, why: str) -> Reply:
+    """A recipient gets no mail since that day; `why` names nobody."""
+    text = f"Recipient suppressed since {since}: {why}"
+    return Reply(550, "1.1", text, own=True, fault=Fault("suppressed"))
 
 
 def dropped(mail_id: str) -> Reply:
-    """The same, and the client is not to know."""
-    return Reply(250, "0.0", f"dropped as {mail_id}", own=True)
+    """The recipient has had as much as its limit allows; the client is not to know."""
+    return Reply(250, "0.0", f"dropped as {mail_id}", own=True, fault=Fault("limit"))
 
 
 def due(mail_id: str, at: str) -> Reply:
@@ -132,15 +202,15 @@ def due(mail_id: str, at: str) -> Reply:
 def expired(last: Reply | None) -> Reply:
     """The time of the mail is over (RFC 3463: X.4.7)."""
     text = "Delivery time expired"
-    return Reply(554, "4.7", f"{text}; last: {last.text}" if last else text)
+    return _own(554, "4.7", f"{text}; last: {last.text}" if last else text, "expired")
 
 
 def no_account(name: str) -> Reply:
     """The settings have no account any more that the mail was to leave by."""
     text = f"Relay configuration problem: there is no account {name}"
-    return Reply(451, "3.5", printable(text)[:200])
+    return _own(451, "3.5", printable(text)[:200], "account", name)
 
 
 def unreadable(column: str) -> Reply:
     """What the queue keeps of a mail cannot be read, so that it never leaves."""
-    return Reply(554, "3.0", f"This release cannot read the spool's {column}")
+    return _own(554, "3.0", f"This release cannot read the spool's {column}", "spool")

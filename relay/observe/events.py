@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from relay import log
+from relay.model.feedback import Feedback
 from relay.model.job import (
     Failed,
     Job,
@@ -22,6 +23,7 @@ from relay.model.mail import Mail
 from relay.model.note import Note
 from relay.model.outcome import Outcome
 from relay.model.reply import Reply
+from relay.model.slip import Slip
 from relay.model.submission import MailId, Submission
 
 
@@ -39,6 +41,7 @@ class NotTaken:
     rule: str = ""  # the name of the mail's rule
     why: Literal["refused", "dropped", "repeated"] = "refused"
     first: Note | None = None
+    slips: tuple[Slip, ...] = ()
 
     @property
     def id(self) -> MailId:
@@ -61,7 +64,7 @@ class Answered(NamedTuple):
     outcome: Outcome | None
     attempts: int
     seconds: float
-    warnings: tuple[str, ...] = ()
+    slips: tuple[Slip, ...] = ()
     message_ids: tuple[str, ...] = ()  # of the calls that SES took, in their order
     due: float | None = None
 
@@ -116,7 +119,17 @@ class Overtaken:
         return self.replaced.id
 
 
-Event = NotTaken | Answered | Attempted | Settled | Overtaken
+class FedBack(NamedTuple):
+    """SES told what became of a mail that it took; `id` is "" where nobody knows it.
+
+    Comes more than once, in any order, and of mail of other relays as well.
+    """
+
+    id: MailId
+    feedback: Feedback
+
+
+Event = NotTaken | Answered | Attempted | Settled | Overtaken | FedBack
 
 
 class Events:
@@ -124,6 +137,10 @@ class Events:
 
     def __init__(self, observers: Sequence[Callable[[Event], None]]) -> None:
         self._observers = tuple(observers)
+
+    def add(self, observer: Callable[[Event], None]) -> None:
+        """Tell one more, from now on."""
+        self._observers = (*self._observers, observer)
 
     def emit(self, event: Event) -> None:
         for observer in self._observers:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
-from relay.observe.stats import POINT, Stats
+from relay.observe.ring import POINT
+from relay.observe.stats import Stats
 
 BEAT = 0.25  # seconds
 

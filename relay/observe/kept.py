@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from relay.model.mail import Choice, Mail, SendOptions
+from relay.model.slip import Slip
 
 MAX_TEXT = 300  # characters of a name; an address has at most 320
 MAX_TAGS = 50
@@ -73,6 +74,11 @@ def choice(some: Choice) -> Choice:
         )
     variables = cut(some.variables)
     return some if variables is some.variables else replace(some, variables=variables)
+
+
+def slips(some: tuple[Slip, ...]) -> tuple[str, ...]:
+    """Their texts, as far as they are kept."""
+    return cut(tuple([slip.text for slip in some[:MAX_WARNINGS]])) if some else ()
 
 
 def cut(some: tuple[str, ...]) -> tuple[str, ...]:

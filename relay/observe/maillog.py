@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain
 
 from relay import log
+from relay.model.feedback import WORDS, Feedback, Kind
 from relay.model.guard import KEPT
 from relay.model.job import Failed, Queued, Sent, Superseded
 from relay.model.mail import DEFAULT, Mail
@@ -16,22 +17,31 @@ from relay.observe.events import (
     Answered,
     Attempted,
     Event,
+    FedBack,
     NotTaken,
     Overtaken,
     Settled,
 )
+
+# What went wrong after SES took the mail, and what is said of each look and click.
+_WRONG: tuple[Kind, ...] = ("bounce", "complaint", "reject", "rendering_failure")
+_OFTEN: tuple[Kind, ...] = ("send", "open", "click", "subscription")
 
 
 class MailLog:
     """An observer that writes the log lines of each mail."""
 
     def __init__(self, *, masked: bool, captures: bool) -> None:
-        self._shown = log.masked if masked else str
+        self.take(masked=masked)
         self._accepted = "captured" if captures else "sent"
+
+    def take(self, *, masked: bool) -> None:
+        """Go on by another setting."""
+        self._shown: Callable[[str], str] = log.masked if masked else str
 
     def __call__(self, event: Event) -> None:
         match event:
-            case NotTaken(submission, reply, seconds, rule, why, first):
+            case NotTaken(submission, reply, seconds, rule, why, first, slips):
                 log.line(
                     logging.INFO if why == "repeated" else logging.WARNING,
                     why,
@@ -46,6 +56,7 @@ class MailLog:
                     attempts=0,
                     ms=_ms(seconds),
                     reply=self._shown(str(reply)),
+                    warnings=[slip.text for slip in slips] or None,
                 )
             case Answered():
                 self._answered(event)
@@ -55,6 +66,8 @@ class MailLog:
                 # Else what came of it is in the line that follows.
             case Settled():
                 self._settled(event)
+            case FedBack(mail_id, told):
+                self._told(mail_id, told)
             case Overtaken(replaced, by):
                 log.line(
                     logging.INFO,
@@ -68,6 +81,29 @@ class MailLog:
                     by=by,
                     maybeSent=replaced.state.maybe_sent or None,
                 )
+
+    def _told(self, mail_id: MailId, told: Feedback) -> None:
+        level = logging.INFO
+        if told.kind in _WRONG:
+            level = logging.WARNING
+        elif told.kind in _OFTEN:
+            level = logging.DEBUG
+        after = told.at - told.accepted_at if told.accepted_at is not None else None
+        first = told.recipients[0] if told.recipients else None
+        log.line(
+            level,
+            WORDS[told.kind],
+            id=mail_id,
+            messageId=told.message_id,
+            recipients=[self._shown(one.address) for one in told.recipients] or None,
+            usage=told.usage,
+            type=told.what,
+            complaint=told.complaint,
+            reason=self._shown(told.reason),
+            status=first.status if first else None,
+            detail=self._shown(first.diagnostic) if first else None,
+            afterSeconds=None if after is None else round(after, 1),
+        )
 
     def _by_fallback(
         self, mail_id: MailId, mail: Mail, outcome: Outcome, by: str
@@ -106,7 +142,7 @@ class MailLog:
             attempts=event.attempts,
             ms=_ms(event.seconds),
             reply=self._shown(str(event.reply)),
-            warnings=list(event.warnings) or None,
+            warnings=[slip.text for slip in event.slips] or None,
         )
 
     def _settled(self, event: Settled) -> None:

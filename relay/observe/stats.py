@@ -1,28 +1,38 @@
-"""Counts and times of what happened, and the last hour of them; standard library only.
+"""Counts and times of what happened; standard library only.
 
 An observer that only counts, since each mail waits for it. Who shows the numbers,
-to Prometheus or to people, reads them here.
+to Prometheus or to people, reads them here; what of it happened in five seconds is
+told to who wants to know.
 """
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
-from collections import Counter, deque
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from relay.model.cause import reply_class
+from relay.model.feedback import Feedback
 from relay.model.job import Failed, Queued, Sent
 from relay.model.mail import DEFAULT
 from relay.model.outcome import Accepted, Deferred, Outcome
-from relay.model.reply import Reply
+from relay.model.slip import KINDS
 from relay.observe.events import (
     Answered,
     Attempted,
     Event,
+    FedBack,
     NotTaken,
     Overtaken,
     Settled,
 )
+from relay.observe.ring import NONE, Point
+from relay.observe.spread import BOUNDS as SPREAD
+from relay.observe.spread import packed
+from relay.observe.webhook import WebhookFigures
 
 # What a submission came to, as its client heard it.
 OUTCOMES = (
@@ -35,36 +45,33 @@ OUTCOMES = (
     "repeated",
 )
 
-# The beginning of a reply -> the class of SES' answer; the first that fits counts.
-_CLASSES = (
-    ("454 4.4.5", "throttled"),
-    ("454 4.3.2 Throttling", "quota"),
-    ("454 4.3.2", "paused"),
-    ("554 5.7.1 Message rejected: sending suspended", "suspended"),
-    ("554 5.7.1 Message rejected", "not_verified"),
-    ("554 5.7.1", "access_denied"),
-    ("554 5.6.0 Message rejected", "content"),
-    ("554 5.1.8", "mail_from"),
-    ("451 4.3.5 Relay configuration", "not_found"),
-    ("451 4.3.5", "credentials"),
-    ("454 4.7.0", "credentials"),
-    ("554 5.3.5", "not_found"),
-    ("553 5.1.3", "address"),
-    ("554 5.6.0", "bad_request"),
-    ("552 5.3.4", "too_long"),
-    ("451 4.4.1", "unreachable"),
-    ("454 4.7.5", "tls"),
-    ("451 4.4.2", "no_answer"),
-    ("451 4.3.0 Temporary", "service_failure"),
-)
+# What SES' answers have in common for who looks: it took the mail; mail comes too fast;
+# this mail is refused; all mail of an account or a sender is, or the settings are
+# wrong; nobody answered, or SES has trouble of its own.
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "accepted": ("accepted",),
+    "throttled": ("throttled",),
+    "mail": ("content", "address", "suppressed", "bad_request", "too_long"),
+    "account": (
+        *("quota", "paused", "suspended", "not_verified", "access_denied"),
+        *("mail_from", "not_found", "credentials", "unknown"),
+    ),
+    "unreachable": ("unreachable", "tls", "no_answer", "service_failure"),
+}
 
 # Seconds; Prometheus' histograms have these upper bounds.
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-# Finer ones for percentiles: each a fifth above the one before, 0.5 ms to 60 s.
-_FINE = tuple(0.0005 * 1.2**step for step in range(65))
 
-POINT = 5.0  # seconds of one point of the plots
-POINTS = 720  # an hour
+# Seconds from SES' taking a mail to its delivery.
+DELIVERY_BOUNDS = (
+    *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0),
+    *(900.0, 3600.0, 14_400.0, 43_200.0, 86_400.0),
+)
+BOUNCES = ("Permanent", "Transient", "Undetermined")  # others are "other"
+
+# Answers that are about who sends, and say nothing of other people's mail.
+_OF_A_SENDER = ("not_verified", "mail_from")
+MOST_ALARMS = 20
 
 
 def answer_class(outcome: Outcome) -> str:
@@ -72,12 +79,6 @@ def answer_class(outcome: Outcome) -> str:
     if isinstance(outcome, Accepted):
         return "accepted"
     return reply_class(outcome.reply)
-
-
-def reply_class(reply: Reply) -> str:
-    """The same, by the reply that the answer comes to."""
-    said = str(reply)
-    return next((name for start, name in _CLASSES if said.startswith(start)), "unknown")
 
 
 def outcome_of(event: Answered) -> str:
@@ -102,18 +103,6 @@ class Histogram:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
-    def percentile(self, part: float) -> float | None:
-        """The bound that `part` of the values lie below; None: there are none."""
-        count = sum(self.counts)
-        if not count:
-            return None
-        wanted, seen = part * count, 0
-        for bound, here in zip(self.bounds, self.counts, strict=False):
-            seen += here
-            if seen >= wanted:
-                return bound
-        return self.bounds[-1]
-
 
 @dataclass(frozen=True, slots=True)
 class AccountNow:
@@ -135,7 +124,8 @@ class Now:
     `oldest` is the age of the oldest waiting mail in seconds, `rate` the present pace
     and `full_rate` the one without throttling, in recipients per second. `quota` and
     `quota_used` count the recipients of 24 hours, as SES said last. `accounts` are
-    all of them, `[ses]` first, where there are several.
+    all of them, `[ses]` first, where there are several. `suppressed` are the
+    addresses that get no mail, `suppression_refused` counts recipients, by reason.
     """
 
     waiting: int | None = None
@@ -150,20 +140,15 @@ class Now:
     quota: float | None = None
     quota_used: float | None = None
     accounts: tuple[AccountNow, ...] = ()
+    suppressed: int | None = None
+    suppression_refused: Mapping[str, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """Five seconds of the last hour; `at` is Unix seconds, times are seconds."""
+class Alarm(NamedTuple):
+    """An answer that an operator must act on; `at` is of the monotonic clock."""
 
+    outcome: Deferred
     at: float
-    counts: dict[str, int]
-    p50: float | None
-    p95: float | None
-    p99: float | None
-    waiting: int | None
-    oldest: float | None
-    rate: float | None
 
 
 class Stats:
@@ -176,29 +161,45 @@ class Stats:
         several_accounts: bool = False,
         now: Callable[[], Now] = Now,
     ) -> None:
-        self._usages = frozenset(usages)
         self.now = now
+        # Why nothing is heard of mail that SES took, "" for no reason.
+        self.deaf: Callable[[], str] = lambda: ""
+        self.webhooks: Callable[[], Sequence[WebhookFigures]] = tuple
         # By outcome, usage, locale of the template, and the rule where there is one.
         self.mails: Counter[tuple[str, ...]] = Counter()
         self.recipients: Counter[str] = Counter()  # by outcome
         self.bytes = 0
+        self.slips = Counter(dict.fromkeys(KINDS, 0))
         self.seconds = {name: Histogram() for name in OUTCOMES}
         self.attempts: Counter[str] = Counter()  # by class of the answer
         self.attempt_seconds = Histogram()
         self.ends: Counter[str] = Counter()  # of mail in the queue, by state
         self.reports = 0
+        # What SES told later, by kind and a bounce's type: recipients of the relay's
+        # own mail. And messages of its queue that tell nothing of it.
+        self.told: Counter[tuple[str, str]] = Counter()
+        self.strays: Counter[str] = Counter()
+        self.delivery_seconds = Histogram(DELIVERY_BOUNDS)
         # Where there are several accounts: by the one asked, and class of its answer;
         # and by the mail's own and the one asked instead.
-        self._several = several_accounts
+        self.take(usages=usages, several_accounts=several_accounts)
         self.account_attempts: Counter[tuple[str, str]] = Counter()
         self.fallbacks: Counter[tuple[str, str]] = Counter()
-        # What an operator must repair, by the account that took no mail after it.
-        self.alarms: dict[str, Deferred] = {}
+        # What an operator must repair, by the account that took no mail after it, and
+        # the sender where the answer is about the sender alone, else "".
+        self.alarms: dict[tuple[str, str], Alarm] = {}
         self.lag = Histogram((0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0))
-        self.points: deque[Point] = deque(maxlen=POINTS)
-        self._here: Counter[str] = Counter()
-        self._times = Histogram(_FINE)
+        # Since the last point: the times of answers. What else a point says is what
+        # the counters say more than at the last one.
+        self._times = [0] * (len(SPREAD) + 1)
+        self._before: Mapping[str, int] = NONE
+        self._attempts_before: Mapping[str, int] = NONE
         self._watching: list[Callable[[Point], None]] = []
+
+    def take(self, *, usages: Collection[str], several_accounts: bool) -> None:
+        """Go on by other settings; what was counted stays."""
+        self._usages = frozenset(usages)
+        self._several = several_accounts
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -208,9 +209,10 @@ class Stats:
                 self.attempt_seconds.add(seconds)
                 if isinstance(outcome, Accepted):
                     if self.alarms:
-                        self.alarms.pop(by, None)
+                        self.alarms.pop((by, ""), None)
+                        self.alarms.pop((by, event.mail.envelope.sender or ""), None)
                 elif isinstance(outcome, Deferred) and outcome.alarm:
-                    self.alarms[by] = outcome
+                    self._alarm(event, answer, outcome)
                 if self._several:
                     self.account_attempts[by or DEFAULT, answer] += 1
                     if by != (own := event.mail.options.account):
@@ -223,6 +225,8 @@ class Stats:
                 self.mails[name, usage, choice.locale, *rule] += 1
                 self.recipients[name] += len(event.submission.envelope.recipients)
                 self.bytes += len(event.submission.content)
+                for slip in event.slips:
+                    self.slips[slip.kind] += 1
                 self._took(name, event.seconds)
             case NotTaken(submission=submission, seconds=seconds, why=why):
                 ruled = (event.rule,) if event.rule else ()
@@ -230,6 +234,8 @@ class Stats:
                 self.mails[why, usage, "", *ruled] += 1
                 self.recipients[why] += len(submission.envelope.recipients)
                 self.bytes += len(submission.content)
+                for slip in event.slips:
+                    self.slips[slip.kind] += 1
                 self._took(why, seconds)
             case Settled(state=Sent()):
                 self.ends["sent"] += 1
@@ -240,40 +246,71 @@ class Stats:
                 pass
             case Settled() | Overtaken():
                 self.ends["superseded"] += 1
+            case FedBack(mail_id, told):
+                if mail_id:
+                    self._told(told)
+                else:
+                    self.strays["foreign"] += 1
+
+    def _told(self, told: Feedback) -> None:
+        type_ = ""
+        if told.kind == "bounce":
+            type_ = told.type if told.type in BOUNCES else "other"
+        recipients = max(len(told.recipients), 1)
+        self.told[told.kind, type_] += recipients
+        if told.kind == "delivery" and told.accepted_at is not None:
+            for _ in range(recipients):
+                self.delivery_seconds.add(max(told.at - told.accepted_at, 0.0))
 
     def _usage(self, usage: str) -> str:
         # A client may write what it likes there, and each name would be a series.
         return usage if usage in self._usages or not usage else "other"
 
+    def _alarm(self, event: Attempted, answer: str, outcome: Deferred) -> None:
+        of_sender = answer in _OF_A_SENDER
+        sender = (event.mail.envelope.sender or "") if of_sender else ""
+        self.alarms.pop((event.by, sender), None)
+        while len(self.alarms) >= MOST_ALARMS:
+            del self.alarms[next(iter(self.alarms))]
+        self.alarms[event.by, sender] = Alarm(outcome, time.monotonic())
+
     def _took(self, name: str, seconds: float) -> None:
         self.seconds[name].add(seconds)
-        self._here[name] += 1
-        self._times.add(seconds)
+        self._times[bisect_left(SPREAD, seconds)] += 1
 
     def lagged(self, seconds: float) -> None:
         """The event loop came back that much later than it was asked to."""
         self.lag.add(seconds)
 
     def on_point(self, told: Callable[[Point], None]) -> None:
-        """Have `told` called with each new point of the last hour."""
+        """Have `told` called with each five seconds."""
         self._watching.append(told)
 
     def tick(self, at: float) -> None:
-        """End a point of the last hour; `at` is Unix seconds."""
-        now = self.now()
-        times = self._times
-        point = Point(
-            at,
-            dict(self._here),
-            times.percentile(0.5),
-            times.percentile(0.95),
-            times.percentile(0.99),
-            now.waiting,
-            now.oldest,
-            now.rate,
-        )
-        self._here = Counter()
-        self._times = Histogram(_FINE)
-        self.points.append(point)
-        for told in self._watching:
-            told(point)
+        """End a point; `at` is Unix seconds."""
+        counts = {name: sum(one.counts) for name, one in self.seconds.items()}
+        attempts = dict(self.attempts)
+        if self._watching:
+            now = self.now()
+            point = Point(
+                at,
+                counts=_more(counts, self._before),
+                answers=_more(attempts, self._attempts_before),
+                times=packed(self._times),
+                waiting=now.waiting,
+                oldest=now.oldest,
+                rate=now.rate,
+            )
+            for told in self._watching:
+                told(point)
+        self._before, self._attempts_before = counts, attempts
+        self._times = [0] * (len(SPREAD) + 1)
+
+
+def _more(counts: Mapping[str, int], before: Mapping[str, int]) -> Mapping[str, int]:
+    """What was counted since `before`."""
+    return {
+        name: more
+        for name, count in counts.items()
+        if (more := count - before.get(name, 0))
+    } or NONE

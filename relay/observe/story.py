@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
-from relay.model.guard import KEPT
+from relay.model.feedback import Feedback
 from relay.model.job import Failed, Queued, Sent, Superseded
 from relay.model.mail import Choice, Mail, SendOptions
-from relay.model.outcome import Accepted, Deferred
+from relay.model.outcome import Accepted
 from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId, Submission
 from relay.observe import kept
+from relay.observe.asked import AskedOf
+from relay.observe.call import Attempt, Call, attempted, taken_as
 from relay.observe.events import (
     Answered,
     Attempted,
@@ -24,44 +25,19 @@ from relay.observe.events import (
     Overtaken,
     Settled,
 )
-from relay.observe.stats import answer_class
+from relay.observe.facts import Fact, bytes_of, fate_of, merged
 
 MAX_ATTEMPTS = 50  # of one mail that are remembered
 MAX_RECIPIENTS = 1000
 MAX_REPORTS = 10
+MAX_FORWARDS = 10
 MAX_SUBJECT = 1000
-MAX_DETAIL = 2000  # characters of SES' own words
 
 _NOBODY = Envelope(None, ())
 _NO_OPTIONS = SendOptions()
 _NO_CHOICE = Choice()
 
-# What may be shown as the subject of a mail.
 SubjectOf = Callable[[Mail], str]
-
-
-class Attempt(NamedTuple):
-    """One call of SES; `call` counts the calls of one mail from 1."""
-
-    call: int
-    number: int
-    at: float
-    seconds: float
-    answer: str  # its class
-    reply: str
-    detail: str  # SES' own words
-    maybe_sent: bool
-    account: str = ""  # that was asked
-
-
-class Call(NamedTuple):
-    """Where one call of a mail stands; `due` is Unix seconds."""
-
-    state: str
-    message_id: str = ""
-    reply: str = ""
-    due: float | None = None
-    maybe_sent: bool = False
 
 
 @dataclass(slots=True)
@@ -104,6 +80,12 @@ class Entry:
     _message_id: str = ""
     _mails_bytes: int = 0
     counted: int = 0  # of `bytes`, by who keeps it
+    headers: tuple[tuple[str, str], ...] = ()  # of a mail that was refused
+    headers_left_out: int = 0
+    forward_of: str = ""
+    forwards: tuple[str, ...] = ()  # the last of those that went to somebody else
+    changed: int = 0  # the number of its last change, by the same
+    facts: tuple[Fact, ...] = ()  # what SES told after it took it
 
     def bytes(self) -> int:
         """How much memory it takes, rather too much than too little."""
@@ -120,7 +102,11 @@ class Entry:
             *self.recipients,
             *self.warnings,
             *self.reports,
+            *self.forwards,
+            *(text for field in self.headers for text in field),
         )
+        if self.facts:
+            size += bytes_of(self.facts)
         if self._calls is None:
             if self._sent.recipients is not self.recipients:
                 size += kept.texts(*self._sent.recipients)
@@ -152,6 +138,11 @@ class Entry:
             if state in found:
                 return state
         return next(iter(found), "sending")
+
+    @property
+    def fate(self) -> str:
+        """What SES told has become of it, the worst; "": nothing."""
+        return fate_of(self.facts) if self.facts else ""
 
     @property
     def usage(self) -> str:
@@ -223,17 +214,7 @@ class Entry:
         calls = self._to_write()
         self._made(event.number, event.mail, subject_of)
         outcome = event.outcome
-        attempt = Attempt(
-            event.number + 1,
-            event.attempt,
-            ended - event.seconds,
-            event.seconds,
-            answer_class(outcome),
-            "" if isinstance(outcome, Accepted) else str(outcome.reply),
-            "" if isinstance(outcome, Accepted) else outcome.detail[:MAX_DETAIL],
-            isinstance(outcome, Deferred) and outcome.maybe_sent,
-            event.by,
-        )
+        attempt = attempted(event, ended)
         known = self._attempts
         if len(known) >= MAX_ATTEMPTS:
             # The first ones tell how it began, the last ones how it stands.
@@ -246,15 +227,18 @@ class Entry:
         elif event.number not in calls:
             calls[event.number] = Call("sending", reply=str(outcome.reply))
 
-    def answered(self, event: Answered, subject_of: SubjectOf) -> None:
+    def answered(
+        self, event: Answered, subject_of: SubjectOf, asked_of: AskedOf
+    ) -> None:
         """Its client is told a reply."""
         calls = self._to_write()
         for number, mail in enumerate(event.mails):
             self._made(number, mail, subject_of)
         self._received(event.submission, event.reply, event.seconds)
-        self.warnings = kept.cut(event.warnings[: kept.MAX_WARNINGS])
+        self.warnings = kept.slips(event.slips)
         if event.reply.code != 250:  # the client knows, and nothing is kept
             self.not_taken = "refused"
+            self._came(event.submission, event.reply, asked_of)
             return
         for number in range(len(event.mails)):
             known = calls.get(number)
@@ -262,12 +246,15 @@ class Entry:
                 reply = known.reply if known else ""
                 calls[number] = Call("queued", reply=reply, due=event.due)
 
-    def refuse(self, event: NotTaken) -> None:
-        """Nothing becomes of it."""
-        self._received(event.submission, event.reply, event.seconds)
+    def refuse(self, event: NotTaken, asked_of: AskedOf) -> None:
+        """Nothing becomes of it; what it asked for and was is shown all the same."""
+        submission = event.submission
+        self._received(submission, event.reply, event.seconds)
         self.not_taken = event.why
         if event.rule:
             self.choice = replace(self.choice, rule=event.rule)
+        self._came(submission, event.reply, asked_of)
+        self.warnings = kept.slips(event.slips)
 
     def settled(self, event: Settled, now: float, subject_of: SubjectOf) -> None:
         """Its job in the queue stands elsewhere."""
@@ -296,6 +283,27 @@ class Entry:
         maybe_sent = replaced.state.maybe_sent
         self.stand(replaced.number, Call("superseded", maybe_sent=maybe_sent))
         self.overtaken_by = event.by
+
+    def _came(self, submission: Submission, reply: Reply, asked_of: AskedOf) -> None:
+        """What a refused mail said, as far as it is shown, and what is wrong in it."""
+        asked = asked_of(submission)
+        usage = self.choice.usage or asked.usage or submission.usage
+        self.choice = kept.choice(replace(self.choice, usage=usage))
+        self.subject = self.subject or asked.subject[:MAX_SUBJECT]
+        self.headers = asked.fields(reply)
+        self.headers_left_out = len(asked.headers) - len(self.headers)
+
+    def told(self, told: Feedback) -> bool:
+        """SES told more of it; False: that was known."""
+        before, self.facts = self.facts, merged(self.facts, told)
+        return self.facts is not before
+
+    def linked(self, other: str, *, again: bool) -> None:
+        """It is `again` the content of another mail, or that one has its content."""
+        if again:
+            self.forward_of = other
+        else:
+            self.forwards = (*self.forwards, other)[-MAX_FORWARDS:]
 
     def _taken(self, mail: Mail) -> str:
         return taken_as(mail, self._taken_as)
@@ -332,11 +340,6 @@ class Entry:
             self.sender = mail.envelope.sender
             self.recipients = mail.envelope.recipients[:MAX_RECIPIENTS]
             self.size = len(mail.content)
-
-
-def taken_as(mail: Mail, usual: str) -> str:
-    """The state of a mail that was taken: by SES, or by the guard's inbox."""
-    return "captured" if mail.options.account == KEPT else usual
 
 
 def _text(reply: Reply | None) -> str:

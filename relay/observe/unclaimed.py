@@ -45,6 +45,10 @@ class Unclaimed:
         self._minutes: deque[tuple[int, dict[str, tuple[int, MailId]]]] = deque()
         self._others: dict[int, int] = {}
 
+    def take(self, *, no_usage: Reply) -> None:
+        """Go on by another reply to mail that must have a usage."""
+        self._no_usage = no_usage
+
     def __call__(self, event: Event) -> None:
         match event:
             case Answered(submission=submission, mails=mails):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from relay.model.hook import Hook, Later
 from relay.model.job import (
     Failed,
     Job,
@@ -17,6 +19,9 @@ from relay.model.job import (
 from relay.model.mail import Priority
 from relay.model.note import Key, Limit, Note
 from relay.model.submission import MailId
+
+if TYPE_CHECKING:  # its module imports this one
+    from relay.queue.suppression import Suppressions
 
 # How an attempt ended.
 End = Queued | Sent | Failed | Superseded
@@ -73,6 +78,9 @@ class Notes(Protocol):
         be known.
         """
 
+    async def free(self, key: Key) -> None:
+        """Nothing came of the submission that asked for the key. Raises nothing."""
+
     async def passed(self, limit: Limit) -> list[set[MailId]]:
         """Of each address the mails that were counted within the limit's seconds.
 
@@ -88,6 +96,13 @@ class Queue(Protocol):
     Unwritable where they say so, and nothing else that can be expected; what such a
     call was to do is not done. One that is cancelled may have been done nevertheless.
     """
+
+    @property
+    def keeps_first(self) -> bool:
+        """Whether mail of several calls is put before the first of them is attempted.
+
+        So it is where a put may fail that comes after.
+        """
 
     def now(self) -> float:
         """Seconds of the queue's clock, which no change of the system's clock moves."""
@@ -178,6 +193,12 @@ class Queue(Protocol):
         written when it can be; until then nobody gets that job again.
         """
 
+    def holds(self, claim: Claim) -> bool:
+        """Tell whether an attempt on it may still begin, and end before others may.
+
+        On a machine that slept since the claim it may not.
+        """
+
     async def due_now(self, lanes: Sequence[int] | None = None) -> None:
         """Make all waiting mail of these lanes due, the oldest first.
 
@@ -189,3 +210,91 @@ class Queue(Protocol):
 
     def figures(self) -> Figures:
         """How much is in the queue, without a look at the disk."""
+
+
+class HookStore(Protocol):
+    """What keeps events until endpoints were told; `lasts`: longer than the process."""
+
+    lasts: bool
+
+    def now(self) -> float:
+        """Seconds of its clock."""
+
+    @property
+    def waiting(self) -> Mapping[str, int]:
+        """How many there are, by endpoint."""
+
+    async def open(self) -> None:
+        """Look what is there from before. Raises Unwritable."""
+
+    async def keep(
+        self,
+        new: Sequence[Hook],
+        *,
+        ended: Collection[Hook] = (),
+        later: Collection[Later] = (),
+    ) -> Mapping[str, int]:
+        """Keep what is new, forget what ended, put off what failed; all or nothing.
+
+        Gives how many had to go for want of room, by endpoint. Raises Unwritable.
+        """
+
+    async def first(self, endpoint: str, limit: int) -> Sequence[Hook]:
+        """Those of an endpoint that come first, due or not. Raises Unwritable."""
+
+    async def expire(self, before: float) -> int:
+        """Forget what came before a moment; give how many. Raises Unwritable."""
+
+    async def leave(self, endpoint: str) -> int:
+        """Forget what is of an endpoint; give how many. Raises Unwritable."""
+
+
+class Spool(Queue, Protocol):
+    """A queue as a relay has it: with notes, with a service, by settings that change.
+
+    `unready` is what a probe hears where mail cannot be kept.
+    """
+
+    name: str
+    unready: str
+
+    @property
+    def notes(self) -> Notes:
+        """What remembers mail that was taken."""
+
+    @property
+    def hooks(self) -> HookStore | None:
+        """Where webhooks are kept until they were told; None: not with the mail."""
+
+    @property
+    def suppressions(self) -> Suppressions:
+        """What remembers who gets no mail."""
+
+    def take(
+        self,
+        *,
+        accounts: Sequence[str],
+        attempt_timeout: float,
+        keep_sent: float,
+        keep_failed: float,
+        keep_keys: float,
+    ) -> None:
+        """Go on by other settings; `attempt_timeout` is the longest of any account."""
+
+    def on_room(self, room: Callable[[int], int]) -> None:
+        """Have `room` asked how many attempts, of so many at most, could begin now.
+
+        Who takes mail from others takes no more than that.
+        """
+
+    def on_overtaken(self, told: Callable[[Replaced, MailId], None]) -> None:
+        """Have `told` called of mail that is found superseded, and by which mail.
+
+        What `put` and `supersede` tell of is not told again.
+        """
+
+    async def check(self) -> None:
+        """Raise Unwritable where mail cannot be kept now."""
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Keep it in order until told to stop."""

@@ -7,20 +7,17 @@ never read here.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, assert_never
 
 from relay.model.job import (
     Failed,
-    Job,
     Queued,
     RetryPolicy,
     Sending,
@@ -30,67 +27,13 @@ from relay.model.job import (
 )
 from relay.queue import Claim, file, moves, rows
 from relay.queue.clock import clock_of
+from relay.queue.groups import Group, groups
+from relay.queue.listing import Change, ListedJob
+from relay.queue.many import BYTES_AT_ONCE, Chosen, Part, What, change, choose
+from relay.queue.obstacle import Obstacle
+from relay.queue.selection import Condition, Selection, condition
 
 ROWS_A_PAGE = 200  # rows of one read, and of one transaction at most
-PAGE_BYTES = 8_000_000  # of the contents that one transaction may delete
-
-# What is no JSON would end the whole list.
-_TO = (
-    "EXISTS (SELECT 1 FROM json_each(iif(json_valid(job.recipients), job.recipients,"
-    " '[]')) WHERE {})"
-)
-_TO_ADDRESS = _TO.format("lower(value) = :recipient")
-_TO_DOMAIN = _TO.format("substr(lower(value), -length(:recipient)) = :recipient")
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which jobs are meant; what is not given leaves none out.
-
-    `recipient` is an address or a domain. Ages are seconds since the mail came.
-    `later`: mail that is to be sent later is meant, too.
-    """
-
-    ids: tuple[str, ...] = ()
-    states: tuple[str, ...] = ()
-    usage: str | None = None
-    recipient: str = ""
-    older_than: float | None = None
-    newer_than: float | None = None
-    later: bool = True
-    limit: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ListedJob:
-    """A job as lists show it, without its content; `last` is its latest reply.
-
-    `maybe_sent` is true of sent mail too: it may have been sent more than once.
-    """
-
-    seq: int
-    job: Job
-    size: int
-    last: str | None
-    maybe_sent: bool
-
-
-class Obstacle(Enum):
-    """Why a job cannot be retried or dropped."""
-
-    SENDING = "is being sent; what a crash left so is taken back at the next start"
-    SENT = "was sent"
-    SUPERSEDED = "was superseded by newer mail"
-    VOIDED = "newer mail of its usage to the same recipients supersedes it"
-    GONE = "has gone meanwhile"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A job after `retry` or before `drop`, or what stood in the way."""
-
-    entry: ListedJob
-    obstacle: Obstacle | None = None
 
 
 @contextmanager
@@ -137,12 +80,23 @@ class Ledger:
         ).fetchone()
         return jobs, mails
 
-    def entries(self, selection: Selection, *, after: int = 0) -> Iterator[ListedJob]:
+    def number(self, state: str) -> int:
+        """How many jobs there are of "queued", "sending" or "failed"; quickly."""
+        return moves.number(self._connection, state)
+
+    def groups(self) -> list[Group]:
+        """What waits and what failed, by why."""
+        return groups(self._connection, self.now())
+
+    def entries(self, selection: Selection, *, after: str = "") -> Iterator[ListedJob]:
         """The jobs that are meant, in the order in which they came.
 
-        `after` is the `seq` of the last one that is known already.
+        `after` is the `place` of the last one that is known already; nothing comes
+        after what is none.
         """
-        for page in self._pages(selection, after=after):
+        if not (after.isascii() and (after or "0").isdecimal() and len(after) < 19):
+            return
+        for page in self._pages(selection, after=int(after or 0)):
             yield from page
 
     def retry(self, selection: Selection, *, give_up_after: float) -> Iterator[Change]:
@@ -154,31 +108,55 @@ class Ledger:
         """Delete waiting and failed mail, for good."""
         return self._changes(selection, self._drop)
 
+    def choose(self, selection: Selection) -> Chosen:
+        """Settle which waiting and failed jobs are meant, before they are moved."""
+        if "queued" in selection.states:
+            # What is being sent waited a moment ago: it is left alone, but counted.
+            selection = replace(selection, states=(*selection.states, "sending"))
+        return choose(self._connection, self._condition(selection), self._upto)
+
+    def change(
+        self,
+        what: What,
+        chosen: Chosen,
+        *,
+        give_up_after: float,
+    ) -> Iterator[Part]:
+        """Retry or drop what was chosen and did not move on meanwhile."""
+        policy = RetryPolicy(delays={}, give_up_after=give_up_after)
+        return change(
+            self._connection,
+            what,
+            chosen,
+            now=self.now,
+            retry_one=lambda row: self._retry(_entry(row), policy).obstacle,
+        )
+
     # One job, inside a transaction.
 
     def _retry(self, entry: ListedJob, policy: RetryPolicy) -> Change:
-        now = self.now()
+        now, seq = self.now(), int(entry.place)
         match entry.job.state:
             case Queued() if entry.job.began > now:
                 end = policy.end(now, entry.job.mail.choice.valid_for)
-                moves.advance(self._connection, entry.seq, now, end)
+                moves.advance(self._connection, seq, now, end)
             case Queued():
-                moves.hasten(self._connection, entry.seq, now)
+                moves.hasten(self._connection, seq, now)
             case Failed() as state:
                 # The time of a code that newer mail voids must not begin anew.
-                if moves.is_voided(self._connection, Claim(entry.job, entry.seq)):
+                if moves.is_voided(self._connection, Claim(entry.job, seq)):
                     return Change(entry, Obstacle.VOIDED)
                 end = policy.end(now, entry.job.mail.choice.valid_for)
-                moves.revive(self._connection, entry.seq, revive(state, now=now), end)
+                moves.revive(self._connection, seq, revive(state, now=now), end)
             case other:
                 return Change(entry, _obstacle(other))
-        return Change(self._entry(entry.seq) or entry)
+        return Change(self._entry(seq) or entry)
 
     def _drop(self, entry: ListedJob) -> Change:
         state = entry.job.state
         if not isinstance(state, Queued | Failed):
             return Change(entry, _obstacle(state))
-        moves.drop(self._connection, entry.seq)
+        moves.drop(self._connection, int(entry.place))
         return Change(entry)
 
     def _entry(self, seq: int) -> ListedJob | None:
@@ -207,7 +185,7 @@ class Ledger:
         try:
             changes = []
             for listed in group:
-                entry = self._entry(listed.seq)  # it may have moved on meanwhile
+                entry = self._entry(int(listed.place))  # it may have moved on meanwhile
                 if entry is None:
                     changes.append(Change(listed, Obstacle.GONE))
                 else:
@@ -238,39 +216,21 @@ class Ledger:
 
     def _where(self, selection: Selection) -> tuple[str, dict[str, Any]]:
         """The condition, with values for all that it names but `after`."""
+        meant = self._condition(selection)
         # What comes from now on is not meant: nobody has seen it.
-        terms, values = ["seq > :after AND seq <= :upto"], {"upto": self._upto}
-        more: dict[str, Any] = {}
-        if selection.ids:
-            terms.append("id IN (SELECT value FROM json_each(:ids))")
-            more["ids"] = json.dumps(selection.ids)
-        if selection.states:
-            terms.append("state IN (SELECT value FROM json_each(:states))")
-            more["states"] = json.dumps(selection.states)
-        if selection.usage is not None:
-            terms.append("usage = :usage")
-            more["usage"] = selection.usage
-        if selection.recipient:
-            local, _, domain = selection.recipient.lower().rpartition("@")
-            terms.append(_TO_ADDRESS if local else _TO_DOMAIN)
-            more["recipient"] = f"{local}@{domain}"
-        if not selection.later:
-            terms.append("(state <> 'queued' OR coalesce(send_at, 0) <= :began)")
-            more["began"] = self._began
-        if selection.older_than is not None:
-            terms.append("accepted_at <= :older")
-            more["older"] = self._began - selection.older_than
-        if selection.newer_than is not None:
-            terms.append("accepted_at >= :newer")
-            more["newer"] = self._began - selection.newer_than
-        return " AND ".join(terms), {**values, **more}
+        where = f"seq > :after AND seq <= :upto AND {meant.text}"
+        return where, {**meant.values, "upto": self._upto}
+
+    def _condition(self, selection: Selection) -> Condition:
+        ahead = self._clock.ahead
+        return condition(selection, began=self._began, spool=lambda at: at - ahead)
 
 
 def _entry(row: sqlite3.Row) -> ListedJob:
     """What can be read of a row: who looks for what is wrong must see it."""
     said = row["reply"] if isinstance(row["reply"], str) else None
     job, size = rows.listed(row), rows.size(row)
-    return ListedJob(row["seq"], job, size, said, bool(row["maybe_sent"]))
+    return ListedJob(str(row["seq"]), job, size, said, bool(row["maybe_sent"]))
 
 
 def _text(stored: bytes) -> str:
@@ -282,7 +242,7 @@ def _groups(page: Sequence[ListedJob]) -> Iterator[Sequence[ListedJob]]:
     group: list[ListedJob] = []
     size = 0
     for entry in page:
-        if group and size + entry.size > PAGE_BYTES:
+        if group and size + entry.size > BYTES_AT_ONCE:
             yield group
             group, size = [], 0
         group.append(entry)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
+from functools import partial
 
 # A slew is followed silently; more than this at once is a step.
 STEP = 1.0
@@ -16,9 +17,8 @@ STEP = 1.0
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-def steady() -> float:
-    """Seconds since some moment; only forward, and through a machine's sleep."""
-    return time.clock_gettime(_STEADY)
+# Seconds since some moment; only forward, and through a machine's sleep.
+steady: Callable[[], float] = partial(time.clock_gettime, _STEADY)
 
 
 class Clock:

@@ -50,6 +50,8 @@ class Housekeeping:
         self._notes = notes
         self._version: int | None = None
         self._checked = float("-inf")
+        self._other_lanes = False
+        self._placing = asyncio.Lock()
 
     async def take_back(self) -> None:
         """Make due what a relay that ended was sending; it may have been sent.
@@ -59,11 +61,32 @@ class Housekeeping:
         taken = await self._store.write(self._take_back)
         if taken:
             log.line(logging.WARNING, "taken back", mails=taken, maybeSent=True)
+        await self.enter_lanes()
+        await self._set_aside()
+        await self._recount()
+
+    async def place(self) -> None:
+        """Bring waiting mail into its lanes, if these are others. Raises Unwritable."""
+        async with self._placing:
+            if self._other_lanes:
+                self._other_lanes = False
+                try:
+                    await self.enter_lanes()
+                except Unwritable:
+                    self._other_lanes = True
+                    raise
+
+    async def enter_lanes(self) -> None:
+        """Bring waiting mail into the lanes of its accounts. Raises Unwritable."""
         enter = partial(self._lanes.enter, at_once=ROWS_AT_ONCE)
         while await self._store.write(enter) == ROWS_AT_ONCE:
             pass
-        await self._set_aside()
-        await self._recount()
+
+    def take(self, *, keep_sent: float, keep_failed: float, other_lanes: bool) -> None:
+        """Go on by other settings; `other_lanes`: what waits is to be placed anew."""
+        self._keep_sent = keep_sent
+        self._keep_failed = keep_failed
+        self._other_lanes = self._other_lanes or other_lanes
 
     async def _set_aside(self) -> int:
         """Set mail aside that would never be due; give how much."""
@@ -128,6 +151,7 @@ class Housekeeping:
             await self._store.write(self._store.write_clock)
         await self._write_ends()
         await self._notes.write_back()
+        await self.place()
         version = await self._store.outside(moves.data_version)
         if version != self._version:
             self._version = version

@@ -1,39 +1,73 @@
 """Which lane of the line an account's mail waits in, and what is known of each.
 
-A lane for each account of the settings, `[ses]` first, and a last one for mail whose
-account they do not name any more.
+A lane for each account of the settings, `[ses]` first, then one for mail whose account
+they do not name any more, and then those of accounts that came later.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from relay.model.mail import Priority
 from relay.queue.moves import First
 
 
 class Lanes:
-    """The lanes of these accounts, by their names."""
+    """The lanes of these accounts, by their names; `know` brings in others.
+
+    An account that comes back finds its lane again: who has mail in hand knows it by
+    its number.
+    """
 
     def __init__(self, accounts: Sequence[str] = ("",)) -> None:
         self._lanes = {name: lane for lane, name in enumerate(accounts)}
-        self._gone = len(self._lanes)
-        self.all: Sequence[int] = range(self._gone + 1)
+        self._every = dict(self._lanes)  # and those that were
+        self.gone = len(self._lanes)
+        self.all: Sequence[int] = range(self.gone + 1)
         # As the file had it last.
-        self.first = First([()] * len(self.all), None)
+        self.heed(First([()] * len(self.all), None))
 
     def __len__(self) -> int:
         return len(self.all)
 
     def of(self, account: str) -> int:
         """The lane of mail that leaves by `account`."""
-        return self._lanes.get(account, self._gone)
+        return self._lanes.get(account, self.gone)
+
+    def know(self, accounts: Sequence[str]) -> bool:
+        """Have lanes for these, and for no others; tell whether that is a change.
+
+        What waits is in its lane after `enter`.
+        """
+        for name in accounts:
+            if name not in self._every:
+                self._every[name] = len(self.all)
+                self.all = range(len(self.all) + 1)
+        before = self._lanes
+        # Anew, because the spool's thread asks, too.
+        self._lanes = {name: self._every[name] for name in accounts}
+        self.heed(self.first)
+        return self._lanes != before
+
+    def heed(self, first: First) -> None:
+        """Take in what the file has, also from before the latest lanes."""
+        if (missing := len(self.all) - len(first.due)) > 0:
+            first = First([*first.due, *[()] * missing], first.end)
+        self.first = first
+        # Mostly nothing waits, which each new mail asks, and each end of a call.
+        self._some_due = any(due is not None for lane in first.due for due in lane)
 
     def has_due(
-        self, now: float, priority: Priority, lanes: Sequence[int] | None
+        self,
+        clock: Callable[[], float],
+        priority: Priority,
+        lanes: Sequence[int] | None,
     ) -> bool:
         """Tell whether mail of this or a higher priority is due in these lanes."""
+        if not self._some_due:
+            return False
+        now = clock()
         for lane in self.all if lanes is None else lanes:
             for due in self.first.due[lane][: priority + 1]:
                 if due is not None and due <= now:

@@ -37,9 +37,9 @@ class Ask(NamedTuple):
 class Line:
     """Finds who is next, and remembers whose turns were taken."""
 
-    def __init__(self, lanes: int) -> None:
+    def __init__(self) -> None:
         # Up to here the mail of each lane has the place of its age.
-        self._promoted = [0.0] * lanes
+        self._promoted: defaultdict[int, float] = defaultdict(float)
         # Of each who claims: what one has taken is nothing to the others.
         self._turns: defaultdict[Sequence[int], Turns] = defaultdict(Turns)
 

@@ -37,6 +37,10 @@ class MemoryNotes:
         )
         self._counts: deque[tuple[float, tuple[str, str]]] = deque()  # until when
 
+    def take(self, *, keep_keys: float) -> None:
+        """Go on by another setting."""
+        self._keep_keys = keep_keys
+
     async def note(self, note: Note) -> None:
         self.add(note)
 
@@ -73,6 +77,9 @@ class MemoryNotes:
         """The same, at once."""
         at, note = self._keys.get((key.scope, key.text), (0.0, None))
         return note if self._now() - at < self._keep_keys else None
+
+    async def free(self, key: Key) -> None:
+        """Nothing is known of a key before its 250."""
 
     async def passed(self, limit: Limit) -> list[set[MailId]]:
         return self.counted(limit)

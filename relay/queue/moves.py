@@ -7,7 +7,7 @@ nothing met a job that moved on meanwhile, which is an answer and no error.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from relay.model.job import (
@@ -130,6 +130,17 @@ def hasten(connection: sqlite3.Connection, seq: int, now: float) -> None:
     )
 
 
+def hasten_many(
+    connection: sqlite3.Connection, where: str, values: Mapping[str, object], now: float
+) -> list[sqlite3.Row]:
+    """The same for all that wait and are meant, but for mail to be sent later."""
+    return connection.execute(
+        "UPDATE job SET due = min(due, :now) WHERE state = 'queued'"  # noqa: S608 - of our own terms
+        f" AND coalesce(send_at, 0) <= :now AND {where} RETURNING seq, id, number",
+        {**values, "now": now},
+    ).fetchall()
+
+
 def advance(
     connection: sqlite3.Connection, seq: int, now: float, expires_at: float
 ) -> None:
@@ -161,6 +172,20 @@ def drop(connection: sqlite3.Connection, seq: int) -> None:
     ).fetchone()
     if dropped is not None:
         release(connection, dropped["id"], dropped["content"])
+
+
+def drop_many(
+    connection: sqlite3.Connection, where: str, values: Mapping[str, object]
+) -> list[sqlite3.Row]:
+    """The same for all that are meant; gives seq, id and number of each."""
+    dropped = connection.execute(
+        "DELETE FROM job WHERE state IN ('queued', 'failed')"  # noqa: S608
+        f" AND {where} RETURNING seq, id, number, content",
+        values,
+    ).fetchall()
+    for row in dropped:
+        release(connection, row["id"], row["content"])
+    return dropped
 
 
 def forget(
@@ -200,13 +225,21 @@ def first_in_line(connection: sqlite3.Connection, *, lanes: int) -> First:
 
 def counts(connection: sqlite3.Connection, now: float) -> tuple[int, int, float | None]:
     """How many wait and are being sent, and when the oldest of them came."""
-    (waiting,) = connection.execute(
-        "SELECT count(*) FROM job INDEXED BY job_due WHERE state = 'queued'"
-    ).fetchone()
-    (sending,) = connection.execute(
-        "SELECT count(*) FROM job INDEXED BY job_sending WHERE state = 'sending'"
-    ).fetchone()
+    waiting, sending = number(connection, "queued"), number(connection, "sending")
     return waiting, sending, oldest(connection, now)
+
+
+def number(connection: sqlite3.Connection, state: str) -> int:
+    """How many jobs there are of one of these states, by an index."""
+    index, where = {
+        "queued": ("job_due", "state = 'queued'"),
+        "sending": ("job_sending", "state = 'sending'"),
+        "failed": ("job_ended", "state = 'failed' AND ended_at IS NOT NULL"),
+    }[state]
+    (found,) = connection.execute(
+        f"SELECT count(*) FROM job INDEXED BY {index} WHERE {where}"  # noqa: S608 - of our own terms
+    ).fetchone()
+    return int(found)
 
 
 def oldest(connection: sqlite3.Connection, now: float) -> float | None:

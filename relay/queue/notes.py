@@ -25,6 +25,11 @@ class SpoolNotes:
         self._beside = MemoryNotes(now=store.clock.now, keep_keys=keep_keys)
         self._unwritten: deque[tuple[Note, float]] = deque(maxlen=MOST)
 
+    def take(self, *, keep_keys: float) -> None:
+        """Go on by another setting."""
+        self._keep_keys = keep_keys
+        self._beside.take(keep_keys=keep_keys)
+
     async def note(self, note: Note) -> None:
         at = self._store.clock.now()
         try:
@@ -52,6 +57,9 @@ class SpoolNotes:
             return beside
         after = self._store.clock.now() - self._keep_keys
         return await self._store.write(partial(_recalled, key=key, after=after))
+
+    async def free(self, key: Key) -> None:
+        """Nothing is known of a key before its 250."""
 
     async def passed(self, limit: Limit) -> list[set[MailId]]:
         beside = self._beside.counted(limit)

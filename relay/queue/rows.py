@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, assert_never
 
 from relay.model.dsn import NOTHING_ASKED, Dsn
 from relay.model.job import (
@@ -27,12 +26,16 @@ from relay.model.submission import Envelope, MailId
 
 T = TypeVar("T")
 
+# Where a job stands, as columns; and all of a row that is put.
+HOW = ("state", "attempts", "maybe_sent", "due", "ended_at", "reply")
+NAMES = (
+    *("seq", "id", "number", "content", "size", "sender", "recipients", "options"),
+    *("usage", "choice", "voids", "valid_for", "report", "accepted_at", "expires_at"),
+    *("send_at", "priority", "account", "lane", *HOW),
+)
 INSERT = (
-    "INSERT INTO job (seq, id, number, content, size, sender, recipients, options,"
-    " usage, choice, voids, valid_for, report, accepted_at, expires_at,"
-    " send_at, priority, account, lane, state, attempts, maybe_sent, due, ended_at,"
-    " reply) VALUES"
-    " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    f"INSERT INTO job ({', '.join(NAMES)})"  # noqa: S608 - of our own names
+    f" VALUES ({', '.join('?' * len(NAMES))})"
 )
 SELECT = (
     "SELECT seq, job.id, number, job.content, size, sender, recipients, options, usage,"
@@ -47,7 +50,7 @@ LISTED = (
     " ended_at, reply, message_id, priority, account, send_at, NULL AS bytes FROM job"
 )
 
-# State, attempts, maybe_sent, due, ended_at, reply.
+# The values of HOW.
 _How = tuple[str, int, bool, float | None, float | None, str | None]
 
 _REPLY = re.compile(r"(\d{3}) \d\.(\d+\.\d+) (.*)")
@@ -68,21 +71,33 @@ class _Read(Protocol):
     def __call__(self, column: str, parse: Callable[[Any], T], default: T) -> T: ...
 
 
-def columns(job: Job, seq: int, content: int | None, lane: int) -> tuple[Any, ...]:
-    """The values for INSERT of a job that is put."""
-    mail, state = job.mail, job.state
-    choice = mail.choice
+class Row(Protocol):
+    """A row by the names of its columns."""
+
+    def __getitem__(self, column: str) -> Any: ...  # noqa: ANN401 - any value
+
+
+def how(state: State) -> _How:
+    """Where a job stands, as the values of HOW."""
     match state:
         case Queued(attempts, due, last, maybe_sent):
-            how: _How = ("queued", attempts, maybe_sent, due, None, text(last))
+            return "queued", attempts, maybe_sent, due, None, text(last)
         case Sending(attempts, maybe_sent, last):
-            how = ("sending", attempts, maybe_sent, None, None, text(last))
+            return "sending", attempts, maybe_sent, None, None, text(last)
         case Failed(attempts, at, last, maybe_sent):
-            how = ("failed", attempts, maybe_sent, None, at, text(last))
+            return "failed", attempts, maybe_sent, None, at, text(last)
         case Superseded(attempts, at, maybe_sent):
-            how = ("superseded", attempts, maybe_sent, None, at, None)
+            return "superseded", attempts, maybe_sent, None, at, None
         case Sent():
             raise ValueError("what SES took needs no place in the spool")
+        case _:
+            assert_never(state)
+
+
+def columns(job: Job, seq: int, content: int | None, lane: int) -> tuple[Any, ...]:
+    """The values for INSERT of a job that is put."""
+    mail = job.mail
+    choice = mail.choice
     return (
         seq,
         job.id,
@@ -103,11 +118,11 @@ def columns(job: Job, seq: int, content: int | None, lane: int) -> tuple[Any, ..
         int(choice.priority),
         mail.options.account,
         lane,
-        *how,
+        *how(job.state),
     )
 
 
-def job(row: sqlite3.Row) -> Job:
+def job(row: Row) -> Job:
     """The job of a row of SELECT; its content is empty where none is kept.
 
     Raises Unreadable, say where a later release wrote what this one does not know.
@@ -115,36 +130,36 @@ def job(row: sqlite3.Row) -> Job:
     return _job(row, partial(_strictly, row))
 
 
-def listed(row: sqlite3.Row) -> Job:
+def listed(row: Row) -> Job:
     """As much of a row's job as can be read, for lists."""
     return _job(row, partial(_kindly, row))
 
 
-def size(row: sqlite3.Row) -> int:
+def size(row: Row) -> int:
     """How large the content was when it came; 0 where that cannot be read."""
     return _kindly(row, "size", _whole, 0)
 
 
-def recipients(row: sqlite3.Row) -> tuple[str, ...]:
+def recipients(row: Row) -> tuple[str, ...]:
     """The recipients of a row, for lists."""
     return _kindly(row, "recipients", _addresses, (UNKNOWN,))
 
 
-def _strictly(row: sqlite3.Row, column: str, parse: Callable[[Any], T], _: T) -> T:
+def _strictly(row: Row, column: str, parse: Callable[[Any], T], _: T) -> T:
     try:
         return parse(row[column])
     except _WRONG as error:
         raise Unreadable(column) from error
 
 
-def _kindly(row: sqlite3.Row, column: str, parse: Callable[[Any], T], or_: T) -> T:
+def _kindly(row: Row, column: str, parse: Callable[[Any], T], or_: T) -> T:
     try:
         return parse(row[column])
     except _WRONG:
         return or_
 
 
-def _job(row: sqlite3.Row, read: _Read) -> Job:
+def _job(row: Row, read: _Read) -> Job:
     came = read("accepted_at", _moment, 0.0)
     mail = Mail(
         Envelope(
@@ -174,7 +189,7 @@ def _job(row: sqlite3.Row, read: _Read) -> Job:
     )
 
 
-def _state(row: sqlite3.Row, read: _Read, came: float) -> State:
+def _state(row: Row, read: _Read, came: float) -> State:
     """Where the job of a row stands."""
     attempts, maybe_sent = read("attempts", _whole, 0), bool(row["maybe_sent"])
     match row["state"]:

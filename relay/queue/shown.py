@@ -11,7 +11,7 @@ from typing import Any
 
 from relay.model.job import Queued, Sent, State
 from relay.model.mail import DEFAULT
-from relay.queue.admin import ListedJob
+from relay.queue.listing import ListedJob
 
 Unix = Callable[[float], float]  # Unix time of a moment of the spool's clock
 

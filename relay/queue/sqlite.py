@@ -16,10 +16,11 @@ from functools import partial
 from pathlib import Path
 
 from relay import log
-from relay.model.job import Job, Queued, Replaced, Sending, Superseded
+from relay.model.job import Job, Queued, Replaced, Sending
 from relay.model.job import supersede as superseded
 from relay.model.mail import Priority
 from relay.model.note import Note
+from relay.model.submission import MailId
 from relay.queue import (
     Claim,
     End,
@@ -31,11 +32,13 @@ from relay.queue import (
     lock,
     moves,
     notes,
-    rows,
 )
+from relay.queue.hooks import SpoolHooks
 from relay.queue.housekeeping import ROWS_AT_ONCE, Housekeeping
 from relay.queue.lanes import Lanes
 from relay.queue.notes import SpoolNotes
+from relay.queue.places import Places
+from relay.queue.spool_suppression import SpoolSuppressions
 from relay.queue.store import Store
 
 DAY = 86_400.0
@@ -87,6 +90,11 @@ class SqliteQueue:
     """A `Queue` in one file; made by `open_spool`, and kept in order by `run`."""
 
     name = "spool"
+    unready = "the spool cannot be written"
+    keeps_first = False
+
+    def holds(self, claim: Claim) -> bool:
+        return True
 
     def __init__(
         self,
@@ -98,9 +106,11 @@ class SqliteQueue:
         lanes: Lanes,
         keep_keys: float = DAY,
     ) -> None:
-        self._lanes = lanes
-        self._store = Store(connection, path, self._heed, lanes=len(lanes))
+        self.lanes = lanes
+        self._store = Store(connection, path, self._heed, lanes=lanes.__len__)
         self.notes = SpoolNotes(self._store, keep_keys=keep_keys)
+        self.hooks = SpoolHooks(self._store)
+        self.suppressions = SpoolSuppressions(self._store)
         self.house = Housekeeping(
             self._store,
             keep_sent=keep_sent,
@@ -111,17 +121,33 @@ class SqliteQueue:
             note_age=self._note_age,
             notes=self.notes,
         )
-        self._last = self._store.last
-        self._placed_in = 0  # the transaction that knows the last place
-        self._line = line.Line(len(lanes))
+        self._places = Places(self._store, lanes)
+        self._line = line.Line()
         self._waiting = self._sending = 0
         self._oldest: float | None = None
         self._ends: deque[tuple[Claim, End, Sequence[Job]]] = deque()
         self._changed: list[Callable[[], None]] = []
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Keep house until told to stop."""
         await self.house.run(stopping)
+
+    def take(
+        self,
+        *,
+        accounts: Sequence[str],
+        attempt_timeout: float,
+        keep_sent: float,
+        keep_failed: float,
+        keep_keys: float,
+    ) -> None:
+        changed = self.lanes.know(accounts)
+        self.house.take(
+            keep_sent=keep_sent, keep_failed=keep_failed, other_lanes=changed
+        )
+        self.notes.take(keep_keys=keep_keys)
+
+    async def check(self) -> None:
+        await self.house.check()
 
     async def close(self) -> None:
         """Write what is still to be written, and bring the log into the file."""
@@ -133,15 +159,21 @@ class SqliteQueue:
         return self._store.clock.now()
 
     def lane(self, account: str) -> int:
-        return self._lanes.of(account)
+        return self.lanes.of(account)
+
+    def on_room(self, room: Callable[[int], int]) -> None:
+        """Nothing to ask: all that waits is here already."""
+
+    def on_overtaken(self, told: Callable[[Replaced, MailId], None]) -> None:
+        """Mail is superseded in the step that its newer mail is put in."""
 
     def is_due(
         self, priority: Priority = Priority.LOW, lanes: Sequence[int] | None = None
     ) -> bool:
-        return self._lanes.has_due(self.now(), priority, lanes)
+        return self.lanes.has_due(self.now, priority, lanes)
 
     def due_in(self, lanes: Sequence[int] | None = None) -> float | None:
-        first = self._lanes.next(lanes)
+        first = self.lanes.next(lanes)
         return None if first is None else max(first - self.now(), 0.0)
 
     def on_change(self, changed: Callable[[], None]) -> None:
@@ -151,11 +183,10 @@ class SqliteQueue:
         return Figures(self._waiting, self._sending, self._oldest)
 
     def unix(self, at: float) -> float:
-        """The Unix time of a moment of the spool's clock."""
         return at + self._store.clock.ahead
 
     def _heed(self, first: moves.First) -> None:
-        self._lanes.first = first
+        self.lanes.heed(first)
         for changed in self._changed:
             changed()
 
@@ -175,7 +206,7 @@ class SqliteQueue:
                     replaced.extend(moves.supersede(connection, job, self.now()))
             if note is not None:
                 notes.write(connection, note, self.now())
-            return self._insert(connection, jobs)
+            return self._places.insert(connection, jobs)
 
         places = await self._store.write(write)
         claims = [
@@ -212,7 +243,7 @@ class SqliteQueue:
         lanes: Sequence[int] | None = None,
         unmarked: Collection[int] = (),
     ) -> Sequence[Claim]:
-        lanes = self._lanes.all if lanes is None else lanes
+        lanes = self.lanes.all if lanes is None else lanes
         ask = line.Ask(limit, size, lanes, unmarked)
         while True:
             claims, left, until = await self._store.write(
@@ -227,10 +258,9 @@ class SqliteQueue:
                 return claims
 
     async def expired(self, limit: int) -> Sequence[Claim]:
-        end = self._lanes.first.end
+        end = self.lanes.first.end
         if end is None or end > self.now():
             return []
-
         while True:
             claims, left = await self._store.write(
                 partial(leaving.at_end, now=self.now(), limit=limit)
@@ -238,7 +268,7 @@ class SqliteQueue:
             self._waiting -= leaving.tell(left)
             if claims or not left:
                 break
-        kept = {claim.token for claim, _, _ in self._ends}
+        kept = [claim.token for claim, _, _ in self._ends]
         return [claim for claim in claims if claim.token not in kept]
 
     async def settle(
@@ -302,49 +332,21 @@ class SqliteQueue:
             came_to = superseded(state, now=self.now())
         moved = moves.settle(connection, claim, came_to)
         if moved and reports:
-            self._insert(connection, reports)
+            self._places.insert(connection, reports)
         return came_to, moved
 
     async def due_now(self, lanes: Sequence[int] | None = None) -> None:
-        now = self.now()
-        for lane in self._lanes.all if lanes is None else lanes:
+        await self.house.place()
+        for lane in self.lanes.all if lanes is None else lanes:
             for priority in Priority:
-                place: tuple[float, int] | None = now, 0
+                place: tuple[float, int] | None = self.now(), 0
                 while place is not None:
                     some = partial(
                         line.due_now,
                         lane=lane,
                         priority=priority,
                         after=place,
-                        now=now,
+                        now=self.now(),
                         at_once=ROWS_AT_ONCE,
                     )
                     place = await self._store.write(some)
-
-    def _insert(self, connection: sqlite3.Connection, jobs: Sequence[Job]) -> list[int]:
-        """Enter jobs; those of one submission share its content."""
-        if self._placed_in != self._store.transaction:
-            (last,) = connection.execute(
-                "SELECT coalesce(max(seq), 0) FROM job"
-            ).fetchone()
-            # A place is never used twice while this relay runs: a claim names it.
-            self._last = max(last, self._last)
-            self._placed_in = self._store.transaction
-        seq = self._last
-        contents: dict[tuple[str, int], int] = {}
-        places = []
-        for job in jobs:
-            seq += 1
-            content: int | None = None
-            if not isinstance(job.state, Superseded):  # nobody needs that content
-                shared = job.id, id(job.mail.content)
-                content = contents.setdefault(shared, seq)
-                if content == seq:
-                    connection.execute(
-                        "INSERT INTO content VALUES (?, ?)", (seq, job.mail.content)
-                    )
-            lane = self._lanes.of(job.mail.options.account)
-            connection.execute(rows.INSERT, rows.columns(job, seq, content, lane))
-            places.append(seq)
-        self._last = seq
-        return places

@@ -9,7 +9,6 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from relay.queue import Unwritable, moves
@@ -32,7 +31,7 @@ class Store:
         path: Path,
         tell: Callable[[moves.First], None],
         *,
-        lanes: int,
+        lanes: Callable[[], int],
     ) -> None:
         self._path = path
         self._wal = path.with_name(path.name + "-wal")
@@ -40,7 +39,10 @@ class Store:
             "SELECT coalesce(max(seq), 0) FROM job"
         ).fetchone()
         self.clock = clock_of(connection)
-        look = partial(moves.first_in_line, lanes=lanes)
+
+        def look(connection: sqlite3.Connection) -> moves.First:
+            return moves.first_in_line(connection, lanes=lanes())
+
         self._writer = Writer(connection, look=look, tell=tell)
         self._plenty_until, self._plenty = float("-inf"), 0.0
         self._promised_in = self._promised = 0  # bytes to mail of one transaction

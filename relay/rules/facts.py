@@ -31,7 +31,7 @@ NULL_SENDER = "<>"
 
 # A From as most are: a name without quotes or commas, and one address.
 _PLAIN_FROM = re.compile(
-    r"(?:[A-Za-z0-9 ._=?+-]*+<)?+([A-Za-z0-9._+=-]++@[A-Za-z0-9._-]++)>?+"
+    r"(?>(?:[A-Za-z0-9 ._=?+-]*+<)?)([A-Za-z0-9._+=-]++@[A-Za-z0-9._-]++)>?+"
 )
 
 Texts = Sequence[Text]

@@ -95,23 +95,22 @@ class Credentials(AioCredentials):  # type: ignore[misc] # the SDK has no types
         if isinstance(outcome, Accepted):
             return outcome
         if outcome.reply == error_table.EXPIRED.reply:
-            if used == self._given:  # else others have had them renewed already
-                self._source = self._given = None
+            self.forget(used)
         elif (
             isinstance(outcome, Deferred)
             and outcome.reply == error_table.KEYS.reply
-            and await self._others_than(used, deadline)
+            and await self.others_than(used, deadline=deadline)
         ):
             return replace(outcome, at_once=True)
         return outcome
 
-    async def close(self) -> None:
-        """End the search that may be under way."""
-        if self._search is not None:
-            self._search.cancel()
-            await asyncio.wait([self._search])
+    def forget(self, used: ReadOnlyCredentials) -> None:
+        """Have others looked for before the next call: these have expired."""
+        if used == self._given:  # else others have had them renewed already
+            self._source = self._given = None
 
-    async def _others_than(self, used: ReadOnlyCredentials, deadline: float) -> bool:
+    async def others_than(self, used: ReadOnlyCredentials, *, deadline: float) -> bool:
+        """Tell whether there are other keys than those, which were refused."""
         if used == self._given:
             if self._search is None and self._loop.time() < self._not_before:
                 return False  # just looked: they are the same
@@ -122,6 +121,12 @@ class Credentials(AioCredentials):  # type: ignore[misc] # the SDK has no types
             except CREDENTIAL_ERRORS:  # TimeoutError is an OSError
                 return False
         return bool(used != self._given)
+
+    async def close(self) -> None:
+        """End the search that may be under way."""
+        if self._search is not None:
+            self._search.cancel()
+            await asyncio.wait([self._search])
 
     async def _searched_for(self) -> ReadOnlyCredentials:
         # Shielded: who gives up waiting must not end it for the others.

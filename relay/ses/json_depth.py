@@ -12,7 +12,7 @@ MOST_DEPTH = 50  # SES' answers have 4
 
 # A string, to its end or that of the text, or what opens and closes. Possessive,
 # so that nothing is looked at twice.
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[][{}]', re.DOTALL)
+_TOKEN = re.compile(rb'"(?>(?:[^"\\]++|\\.)*)"?|[][{}]', re.DOTALL)
 _OPENS = re.compile(rb"[ \t\r\n]*[\[{]")
 
 

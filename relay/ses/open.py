@@ -17,6 +17,7 @@ from relay.ses.http.pool import Pool
 from relay.ses.parameters import RequestSettings
 from relay.ses.quota import SesAccount
 from relay.ses.sdk_client import connect
+from relay.ses.sdk_request import Detour
 from relay.ses.send import DirectTransport
 from relay.ses.send_by_sdk import SdkTransport
 
@@ -44,7 +45,7 @@ async def open_ses(client: ClientSettings) -> AsyncIterator[Ses]:
         account = SesAccount(connection, timeout=client.attempt_timeout)
         try:
             way = await endpoint.find(connection)
-        except endpoint.Detour as detour:
+        except Detour as detour:
             log.line(logging.INFO, "ses", by="the SDK's client", why=str(detour))
             by_sdk = partial(
                 SdkTransport, connection, attempt_timeout=client.attempt_timeout

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from relay.model.feedback import ID_TAG, MAX_TAGS, NO_MAIL, tag_of
 from relay.model.mail import Mail, SendOptions
+from relay.model.submission import MailId
 
 _UNTRACKED = {
     "Tracking": {
@@ -17,7 +19,10 @@ _UNTRACKED = {
 
 @dataclass(frozen=True, slots=True)
 class RequestSettings:
-    """What the settings say about every call; empty: not set."""
+    """What the settings say about every call; empty: not set.
+
+    `tags_id`: a tag of each call names the relay's mail, so that SES' events do.
+    """
 
     from_arn: str = ""
     feedback_address: str = ""
@@ -26,9 +31,12 @@ class RequestSettings:
     tenant: str = ""
     feedback_to_sender: bool = False
     overrides: bool = True  # SendEmail, as the SDK knows it, has ConfigurationOverrides
+    tags_id: bool = False
 
 
-def request_for(mail: Mail, settings: RequestSettings) -> dict[str, Any]:
+def request_for(
+    mail: Mail, settings: RequestSettings, mail_id: MailId = NO_MAIL
+) -> dict[str, Any]:
     """Make SendEmail's arguments of `mail`; what its client asked for goes first,
     then its rule.
 
@@ -40,14 +48,19 @@ def request_for(mail: Mail, settings: RequestSettings) -> dict[str, Any]:
         # The envelope, whatever the headers say: all in one list, since SES shows
         # a recipient nothing of it.
         "Destination": {"ToAddresses": list(mail.envelope.recipients)},
-        **rest(mail.options, feedback_address(mail, settings), settings),
+        **rest(
+            mail.options, feedback_address(mail, settings), settings, tag_of(mail_id)
+        ),
     }
 
 
 def rest(
-    options: SendOptions, feedback_address: str, settings: RequestSettings
+    options: SendOptions, feedback_address: str, settings: RequestSettings, own: str
 ) -> dict[str, Any]:
-    """Make the arguments that say neither what goes nor to whom."""
+    """Make the arguments that say neither what goes nor to whom.
+
+    `own` is the value of the relay's own tag, where calls have it.
+    """
     named = {
         "FromEmailAddressIdentityArn": options.from_arn or settings.from_arn,
         "FeedbackForwardingEmailAddress": feedback_address,
@@ -60,10 +73,14 @@ def rest(
         "TenantName": options.tenant or settings.tenant,
     }
     made: dict[str, Any] = {name: value for name, value in named.items() if value}
-    if options.tags:
-        made["EmailTags"] = [
-            {"Name": name, "Value": value} for name, value in options.tags
-        ]
+    tags = options.tags
+    if settings.tags_id and own:
+        # Nobody else may give a mail the name of another.
+        tags = tuple(tag for tag in tags if tag[0] != ID_TAG)
+        if len(tags) < MAX_TAGS:  # with one more SES would refuse the mail
+            tags = (*tags, (ID_TAG, own))
+    if tags:
+        made["EmailTags"] = [{"Name": name, "Value": value} for name, value in tags]
     if options.list_management is not None:
         chosen = {"ContactListName": options.list_management.contact_list}
         if options.list_management.topic:

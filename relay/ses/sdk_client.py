@@ -53,15 +53,15 @@ async def connect(
         names = Names(patience=settings.connect_timeout)
         stack.callback(names.close)
         try:
-            session = _session(names)
+            session = sdk_session(names)
             region = _region(session, settings.region)
-            authorities = _authorities(session)
+            authorities = authorities_of(session)
             credentials = credentials_for(
-                settings, partial(_session, names), region=region
+                settings, partial(sdk_session, names), region=region
             )
             stack.push_async_callback(credentials.close)
             # The SDK asks this component when it makes the client.
-            session.register_component("credential_provider", _Provider(credentials))
+            session.register_component("credential_provider", Provider(credentials))
             client = await stack.enter_async_context(
                 session.create_client(
                     "sesv2",
@@ -92,7 +92,7 @@ async def connect(
         yield Connection(client, credentials, names, region, authorities)
 
 
-def _session(names: Names) -> AioSession:
+def sdk_session(names: Names) -> AioSession:
     """A session of the SDK, all of whose clients keep to our bounds."""
     session = AioSession()
     session.get_component("data_loader").file_loader = LeanLoader()
@@ -105,7 +105,7 @@ def _session(names: Names) -> AioSession:
     return session
 
 
-class _Provider:
+class Provider:
     """Hands the SDK our credentials in place of what its chain finds at start."""
 
     def __init__(self, credentials: Credentials) -> None:
@@ -131,7 +131,7 @@ def _region(session: AioSession, region: str) -> str:
     return str(chosen)
 
 
-def _authorities(session: AioSession) -> str:
+def authorities_of(session: AioSession) -> str:
     """Read the file of AWS_CA_BUNDLE now; else each mail would fail for it."""
     path = session.get_config_variable("ca_bundle")
     name = "AWS_CA_BUNDLE (or the profile's ca_bundle)"

@@ -21,7 +21,13 @@ SERVICES = frozenset({"email", "sts", "sso", "portal.sso", "oidc"})
 
 # What is asked of SES; the SDK makes a method of each.
 OPERATIONS = frozenset(
-    {"GetAccount", "GetConfigurationSet", "GetEmailIdentity", "SendEmail"}
+    {
+        "GetAccount",
+        "GetConfigurationSet",
+        "GetEmailIdentity",
+        "ListSuppressedDestinations",
+        "SendEmail",
+    }
 )
 
 

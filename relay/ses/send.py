@@ -32,7 +32,8 @@ from relay.ses.http.pool import Pool, Unsent
 from relay.ses.json_depth import is_shallow
 from relay.ses.parameters import RequestSettings, request_for
 from relay.ses.sdk_client import Connection
-from relay.ses.sigv4 import Keys, Signer, Target
+from relay.ses.signing_key import Keys
+from relay.ses.sigv4 import Signer, Target
 
 # A content of more bytes than this goes out in pieces.
 IN_PIECES_FROM = 500_000
@@ -72,7 +73,7 @@ class DirectTransport:
     async def send(self, mail: Mail, mail_id: MailId) -> Outcome:
         """Make one HTTP request; no answer in time is an outcome too."""
         if not self._payload.is_plain(mail):
-            whole = request_for(mail, self._settings)
+            whole = request_for(mail, self._settings, mail_id)
             report = ParamValidator().validate(whole, self._parameters)
             if report.has_errors():
                 error = ParamValidationError(report=report.generate_report())
@@ -90,9 +91,10 @@ class DirectTransport:
             return read_answer.no_credentials(error)
         try:
             if len(mail.content) > IN_PIECES_FROM:
-                answer = await self._in_pieces(mail, keys, deadline)
+                answer = await self._in_pieces(mail, mail_id, keys, deadline)
             else:
-                answer = await self._at_once(mail, keys, deadline)
+                request = self._request(mail, mail_id, keys)
+                answer = await self._pool.exchange(request, deadline=deadline)
         except Unsent as error:
             outcome = error_table.NO_TLS if error.tls else error_table.UNREACHABLE
             return replace(outcome, detail=str(error))
@@ -112,20 +114,21 @@ class DirectTransport:
             self._used, self._keys = used, keys
         return self._keys
 
-    async def _at_once(self, mail: Mail, keys: Keys, deadline: float) -> Answer:
-        before, encoded, after = self._payload.parts(mail)
+    def _request(self, mail: Mail, mail_id: MailId, keys: Keys) -> list[bytes]:
+        """The whole of it, in the buffers that it is written from."""
+        before, encoded, after = self._payload.parts(mail, mail_id)
         digest = sha256(before)
         digest.update(encoded)
         digest.update(after)
         size = len(before) + len(encoded) + len(after)
         head = self._signer.head(keys, digest.hexdigest(), size, now=self._now())
         if size < _JOINED:
-            request = [b"".join((head, before, encoded, after))]
-        else:
-            request = [head + before, encoded, after]
-        return await self._pool.exchange(request, deadline=deadline)
+            return [b"".join((head, before, encoded, after))]
+        return [head + before, encoded, after]
 
-    async def _in_pieces(self, mail: Mail, keys: Keys, deadline: float) -> Answer:
+    async def _in_pieces(
+        self, mail: Mail, mail_id: MailId, keys: Keys, deadline: float
+    ) -> Answer:
         """Encode twice, to hash and to send, and so never hold the whole body.
 
         A little more work than with a body that is made once, for far less memory
@@ -135,14 +138,14 @@ class DirectTransport:
         size = 0
         try:
             async with asyncio.timeout_at(deadline):
-                for piece in self._payload.pieces(mail):
+                for piece in self._payload.pieces(mail, mail_id):
                     digest.update(piece)
                     size += len(piece)
                     await asyncio.sleep(0)
         except TimeoutError:
             raise Unsent("no time left to send in") from None
         head = self._signer.head(keys, digest.hexdigest(), size, now=self._now())
-        pieces = self._payload.pieces(mail)
+        pieces = self._payload.pieces(mail, mail_id)
         return await self._pool.exchange([head], pieces, deadline=deadline)
 
     def _refused(self, answer: Answer, mail: Mail) -> Deferred | Rejected:

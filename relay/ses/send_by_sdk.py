@@ -52,7 +52,7 @@ class SdkTransport:
 
     async def send(self, mail: Mail, mail_id: MailId) -> Outcome:
         """Make one HTTP request; no answer in time is an outcome too."""
-        request = request_for(mail, self._settings)
+        request = request_for(mail, self._settings, mail_id)
         deadline = asyncio.get_running_loop().time() + (
             attempt_seconds(self._attempt_timeout, mail)
         )

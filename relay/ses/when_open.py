@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
 
 from relay.delivery.transport import Quota, QuotaSource, Transport
 from relay.model.mail import Mail
@@ -30,7 +30,7 @@ class SesWhenOpen:
     """One way to SES, which mail waits for until it is open.
 
     The SDK takes longer to import than all else together, and no client should wait
-    for it to be greeted. `open_ses` opens the way for the life of the process.
+    for it to be greeted. `open_ses` opens the way.
     """
 
     name = "ses"
@@ -42,6 +42,17 @@ class SesWhenOpen:
         self._on_open = on_open
         self._ses: asyncio.Future[OpenSes] = asyncio.get_running_loop().create_future()
 
+    @classmethod
+    def already(cls, opened: OpenSes) -> SesWhenOpen:
+        """One that is open from the beginning, and needs not run."""
+
+        async def given() -> OpenSes:
+            return opened
+
+        made = cls(given, on_open=lambda: None)
+        made._ses.set_result(opened)
+        return made
+
     async def run(self, stopping: asyncio.Event) -> None:
         """Open the way; whatever that raises ends the relay."""
         self._ses.set_result(await self._open_ses())
@@ -51,6 +62,11 @@ class SesWhenOpen:
     @property
     def is_open(self) -> bool:
         return self._ses.done()
+
+    @property
+    def untracks(self) -> bool:
+        """Whether calls can switch tracking off, as far as that is known by now."""
+        return not self.is_open or self._ses.result().untracks
 
     def sender(self, settings: RequestSettings) -> Transport:
         """A transport by this way, whose calls carry what `settings` say."""
@@ -74,13 +90,15 @@ class _Sender:
         self._settings = settings
         self._transport: Transport | None = None
 
-    async def send(self, mail: Mail, mail_id: MailId) -> Outcome:
+    def send(self, mail: Mail, mail_id: MailId) -> Coroutine[Any, Any, Outcome]:
         """Try once, as soon as that can be."""
-        transport = self._transport or await self._made()
-        return await transport.send(mail, mail_id)
+        # Once it is open, no coroutine of its own: each mail would pay for it.
+        if self._transport is not None:
+            return self._transport.send(mail, mail_id)
+        return self._send_when_open(mail, mail_id)
 
-    async def _made(self) -> Transport:
+    async def _send_when_open(self, mail: Mail, mail_id: MailId) -> Outcome:
         opened = await self._way.opened()
         if self._transport is None:  # else another mail was first
             self._transport = opened.transport(self._settings)
-        return self._transport
+        return await self._transport.send(mail, mail_id)

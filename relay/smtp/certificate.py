@@ -37,6 +37,11 @@ class Certificate:
         self._seen = self._look()
         self._context = self._load()
 
+    @property
+    def shown(self) -> object:
+        """Which files are in use, and what they were when they were read."""
+        return self._cert_file, self._key_file, self._seen
+
     def context(self) -> ssl.SSLContext:
         """What the next handshake uses."""
         seen = self._look()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
-from typing import cast
 
 from relay.smtp.tls import Tls, TlsError
 
@@ -36,12 +35,11 @@ class Channel:
 
     def __init__(
         self,
-        writer: asyncio.StreamWriter,
+        line: asyncio.Transport,
         *,
         timeout: float,
     ) -> None:
-        self._writer = writer
-        self._line = cast("asyncio.Transport", writer.transport)
+        self._line = line
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         self._until = math.inf  # the end of the wait under way
@@ -53,6 +51,7 @@ class Channel:
         self._in = bytearray()  # what it says, and nobody has read yet
         self._out = bytearray()
         self._behind = False  # the client has not taken all of what was said
+        self._room: asyncio.Future[None] | None = None  # while it has taken too little
         self._live = False  # what arrives is worked on as it does
         self._tls: Tls | None = None
         self.waiting = False  # for the client's next bytes, with nothing unanswered
@@ -191,10 +190,21 @@ class Channel:
         else:
             self._break(Silent())
 
+    def pause(self) -> None:
+        """Take in that much of what was said is not sent yet."""
+        self._room = self._loop.create_future()
+
+    def resume(self) -> None:
+        """Take in that most of it is, or that it never will be."""
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+        self._room = None
+
     def end(self) -> None:
         """Let go of the connection: nothing is waited for any more."""
         if self._clock is not None:
             self._clock.cancel()
+        self._line.close()
 
     def _send(self, data: bytes) -> None:
         if data and not self._line.is_closing():
@@ -217,15 +227,20 @@ class Channel:
         self._write_out()
         if not self._behind:
             return
-        try:
-            async with asyncio.timeout(self._timeout):
-                await self._writer.drain()
-        except TimeoutError:
-            self.stuck = True
-            raise Silent from None
+        if self._room is not None:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await self._room
+            except TimeoutError:
+                self.stuck = True
+                raise Silent from None
+            if self._line.is_closing():
+                raise ConnectionResetError
         self._behind = False
 
     def _write_out(self) -> None:
+        if not self._out:
+            return
         data = bytes(self._out)
         self._out.clear()
         self._line.write(self._tls.encrypted(data) if self._tls else data)
@@ -241,4 +256,4 @@ class Channel:
         """Close in order: what was said before still goes out."""
         if self._tls is not None:
             self._send(self._tls.closing())
-        self._writer.close()
+        self._line.close()

@@ -14,13 +14,14 @@ from dataclasses import replace
 
 from relay.model.replies import GUARDED, NO_ROOM, SHUTTING_DOWN
 from relay.model.reply import Reply
-from relay.model.submission import Submission, new_id
+from relay.model.submission import Submission
 from relay.smtp import mail_and_rcpt, offers, replies
 from relay.smtp.listener_settings import ListenerSettings
 from relay.smtp.login import Log, Login
 from relay.smtp.memory import Share
+from relay.smtp.refusals import Refusals
 from relay.smtp.transaction import Transaction
-from relay.smtp.wire import Wire
+from relay.smtp.wire import Wire, taken_apart
 
 COMMAND_LENGTH = 2048
 REFUSED_COMMANDS = 20
@@ -29,13 +30,15 @@ HANDSHAKE_SECONDS = 30.0  # or `limits.timeout` where that is shorter
 # library that hears 421 for that tells its app that the mail failed.
 FOR_A_QUIT = 1.0
 
-NOTHING = mail_and_rcpt.OfMail()
-
 _HTTP = re.compile(rb"[A-Z]{3,10} \S+ HTTP/\d")
 
 
 class Dialog:
-    """Talks with one client, `peer`; `has_left`: it has closed its side."""
+    """Talks with one client, `peer`; `has_left`: it has closed its side.
+
+    What it offers and demands is as `service` had it when it began. What becomes of a
+    mail, and who may still send, is as it stands then: `in_force`.
+    """
 
     def __init__(
         self,
@@ -43,10 +46,12 @@ class Dialog:
         wire: Wire,
         *,
         peer: str,
+        in_force: Callable[[], ListenerSettings],
         has_left: Callable[[], bool],
         log: Log,
     ) -> None:
         self._service = service
+        self._in_force = in_force
         self._wire = wire
         self._peer = peer
         self._has_left = has_left
@@ -54,10 +59,11 @@ class Dialog:
         self._login = Login(service, wire, peer=peer, log=log)
         self._closing = False
         self._refused = 0
-        self._told: set[Reply] = set()
+        self._refusals = Refusals(service, peer=peer, log=log)
         self._refusal: Reply | None = None  # of a command that was looked at at once
         self._account: Share | None = None  # of the mail that is coming in
         self._mail: Transaction | None = None
+        self._spoilt: Transaction | None = None  # by its content
         self._replied_at = -math.inf  # to a mail; the wire's clock
         self._forget_client()
 
@@ -98,7 +104,7 @@ class Dialog:
                 if self._wire.in_data:
                     await self._tell_of_mail(await self._take_mail())
                 elif (reply := await self._next(line)) is not None:
-                    await self._push(self._counted(reply))
+                    await self._push(self._counted(reply), line)
         finally:
             self._close_account()
             self._start_over()
@@ -115,8 +121,8 @@ class Dialog:
 
         So a mail wakes its session when it is here, and not for each command.
         """
-        verb, argument = _taken_apart(line)
-        reply: Reply | str
+        verb, argument = taken_apart(line)
+        reply: Reply | str | None
         match verb:
             case b"MAIL":
                 reply = self._mail_from(argument)
@@ -130,8 +136,8 @@ class Dialog:
                 reply = self._helo()
             case _:
                 return False
-        if isinstance(reply, Reply) and reply.code >= 400:
-            self._refusal = reply  # which may end the session
+        if reply is None or (isinstance(reply, Reply) and reply.code >= 400):
+            self._refusal = reply  # which may end the session; None: not known yet
             return False
         self._wire.say(str(reply))
         return True
@@ -150,16 +156,15 @@ class Dialog:
 
     def _counted(self, reply: Reply) -> Reply:
         """The reply to a command, or the last one where too many were refused."""
-        if reply.code < 500 or reply == GUARDED:  # staging's clients know no better
-            return reply
+        if reply.code < 500 or reply == GUARDED or replies.suppresses(reply):
+            return reply  # staging's clients, and those of newsletters, know no better
         self._refused += 1
         return replies.TOO_MANY_REFUSED if self._refused > REFUSED_COMMANDS else reply
 
-    async def _push(self, reply: Reply) -> None:
+    async def _push(self, reply: Reply, line: bytes | None = None) -> None:
         if reply.code >= 400:
-            if reply in replies.LOGGED and reply not in self._told:
-                self._told.add(reply)  # once in a session: a client may go on for ever
-                self._log(logging.WARNING, "command refused", reply=str(reply))
+            self._refusals.tell(reply, line, self._mail or self._spoilt, self.user)
+            self._spoilt = None
             if reply.code == 421:
                 self._closing = True
                 await self._wire.drop_unread()  # a reset would take the reply with it
@@ -167,18 +172,18 @@ class Dialog:
 
     async def _answer(self, line: bytes) -> Reply | None:
         """Carry one command out; None when it has answered for itself."""
-        verb, argument = _taken_apart(line)
+        verb, argument = taken_apart(line)
         match verb:
+            case b"RCPT":
+                return await self._look_and_rcpt(argument)
+            case b"RSET" | b"QUIT" if argument:
+                return replies.NO_ARGUMENT
             case b"RSET":
-                if argument:
-                    return replies.NO_ARGUMENT
                 self._start_over()
                 return replies.OK
             case b"NOOP" | b"":  # who ends a line twice, as small devices do
                 return replies.OK
             case b"QUIT":
-                if argument:
-                    return replies.NO_ARGUMENT
                 self._closing = True
                 return replies.BYE
             case b"VRFY":
@@ -249,10 +254,17 @@ class Dialog:
             return replies.NESTED_MAIL
         try:
             given = mail_and_rcpt.parse(argument, "FROM:")
-            asked = self._asked(given) if given.parameters else NOTHING
+            asked = mail_and_rcpt.of_mail(
+                given.parameters,
+                extended=self._extended,
+                limit=self._service.limits.message_size,
+                memory=self._service.doorkeeper.memory,
+            )
             sender = mail_and_rcpt.sender(given.address)
         except mail_and_rcpt.Unfit as unfit:
             return unfit.reply
+        if not self._login.holds(self._in_force()):
+            return replies.LOGIN_AGAIN
         user = self._login.user
         if user is not None and not user.senders.allow(sender):
             return replies.NOT_YOUR_SENDER
@@ -263,30 +275,27 @@ class Dialog:
         self._mail = Transaction(sender, asked, self._service.doorkeeper.memory)
         return replies.SENDER_OK
 
-    def _asked(self, given: mail_and_rcpt.Path) -> mail_and_rcpt.OfMail:
-        """What the parameters of MAIL say. Raises Unfit."""
-        if not self._extended:
-            raise mail_and_rcpt.Unfit(replies.UNKNOWN_PARAMETER)
-        return mail_and_rcpt.of_mail(
-            given.parameters,
-            limit=self._service.limits.message_size,
-            memory=self._service.doorkeeper.memory,
-        )
-
-    def _rcpt(self, argument: str) -> Reply:
+    def _rcpt(self, argument: str, *, looked: bool = False) -> Reply | None:
+        """Answer RCPT; None: who gets no mail has to be `looked` up."""
         if self._mail is None:
             return replies.MAIL_FIRST
+        service = self._in_force()
         try:
-            given = mail_and_rcpt.parse(argument, "TO:")
-            asked = None
-            if given.parameters:
-                if not self._extended:
-                    return replies.UNKNOWN_PARAMETER
-                asked = mail_and_rcpt.of_rcpt(given.parameters)
-            recipient = mail_and_rcpt.recipient(given.address, self._service.guard)
+            recipient, asked = mail_and_rcpt.named(
+                argument, extended=self._extended, guard=service.guard
+            )
         except mail_and_rcpt.Unfit as unfit:
             return unfit.reply
+        if not looked and service.may_be_suppressed(recipient):
+            return None
         return self._mail.add(recipient, asked, limit=self._service.limits.recipients)
+
+    async def _look_and_rcpt(self, argument: str) -> Reply | None:
+        recipient, _ = mail_and_rcpt.named(
+            argument, extended=self._extended, guard=None
+        )
+        refusal = await self._in_force().suppressed(recipient)
+        return refusal or self._rcpt(argument, looked=True)
 
     def _data(self, argument: str) -> Reply | str:
         if argument:
@@ -309,11 +318,15 @@ class Dialog:
         data = await self._wire.data()
         try:
             if data.refusal is not None:
-                reply = replace(data.refusal, own=True)
+                reply, self._spoilt = replace(data.refusal, own=True), self._mail
             else:
-                submission = self._submission(data.content)
+                # From here on all that becomes of it is of one set.
+                service = self._in_force()
+                if not self._login.holds(service):
+                    return replies.LOGIN_AGAIN
+                submission = self._submission(data.content, service)
                 del data  # the mail may be made anew; nobody holds the old one then
-                reply = await self._service.accept(submission, self._has_left)
+                reply = await service.accept(submission, self._has_left)
         finally:
             self._close_account()
             self._start_over()
@@ -324,26 +337,14 @@ class Dialog:
             self._account.close()
             self._account = None
 
-    def _submission(self, content: bytes) -> Submission:
+    def _submission(self, content: bytes, service: ListenerSettings) -> Submission:
         if self._mail is None:
             raise RuntimeError("mail data without a transaction")
         user = self._login.user
-        return Submission(
-            id=new_id(),
-            envelope=self._mail.envelope(),
-            content=content,
+        return self._mail.submission(
+            content,
             peer=self._peer,
-            received_at=time.time(),
-            listener=self._service.name,
-            usage=(user and user.usage) or self._service.usage,
+            listener=service.name,
+            usage=(user and user.usage) or service.usage,
             user=self.user,
         )
-
-
-def _taken_apart(line: bytes) -> tuple[bytes, str]:
-    """The verb in upper case, and its argument."""
-    words = line.split(None, 1)
-    if len(words) < 2:
-        return (words[0].upper() if words else b""), ""
-    # surrogateescape: what is not UTF-8 is no address, and is found there.
-    return words[0].upper(), words[1].decode("utf-8", "surrogateescape").strip()

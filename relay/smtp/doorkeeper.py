@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
 from relay.model.reply import Reply
+from relay.model.submission import Submission
 from relay.smtp import replies
 from relay.smtp.memory import Memory
 from relay.smtp.rate import Rate
 from relay.system.door import Crowd
 
 Network = IPv4Network | IPv6Network
+Told = Callable[[Submission, Reply], None]
 
 
 class Networks(tuple[Network, ...]):
@@ -57,6 +60,7 @@ class Doorkeeper:
         self.crowd = crowd
         self.per_client = per_client
         self.rate = Rate(0) if rate is None else rate
+        self.told: Told | None = None  # of mail that is refused before it is here
         self.open = 0
         self.refusing = 0  # who shake hands only to be refused
         self.clients: Counter[str] = Counter()

@@ -12,7 +12,11 @@ from relay.system.door import Door
 
 
 class Listener:
-    """Serves the clients of one listener until told to stop."""
+    """Serves the clients of one listener until told to stop.
+
+    `take` gives it other settings: for sessions that begin from then on, and for what
+    becomes of mail in those that began before.
+    """
 
     def __init__(
         self, service: ListenerSettings, sockets: Sequence[socket.socket]
@@ -21,13 +25,25 @@ class Listener:
         self._service = service
         self._sockets = sockets
         self._sessions: set[Session] = set()
+        self._kind: type[Session] | None = None
+
+    def take(self, service: ListenerSettings) -> None:
+        """Go on with other settings."""
+        self._service = service
+        self._kind = None
+
+    def _in_force(self) -> ListenerSettings:
+        return self._service
 
     async def run(self, stopping: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
-        kind = Session.of(self._service, loop)
 
         def made() -> Session:
-            return kind(self._service, self._sessions, loop=loop)
+            if self._kind is None:
+                self._kind = Session.of(self._service, loop)
+            return self._kind(
+                self._service, self._sessions, loop=loop, in_force=self._in_force
+            )
 
         crowd = self._service.doorkeeper.crowd
         doors = [Door(made, listening, crowd) for listening in self._sockets]

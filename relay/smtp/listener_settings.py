@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from relay.model.guard import Guard
 from relay.model.reply import Reply
 from relay.model.submission import Submission
+from relay.model.suppression import AtRcpt
 from relay.smtp.doorkeeper import NOWHERE, Doorkeeper, Limits, Networks
 
 if TYPE_CHECKING:  # only listeners with users want it, and what it imports
@@ -41,3 +42,18 @@ class ListenerSettings:
     logins: Logins | None = None
     proxies: Networks = NOWHERE
     guard: Guard | None = None
+    # Asked for each time: it comes after the first greeting.
+    suppression: Callable[[], AtRcpt | None] = lambda: None
+
+    def may_be_suppressed(self, recipient: str) -> bool:
+        """Tell, at once, whether `suppressed` may have anything to say."""
+        listed = self.suppression()
+        if listed is None or not listed.is_known(recipient):
+            return False
+        # What the guard keeps from it goes elsewhere.
+        return self.guard is None or self.guard.allows(recipient)
+
+    async def suppressed(self, recipient: str) -> Reply | None:
+        """What the client hears whose recipient gets no mail; None: it may."""
+        listed = self.suppression()
+        return None if listed is None else await listed.refusal(recipient)

@@ -44,6 +44,19 @@ class Login:
         self.done = False
         self.user = None
 
+    def holds(self, service: ListenerSettings) -> bool:
+        """Tell whether who has logged in still may by `service`, and take note of how.
+
+        Not where the user is gone, or has another password.
+        """
+        if self.user is None or service is self._service:
+            return True
+        now = None if service.logins is None else service.logins.same(self.user)
+        if now is None:
+            return False
+        self.user = now
+        return True
+
     @property
     def offered(self) -> bool:
         """Whether EHLO offers AUTH as things stand."""

@@ -44,7 +44,8 @@ class User:
 class Logins:
     """Compares passwords off the event loop, and makes guessing slow.
 
-    `stopping` ends the wait of those who guessed wrong.
+    `stopping` ends the wait of those who guessed wrong. `take` gives it other users;
+    who guessed wrong before is known all the same.
     """
 
     def __init__(
@@ -54,17 +55,32 @@ class Logins:
         stopping: asyncio.Event,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._users = {user.name: user for user in users}
+        self._users: dict[str, User] = {}
         self._stopping = stopping
         self._clock = clock
         self._pool = ThreadPoolExecutor(HASHES_AT_ONCE, thread_name_prefix="password")
-        # An unknown name takes as long as a known one.
-        self._decoy = password.decoy(users[0].password_hash) if users else ""
+        self._decoy = ""
         self._secret = secrets.token_bytes(32)
         self._remembered: OrderedDict[bytes, float] = OrderedDict()  # key -> until
         self._under_way: dict[bytes, asyncio.Task[bool]] = {}
         self._turns = Turns(HASHES_AT_ONCE)
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self.take(users)
+
+    def take(self, users: Sequence[User]) -> None:
+        """Let these in from here on, and no others."""
+        # An unknown name takes as long as a known one.
+        first = users[0].password_hash if users else ""
+        known = next(iter(self._users.values()), None)
+        if known is None or known.password_hash != first:
+            self._decoy = password.decoy(first) if first else ""
+        self._users = {user.name: user for user in users}
+
+    def same(self, user: User) -> User | None:
+        """The user as it is now; None where it is gone, or has another password."""
+        now = self._users.get(user.name)
+        same = now is not None and now.password_hash == user.password_hash
+        return now if same else None
 
     def close(self) -> None:
         """Let no further comparison begin."""
@@ -94,14 +110,14 @@ class Logins:
     async def _matches(
         self, user: User | None, given: Credentials, origin: str
     ) -> bool:
-        key = self._key(given)
+        expected = self._decoy if user is None else user.password_hash
+        key = self._key(given, expected)
         now = self._clock()
         if self._remembered.get(key, 0.0) > now:
             self._remembered.move_to_end(key)
             return True
         running = self._under_way.get(key)
         if running is None:  # else many connections of one app wait for the same
-            expected = self._decoy if user is None else user.password_hash
             running = asyncio.create_task(
                 self._compared(expected, given.password, origin)
             )
@@ -125,9 +141,19 @@ class Logins:
         _, until = self._failures.get(origin, (0, 0.0))
         return until > self._clock()
 
-    def _key(self, given: Credentials) -> bytes:
+    def _key(self, given: Credentials, expected: str) -> bytes:
+        """Of all that a comparison depends on: a new password makes it another."""
         name = given.name.encode("utf-8", "surrogateescape")
-        text = len(name).to_bytes(4, "big") + name + given.password
+        hashed = expected.encode()
+        text = b"".join(
+            (
+                len(name).to_bytes(4, "big"),
+                name,
+                len(hashed).to_bytes(4, "big"),
+                hashed,
+                given.password,
+            )
+        )
         return hmac.digest(self._secret, text, hashlib.sha256)
 
     def _delay(self, origin: str) -> float:

@@ -18,21 +18,21 @@ from relay.smtp.memory import Memory
 # What nearly all clients send, looked for first: all the forms take far longer.
 _PLAIN = re.compile(r"<([A-Za-z0-9_.+=-]+@[A-Za-z0-9.-]+)>")
 # The forms, each in linear time: nothing that was read is read in another way.
-_QUOTED = r'"(?:[^"\\]|\\.)*+"'
+_QUOTED = r'"(?>(?:[^"\\]++|\\.)*)"'
 _ANGLE = rf"""
     <\s*+
-    (?: @[^:<>\s]++ : )?+                          # a source route, ignored
-    ( (?: {_QUOTED} )?+ [^<>"]*+ )
+    (?>(?: @[^:<>\s]++ : )?)                       # a source route, ignored
+    ( (?>(?: {_QUOTED} )?) [^<>"]*+ )
     >"""
 # A display name before it, as scanners and cameras send: taken as Postfix takes it.
-_NAMED = rf"""(?: {_QUOTED} | [^<>"] )++ (?<=[\s"]) {_ANGLE}"""
+_NAMED = rf"""(?>(?: {_QUOTED} | [^<>"]++ )+) (?<=[\s"]) {_ANGLE}"""
 _FORMS = tuple(
     re.compile(form, re.VERBOSE | re.DOTALL)
     for form in (
         _ANGLE,
         rf"<\s*+ {_NAMED} \s*+ >",
         _NAMED,
-        rf"""( (?: {_QUOTED} )?+ [^\s<>"]++ )""",
+        rf"""( (?>(?: {_QUOTED} )?) [^\s<>"]++ )""",
     )
 )
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\U0010ffff]+))?")
@@ -119,11 +119,20 @@ def _parameters(words: str) -> dict[str, str | None]:
     return parameters
 
 
-def of_mail(parameters: dict[str, str | None], *, limit: int, memory: Memory) -> OfMail:
+NOTHING = OfMail()
+
+
+def of_mail(
+    parameters: dict[str, str | None], *, extended: bool, limit: int, memory: Memory
+) -> OfMail:
     """What the parameters of MAIL say. Raises Unfit.
 
-    Taken are just those that EHLO offers, and AUTH.
+    Taken are just those that EHLO offers, and AUTH; none without EHLO.
     """
+    if not parameters:
+        return NOTHING
+    if not extended:
+        raise Unfit(replies.UNKNOWN_PARAMETER)
     size, envelope_id, whole = 0, "", False
     for name, value in parameters.items():
         try:
@@ -199,6 +208,19 @@ def _with_final_dot(given: str) -> str:
     if not local.endswith(".") or not address.is_sender(f"{local[:-1]}@{domain}"):
         raise Unfit(replies.BAD_SENDER)
     return f'"{local}"@{domain}'
+
+
+def named(
+    argument: str, *, extended: bool, guard: Guard | None
+) -> tuple[str, OfRcpt | None]:
+    """The recipient that RCPT names, and what it asks for. Raises Unfit."""
+    given = parse(argument, "TO:")
+    asked = None
+    if given.parameters:
+        if not extended:
+            raise Unfit(replies.UNKNOWN_PARAMETER)
+        asked = of_rcpt(given.parameters)
+    return recipient(given.address, guard), asked
 
 
 def recipient(given: str, guard: Guard | None = None) -> str:

@@ -23,6 +23,10 @@ class Rate:
     def __len__(self) -> int:
         return len(self._seen)
 
+    def take(self, per_minute: int) -> None:
+        """Go on by another number; what was counted counts."""
+        self._per_minute = per_minute
+
     def let_in(self, keys: Iterable[str], *, now: float) -> bool:
         """Count one mail for all `keys`, or for none when one has had its number."""
         if not self._per_minute:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relay.model.replies import GUARDED, NO_ROOM
-from relay.model.reply import Reply
+from relay.model.reply import Fault, Reply
 
 OK = Reply(250, "0.0", "Ok")
 BYE = Reply(221, "0.0", "Bye")
@@ -27,9 +27,18 @@ RCPT_FIRST = Reply(503, "5.1", "Send RCPT first")
 BAD_SENDER = Reply(501, "1.7", "Bad sender address syntax")
 BAD_RECIPIENT = Reply(553, "1.3", "Bad recipient address syntax")
 NO_SMTPUTF8 = Reply(553, "6.7", "Non-ASCII addresses are not supported")
-TOO_MANY_RECIPIENTS = Reply(452, "5.3", "Too many recipients")
-TOO_LARGE = Reply(552, "3.4", "Message is too long")
-LINE_TOO_LONG = Reply(554, "6.0", "A line of the message is too long")
+TOO_MANY_RECIPIENTS = Reply(
+    452, "5.3", "Too many recipients", fault=Fault("size", ("limits.recipients",))
+)
+TOO_LARGE = Reply(
+    552, "3.4", "Message is too long", fault=Fault("size", ("limits.messageSize",))
+)
+LINE_TOO_LONG = Reply(
+    554,
+    "6.0",
+    "A line of the message is too long",
+    fault=Fault("size", ("limits.lineLength",)),
+)
 READY_FOR_TLS = Reply(220, "0.0", "Ready to start TLS")
 TLS_IN_USE = Reply(503, "5.1", "TLS is in use already")
 TLS_FIRST = Reply(530, "7.0", "Must issue a STARTTLS command first")
@@ -41,8 +50,14 @@ LOGIN_NEEDS_TLS = Reply(538, "7.11", "Encryption required for authentication")
 WRONG_LOGIN = Reply(535, "7.8", "Authentication credentials invalid")
 NO_LOGIN_NOW = Reply(454, "7.0", "Temporary authentication failure")
 TOO_MANY_LOGINS = Reply(421, "7.0", "Too many failed logins, closing connection")
-NOT_YOUR_SENDER = Reply(553, "7.1", "Sender address not allowed for this user")
-TOO_OFTEN = Reply(450, "7.1", "Too many messages, try again later")
+# Never permanent: a pool that connects anew hears what the settings say by now.
+LOGIN_AGAIN = Reply(421, "7.0", "Login is no longer valid, connect again")
+NOT_YOUR_SENDER = Reply(
+    553, "7.1", "Sender address not allowed for this user", fault=Fault("sender")
+)
+TOO_OFTEN = Reply(
+    450, "7.1", "Too many messages, try again later", fault=Fault("often")
+)
 
 # To who connects.
 NOT_ALLOWED = Reply(554, "7.1", "Access denied: client address not allowed")
@@ -71,3 +86,8 @@ LOGGED = frozenset(
         NOT_HTTP,
     }
 )
+
+
+def suppresses(reply: Reply) -> bool:
+    """Tell whether a recipient gets no mail, whichever day that began."""
+    return reply.fault is not None and reply.fault.kind == "suppressed"

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from typing import cast
 
 from aiosmtpd.smtp import SMTP
 
@@ -31,6 +33,10 @@ FAREWELL_SECONDS = 5.0
 REFUSED_HANDSHAKES = 100
 
 
+# asyncio takes none, and its types do not know.
+_NO_READER = cast("asyncio.StreamReader", None)
+
+
 class _NoHooks:
     """Where the library looks for hooks, which we have none of."""
 
@@ -38,7 +44,8 @@ class _NoHooks:
 class Session(SMTP):
     """Serves one client; `sessions` is the listener's set of those that live.
 
-    Made of the class that `of` gives.
+    Made of the class that `of` gives. `in_force` gives the listener's settings of a
+    later moment; without it they do not change.
     """
 
     @classmethod
@@ -58,7 +65,7 @@ class Session(SMTP):
             timeout=service.limits.timeout,
             loop=loop,
         )
-        of_each = vars(asyncio.StreamReaderProtocol(_reader(loop), loop=loop))
+        of_each = vars(asyncio.StreamReaderProtocol(_NO_READER, loop=loop))
         of_all = {
             name: value for name, value in vars(made).items() if name not in of_each
         }
@@ -70,20 +77,19 @@ class Session(SMTP):
         sessions: set[Session],
         *,
         loop: asyncio.AbstractEventLoop,
+        in_force: Callable[[], ListenerSettings] | None = None,
     ) -> None:
-        asyncio.StreamReaderProtocol.__init__(
-            self,
-            _reader(loop),
-            client_connected_cb=self._cb_client_connected,
-            loop=loop,
-        )
+        # No reader and no writer: `Wire` has the bytes, in both directions.
+        asyncio.StreamReaderProtocol.__init__(self, _NO_READER, loop=loop)
         self._service = service
+        self._in_force = in_force or (lambda: service)
         self._sessions = sessions
         self._visit = Visit(service.doorkeeper)
         self._peer = ""
         self._proxy = ""  # the proxy's address, where one speaks for the client
         self._refusal: Reply | None = None
         self._left = False
+        self._gone: asyncio.Future[None] | None = None  # where its end is waited for
         self._dialog: Dialog | None = None
 
     @property
@@ -105,19 +111,29 @@ class Session(SMTP):
         else:
             self._refusal = self._visit.admit(self._peer, service.allow)
         super().connection_made(transport)
-        self._wire = Wire(self._writer, timeout=service.limits.timeout)
+        self._wire = Wire(
+            cast("asyncio.Transport", transport), timeout=service.limits.timeout
+        )
         self._wire.quiet = bool(self._proxy or service.implicit_tls)
 
     def data_received(self, data: bytes) -> None:
-        # Past the library's StreamReader, which copies and wakes once more.
         self._wire.received(data)
+
+    def pause_writing(self) -> None:
+        self._wire.pause()
+
+    def resume_writing(self) -> None:
+        self._wire.resume()
 
     def connection_lost(self, error: Exception | None) -> None:
         # The library cancels the command under way here, and with it the mail.
         self._left = True
         self._wire.ended()
+        self._wire.resume()
         asyncio.StreamReaderProtocol.connection_lost(self, error)
         self.transport = None
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
 
     def eof_received(self) -> bool:
         # A client that only closed its sending side still waits for its answers.
@@ -134,10 +150,11 @@ class Session(SMTP):
             await self._see_off()
         finally:
             self._visit.leave()
-            self._wire.end()
             self._sessions.discard(self)
-            self._writer.close()
-            self._dialog = None  # which holds this session, and would wait for the gc
+            # Nothing of it holds another part that holds it, or all of it would wait
+            # for the garbage collector, which has each mail pay for that.
+            self._wire.end()
+            self._dialog = None
 
     async def _serve(self) -> None:
         try:
@@ -146,6 +163,7 @@ class Session(SMTP):
                     self._service,
                     self._wire,
                     peer=self._peer,
+                    in_force=self._in_force,
                     has_left=self._has_left,
                     log=self._log,
                 )
@@ -182,8 +200,9 @@ class Session(SMTP):
         if line.get_write_buffer_size():
             try:
                 async with asyncio.timeout(FAREWELL_SECONDS):
-                    await self._writer.wait_closed()
-            except (TimeoutError, OSError):
+                    self._gone = self.loop.create_future()
+                    await self._gone
+            except TimeoutError:
                 line.abort()
 
     def _has_left(self) -> bool:
@@ -273,8 +292,3 @@ class Session(SMTP):
         finally:
             doorkeeper.refusing -= 1
         return True
-
-
-def _reader(loop: asyncio.AbstractEventLoop) -> asyncio.StreamReader:
-    """What the library wants, and nobody reads from: `Wire` gets the bytes."""
-    return asyncio.StreamReader(loop=loop)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 from relay.model.dsn import NOTHING_ASKED, Dsn
 from relay.model.replies import NO_ROOM
 from relay.model.reply import Reply
-from relay.model.submission import Envelope
+from relay.model.submission import Envelope, Submission, new_id
 from relay.smtp import replies
 from relay.smtp.mail_and_rcpt import OfMail, OfRcpt
 from relay.smtp.memory import Memory, Share
@@ -77,6 +79,21 @@ class Transaction:
         if self._share is None:
             self._share = Share(self._memory)
         return self._share.take(letters + BESIDE)
+
+    def submission(
+        self, content: bytes, *, peer: str, listener: str, usage: str, user: str
+    ) -> Submission:
+        """The whole of what the client hands over, now that the content is here."""
+        return Submission(
+            id=new_id(),
+            envelope=self.envelope(),
+            content=content,
+            peer=peer,
+            received_at=time.time(),
+            listener=listener,
+            usage=usage,
+            user=user,
+        )
 
     def envelope(self) -> Envelope:
         """The envelope as it stands."""

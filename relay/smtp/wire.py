@@ -30,11 +30,11 @@ class Wire(Channel):
 
     def __init__(
         self,
-        writer: asyncio.StreamWriter,
+        line: asyncio.Transport,
         *,
         timeout: float,
     ) -> None:
-        super().__init__(writer, timeout=timeout)
+        super().__init__(line, timeout=timeout)
         self._enough = False  # what is waited for is here
         self._limit = 0
         self._at_once: Callable[[bytes], bool] = _for_nobody
@@ -145,6 +145,10 @@ class Wire(Channel):
             if left:
                 self._in += chunk[-left:]
 
+    def end(self) -> None:
+        super().end()
+        self._at_once = _for_nobody  # else the dialog's, which holds this wire
+
     def now(self) -> float:
         """The time, by the clock of its deadlines."""
         return self._loop.time()
@@ -199,3 +203,12 @@ class Wire(Channel):
             self._write_out()
         self._until = self._deadline()
         return not self._behind
+
+
+def taken_apart(line: bytes) -> tuple[bytes, str]:
+    """The verb of a command line, in upper case, and its argument."""
+    words = line.split(None, 1)
+    if len(words) < 2:
+        return (words[0].upper() if words else b""), ""
+    # surrogateescape: what is not UTF-8 is no address, and is found there.
+    return words[0].upper(), words[1].decode("utf-8", "surrogateescape").strip()

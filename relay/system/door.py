@@ -14,6 +14,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
+from relay.system.arrivals import Arrivals
 from relay.system.socket_transport import SocketTransport
 
 # So many come in one after the other before the loop does something else.
@@ -49,6 +50,14 @@ class Crowd:
     def leave(self) -> None:
         """Count one less; told by the transport that is closed."""
         self.inside -= 1
+        self._open_again()
+
+    def take(self, most: int) -> None:
+        """Let so many in from now on; who is inside stays."""
+        self.most = most
+        self._open_again()
+
+    def _open_again(self) -> None:
         if self._shut:
             # Each has its turn: the one that let nobody in for longest goes first.
             shut, self._shut = sorted(self._shut, key=lambda door: door.turn), []
@@ -77,6 +86,7 @@ class Door:
         self._protocol = protocol
         self._sock = sock
         self._crowd = crowd
+        self._arrivals = Arrivals()
         self._closed = False
         self._at_once = 1
         self.turn = next(_turns)  # when somebody came in last
@@ -98,6 +108,7 @@ class Door:
             if self._sock.fileno() >= 0:
                 self._loop.remove_reader(self._sock)
             self._sock.close()
+            self._arrivals.end()
 
     def _take(self) -> None:
         """Let some in; the more when the last time somebody was still waiting.
@@ -128,7 +139,11 @@ class Door:
         try:
             client.setblocking(False)
             SocketTransport(
-                client, self._protocol(), peer=address, closed=self._crowd.leave
+                client,
+                self._protocol(),
+                arrivals=self._arrivals,
+                peer=address,
+                closed=self._crowd.leave,
             )
         except BaseException:
             client.close()

@@ -10,7 +10,9 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 
 # Turns of the loop in which a client that waits at a listener is greeted: asyncio needs
@@ -34,15 +36,45 @@ class Service(Protocol):
     async def run(self, stopping: asyncio.Event) -> None: ...
 
 
+class Hangups:
+    """SIGHUP, which asks for new settings and ends nothing, not even at the very end.
+
+    Not by the loop's own handlers: these are taken away before the process ends, and
+    what the signal does then is to end it.
+    """
+
+    def __init__(self) -> None:
+        self._came = False
+        self._tell: Callable[[], object] | None = None
+        signal.signal(signal.SIGHUP, self._hear)
+
+    def _hear(self, *_: object) -> None:
+        self._came = True
+        if self._tell is not None:
+            self._tell()
+
+    @contextmanager
+    def told_to(self, event: asyncio.Event) -> Iterator[None]:
+        """Have `event` of the running loop set for each, also for those before."""
+        loop = asyncio.get_running_loop()
+        self._tell = partial(loop.call_soon_threadsafe, event.set)
+        if self._came:
+            event.set()
+        try:
+            yield
+        finally:
+            self._tell = None
+
+
 async def run_until_signal(
     services: Sequence[Service],
     more: Callable[[], Awaitable[Sequence[Service]]],
     *,
     stopping: asyncio.Event,
-    grace: float,
+    grace: Callable[[], float],
     on_stop: Callable[[], None],
 ) -> None:
-    """Run all services until SIGTERM or SIGINT, then give them `grace` seconds.
+    """Run all services until SIGTERM or SIGINT, then give them what `grace` says.
 
     `more` makes those that begin after the others have served whoever waited for
     them; it may take its time. `on_stop` is called at the first signal.
@@ -56,7 +88,7 @@ async def run_until_signal(
         def on_signal() -> None:
             if over or deadline.expired():
                 return  # a signal too many, or one that came in at the very end
-            left = 0.0 if stopping.is_set() else grace
+            left = 0.0 if stopping.is_set() else grace()
             if not stopping.is_set():
                 on_stop()
             stopping.set()

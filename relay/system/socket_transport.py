@@ -13,8 +13,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from relay.system.arrivals import Arrivals
+
 # Unsent bytes from which the protocol is told to pause, and at which to go on.
 _HIGH, _LOW = 65_536, 16_384
+_NOBODY = asyncio.Protocol()
 
 
 class SocketTransport(asyncio.Transport):
@@ -31,15 +34,17 @@ class SocketTransport(asyncio.Transport):
         sock: socket.socket,
         protocol: asyncio.Protocol,
         *,
+        arrivals: Arrivals,
         peer: Any = None,  # noqa: ANN401 - as accept() gives it
         closed: Callable[[], None] | None = None,
     ) -> None:
-        """`closed` is told when the socket is."""
+        """`arrivals` calls when something can be read; `closed` is told of the end."""
         super().__init__({"socket": sock, "peername": peer})
         self._sock = sock
         self._fd = sock.fileno()
         self._protocol = protocol
-        self._loop = asyncio.get_running_loop()
+        self._arrivals = arrivals
+        self._loop = arrivals.loop
         self._unsent: deque[memoryview] = deque()
         self._size = 0  # of what is unsent
         self._paused = False
@@ -49,7 +54,7 @@ class SocketTransport(asyncio.Transport):
         self._closed = closed
         protocol.connection_made(self)
         if self.is_reading():
-            self._loop.add_reader(self._fd, self._read)
+            self._arrivals.add(self._fd, self._read)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         return self._protocol
@@ -67,13 +72,13 @@ class SocketTransport(asyncio.Transport):
         """Read no more for now."""
         if self.is_reading():
             self._reading = False
-            self._loop.remove_reader(self._fd)
+            self._arrivals.remove(self._fd)
 
     def resume_reading(self) -> None:
         """Read again."""
         if not self._closing and not self._reading:
             self._reading = True
-            self._loop.add_reader(self._fd, self._read)
+            self._arrivals.add(self._fd, self._read)
 
     def close(self) -> None:
         """Read no more, and close when all that was written is sent."""
@@ -172,4 +177,7 @@ class SocketTransport(asyncio.Transport):
         self._sock.close()
         if self._closed is not None:
             self._closed()
-        self._protocol.connection_lost(error)
+        # As asyncio's own does: most protocols hold their transport, and would stay
+        # until the garbage collector looks at the two.
+        protocol, self._protocol = self._protocol, _NOBODY
+        protocol.connection_lost(error)

@@ -11,6 +11,8 @@ from relay.content.mime_parts import Part
 from relay.content.new_field import folded, unstructured
 from relay.content.original import Original
 from relay.content.ses_safe import safe_part
+from relay.model.replies import MAX_SENT_BYTES, TOO_LONG_WITH_IMAGES
+from relay.model.reply import Refused
 
 # Headers that SES refuses to see twice (its guide's list); the first is kept.
 ONCE = frozenset(
@@ -94,12 +96,14 @@ def compose(
     unsubscribe: Sequence[Field] = (),
     attachments: Sequence[Part] = (),
     related: Sequence[Part] = (),
+    images: Sequence[bytes] = (),
 ) -> bytes:
     """The content to send: what a template rendered, around what stays.
 
     Without `sender` (From), `reply_to` and `unsubscribe` (List-Unsubscribe and what
     belongs to it) the original's stay. `text` and `html` are
-    parts with their headers, in pieces.
+    parts with their headers, in pieces; `images` are the template's own, each whole.
+    Raises Refused where these make it too long.
     """
     first = original.first
     if sender is not None:
@@ -122,13 +126,17 @@ def compose(
     pieces.append(b"MIME-Version: 1.0\r\n")
     entity = text
     if html is not None:
-        if related:
-            html = _multipart(b"related", [html, *_files(original, related)])
+        if related or images:
+            beside = [*([image] for image in images), *_files(original, related)]
+            html = _multipart(b"related", [html, *beside])
         entity = _multipart(b"alternative", [text, html])
     if attachments:
         entity = _multipart(b"mixed", [entity, *_files(original, attachments)])
     pieces += entity
-    return b"".join(pieces)
+    made = b"".join(pieces)
+    if images and len(made) > MAX_SENT_BYTES:
+        raise Refused(TOO_LONG_WITH_IMAGES)
+    return made
 
 
 def _recipients(original: Original) -> list[bytes]:

@@ -39,6 +39,11 @@ class Variable:
     whole: str  # as it stands in the template
 
     @property
+    def label(self) -> str:
+        """What it is called where its mail is refused."""
+        return self.name
+
+    @property
     def built_in(self) -> bool:
         """Whether it stands for something of the original mail."""
         return self.name.startswith(_MESSAGE)
@@ -81,6 +86,22 @@ class Problems:
     place: str
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    # Words for line and column of a setting, where it has a file of its own.
+    named: Callable[[str, int, int], str] | None = None
+    # The line of what was written, of a content that was made of it at load.
+    written: Callable[[int], int] | None = None
+
+    def at(self, name: str, text: str, position: int) -> str:
+        """Words for a position in `text`, the setting `name`."""
+        return self.place_of(name, *spot(text, position))
+
+    def place_of(self, name: str, line: int, column: int = 0) -> str:
+        """Words for a line of the setting `name`."""
+        if name == "content" and self.written is not None:
+            line, column = self.written(line), 0
+        if self.named is not None:
+            return self.named(name, line, column)
+        return f"{self.place}.{name}:{line}" + (f":{column}" if column else "")
 
 
 def compile_text(text: str, name: str, problems: Problems) -> Text:
@@ -96,7 +117,7 @@ def compile_text(text: str, name: str, problems: Problems) -> Text:
         unknown = variable.built_in and variable.name[len(_MESSAGE) :] not in BUILT_IN
         if unknown and len(problems.errors) < _MOST_PROBLEMS:
             problems.errors.append(
-                f"{problems.place}.{name}:{spot(text, match.start())}: "
+                f"{problems.at(name, text, match.start())}: "
                 f"{match[0]}: unknown; there are "
                 + ", ".join(f"message.{known}" for known in BUILT_IN)
             )
@@ -109,12 +130,12 @@ def compile_text(text: str, name: str, problems: Problems) -> Text:
 
 def _look_at(text: str, start: int, end: int, name: str, problems: Problems) -> None:
     """Find what looks like a variable, and is none, between two that are."""
-    here = f"{problems.place}.{name}"
     position = start
     while (opened := text.find("{{", position, end)) >= 0:
         closed = text.find("}}", opened, end)
         if closed < 0:
-            problems.errors.append(f"{here}:{spot(text, opened)}: {{{{ is not closed")
+            here = problems.at(name, text, opened)
+            problems.errors.append(f"{here}: {{{{ is not closed")
             return
         position = closed + 2
         if len(problems.warnings) >= _MOST_PROBLEMS:
@@ -122,15 +143,14 @@ def _look_at(text: str, start: int, end: int, name: str, problems: Problems) -> 
         shown = text[opened:position]
         if len(shown) > 80:
             shown = f"{shown[:76]}…}}}}"
-        problems.warnings.append(
-            f"{here}:{spot(text, opened)}: {shown} is no variable and stays as it is"
-        )
+        here = problems.at(name, text, opened)
+        problems.warnings.append(f"{here}: {shown} is no variable and stays as it is")
 
 
-def spot(text: str, position: int) -> str:
+def spot(text: str, position: int) -> tuple[int, int]:
     """Line and column, from 1."""
     line = text.count("\n", 0, position) + 1
-    return f"{line}:{position - (text.rfind(chr(10), 0, position) + 1) + 1}"
+    return line, position - (text.rfind("\n", 0, position) + 1) + 1
 
 
 Filter = Callable[[str], str]
@@ -146,6 +166,8 @@ class Values:
         self._original = original
         self._missing = missing
         self.not_given: dict[str, None] = {}
+        # What is not in a variable that is given.
+        self.lacking: dict[str, None] = {}
 
     def fill(
         self, compiled: Text, as_value: Filter, *, raw: Filter | None = None
@@ -168,7 +190,7 @@ class Values:
 
     def _value(self, variable: Variable) -> str | None:
         if variable.built_in:
-            return self._built_in(variable.name[len(_MESSAGE) :])
+            return built_in(self._original, variable.name[len(_MESSAGE) :])
         root, *rest = variable.name.split(".")
         if root not in self._variables:
             if self._missing == "reject":
@@ -176,25 +198,30 @@ class Values:
             return None
         value = self._variables[root]
         for name in rest:
-            value = _member(value, name)
-        return _as_text(value, variable.name)
-
-    def _built_in(self, name: str) -> str:
-        original = self._original
-        match name:
-            case "from":
-                return original.sender
-            case "to":
-                return original.recipient
-            case "subject":
-                return original.header("subject")
-        # What is left is its body.
-        if original.is_encrypted:
-            raise Refused(ENCRYPTED)
-        return original.text if name == "text" else original.html
+            if isinstance(value, dict) and name not in value:
+                self.lacking[variable.name] = None
+                return ""
+            value = member(value, name)
+        return as_text(value, variable.name)
 
 
-def _member(value: Any, name: str) -> Any:  # noqa: ANN401 - JSON is anything
+def built_in(original: Original, name: str) -> str:
+    """What `message.<name>` stands for. Raises Refused."""
+    match name:
+        case "from":
+            return original.sender
+        case "to":
+            return original.recipient
+        case "subject":
+            return original.header("subject")
+    # What is left is its body.
+    if original.is_encrypted:
+        raise Refused(ENCRYPTED)
+    return original.text if name == "text" else original.html
+
+
+def member(value: Any, name: str) -> Any:  # noqa: ANN401 - JSON is anything
+    """What is in a value by this name or position; None: nothing."""
     if isinstance(value, dict):
         return value.get(name)
     if isinstance(value, list) and _POSITION.fullmatch(name):
@@ -202,7 +229,7 @@ def _member(value: Any, name: str) -> Any:  # noqa: ANN401 - JSON is anything
     return None
 
 
-def _as_text(value: Any, name: str) -> str:  # noqa: ANN401
+def as_text(value: Any, name: str) -> str:  # noqa: ANN401
     """A value as JavaScript would print it."""
     match value:
         case None:
@@ -216,7 +243,7 @@ def _as_text(value: Any, name: str) -> str:  # noqa: ANN401
             return str(Decimal(value)) if abs(value) >= 1e21 else str(value)
         case float():
             return _number(value)
-    kind = "a list" if isinstance(value, list) else "an object"
+    kind = "a list" if isinstance(value, list | tuple) else "an object"
     raise not_a_text(name, kind)
 
 

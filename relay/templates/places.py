@@ -10,7 +10,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from relay.content.html_tags import Attribute, Tag, attributes, referenced, tokens
+from relay.content.html_tags import (
+    MOST_AT_ONCE,
+    Attribute,
+    Run,
+    Tag,
+    attributes,
+    referenced,
+    tokens,
+    usual_tag,
+)
 from relay.model.replies import not_a_link
 from relay.templates.placeholder import Text, Values, Variable
 
@@ -20,7 +29,7 @@ MOST_PLACES = 200  # of one template, several in a line, whose line is looked fo
 # What a link may lead to, and what may be shown; all else needs three braces.
 _LINKS = ("http:", "https:", "mailto:")
 _SHOWN = ("http:", "https:", "cid:", "data:image/")
-_ALLOWED = {
+ALLOWED_LINKS = {
     "href": _LINKS,
     "xlink:href": _LINKS,
     "action": _LINKS,
@@ -39,7 +48,18 @@ _INSIDE = dict.fromkeys(map(ord, "\t\n\r\x00"))
 _SETTLED = re.compile(r"[:/?#]")
 _CSS_URL = re.compile(r"\burl\(([^)]*+)", re.IGNORECASE)
 # Outlook reads what is in these, so it is looked at as if it stood there.
-_CONDITION = re.compile(r"<!--\[if\b[^\]>]{0,200}+\]>", re.IGNORECASE)
+CONDITION = re.compile(r"<!--\[if\b[^\]>]{0,200}+\]>", re.IGNORECASE)
+# Most of a template, which need not be taken apart: texts, and tags without a mark, in
+# which no value begins as one of _SCRIPTS may. Scripts and styles are looked at.
+_NAME = r"(?![Ss](?:[Cc][Rr]|[Tt][Yy])) [A-Za-z][A-Za-z0-9:-]*+"
+_VALUE = r"""(?:
+    (?: [0-9A-IK-UW-Za-ik-uw-z\#/?.%%_+(-] | [Jj](?![Aa&\s\0]) | [Vv](?![Bb&\s\0]) )
+    [^%s\ufdd0-\ufdef]*+
+)?"""
+_HARMLESS = re.compile(
+    rf"(?: [^<]++ | {usual_tag(_NAME, _VALUE)} ){{1,{MOST_AT_ONCE}}}",
+    re.VERBOSE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +80,14 @@ class Link:
     def check(self, values: Values) -> None:
         """Raise Refused where the scheme is none of those allowed."""
         start = values.fill(self.start, str)
-        if not _harmless(start, self.allowed):
-            raise not_a_link(self.start.places[0][1].name, self.allowed)
+        if not is_harmless(start, self.allowed):
+            raise not_a_link(self.start.places[0][1].label, self.allowed)
 
 
-def _harmless(start: str, allowed: tuple[str, ...]) -> bool:
+def is_harmless(start: str, allowed: tuple[str, ...]) -> bool:
+    """Whether a link that begins so has no scheme, or one of those allowed."""
+    if start.startswith(allowed):
+        return True  # as nearly all do: nothing stands before the scheme or in it
     start = start.lstrip(_AROUND).translate(_INSIDE)
     scheme = _SCHEME.match(start)
     return scheme is None or start[: len("data:image/")].lower().startswith(allowed)
@@ -103,10 +126,15 @@ class Places:
         self._marked = marked = Marked(html)
         self.links: list[Link] = []
         self.dangers: list[Danger] = []
+        self.script_links = 0  # those whose scheme is a script's
         self._places_left = MOST_PLACES
-        source = _CONDITION.sub(lambda match: " " * len(match[0]), marked.text)
+        source = marked.text
+        if "<!--[" in source:
+            source = CONDITION.sub(lambda match: " " * len(match[0]), source)
         before: str | Tag = ""
-        for token in tokens(source):
+        for token in tokens(source, _HARMLESS):
+            if isinstance(token, Run):
+                continue  # behind it stands no < and no script
             if isinstance(token, Tag):
                 self._tag(token)
             elif isinstance(before, Tag) and not before.closing:
@@ -127,7 +155,9 @@ class Places:
 
     def _name(self, text: str) -> None:
         """A variable right behind a <."""
-        mark = re.escape(self._marked.mark)
+        mark = self._marked.mark
+        if "<" not in text or mark not in text:
+            return
         for match in re.finditer(f"</?({mark}[0-9]+{mark})", text):
             self._found(match[1], "as the name of a tag: a value could open any other")
 
@@ -148,10 +178,12 @@ class Places:
                 self._found(attribute.value, "in a script: a value could add to it")
             elif name == "style":
                 self._css(referenced(attribute.value))
-            elif name in _ALLOWED:
-                self._link(tag, attribute, _ALLOWED[name])
+            elif name in ALLOWED_LINKS:
+                self._link(tag, attribute, ALLOWED_LINKS[name])
 
     def _css(self, css: str) -> None:
+        if self._marked.mark not in css:
+            return
         for match in _CSS_URL.finditer(css):
             self._found(
                 match[1],
@@ -175,6 +207,7 @@ class Places:
 
     def _script_link(self, tag: Tag, attribute: Attribute) -> None:
         why = "in a javascript: link: a value could write a script"
+        self.script_links += 1
         self._places_left -= 1
         if not self._found(attribute.value, why) and self._places_left > 0:
             text = "a javascript: link: mail programs do not follow it"

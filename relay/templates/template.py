@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -22,12 +22,12 @@ from relay.content.header import Field, Message
 from relay.content.mime_parts import Part
 from relay.content.new_field import address_field, one_line
 from relay.content.original import Original
-from relay.model.mail import Priority
 from relay.model.note import Limit, counted
 from relay.model.replies import NO_FROM, no_address, not_given
 from relay.model.reply import Refused
 from relay.model.submission import Envelope
 from relay.templates.compose import compose
+from relay.templates.loaded import loaded
 from relay.templates.placeholder import (
     Problems,
     Text,
@@ -35,40 +35,27 @@ from relay.templates.placeholder import (
     Variable,
     compile_text,
 )
-from relay.templates.places import Marked, Places
+from relay.templates.places import Danger, Marked, Places
 from relay.templates.prepared_part import PreparedPart
+from relay.templates.source import Source
 from relay.templates.unsubscribe import Unsubscribe
+from relay.templates.use import Use, uses
 
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One template as the settings have it; `place` is for messages about it."""
-
-    usage_type: str
-    subject: str
-    content: str
-    content_type: str = "text/html"
-    text: str = ""
-    locale: str = ""
-    send_from: str = ""
-    reply_to: str = ""
-    valid_for: float | None = None
-    supersedes: bool = False
-    priority: Priority = Priority.NORMAL
-    attachments: str = "keep"
-    tracking: bool = True
-    unsubscribe: str = ""
-    per_recipient: tuple[int, float] | None = None  # mails, within seconds
-    over_limit: str = "reject"
-    place: str = ""
+# So much HTML becomes text with its first mail, more at load: no mail waits for that.
+MOST_LATER = 30_000  # characters
+_CONTENT_TYPES = ("text/html", "text/mjml", "text/plain")
 
 
 def _look_at_settings(source: Source, problems: Problems) -> None:
     place = problems.place
+    drops = source.over_limit == "drop" and source.per_recipient is None
+    if drops and source.setting_lines:  # of [[templates]] the settings say it
+        here = problems.place_of("overLimit", 1)
+        problems.warnings.append(f'{here} = "drop": has no effect without perRecipient')
     if not source.usage_type:
         problems.errors.append(f"{place}: usageType is empty; name the usage")
     for name, value, allowed in (
-        ("contentType", source.content_type, ("text/html", "text/plain")),
+        ("contentType", source.content_type, _CONTENT_TYPES),
         ("attachments", source.attachments, ("keep", "drop")),
     ):
         if value not in allowed:
@@ -77,7 +64,7 @@ def _look_at_settings(source: Source, problems: Problems) -> None:
             )
 
 
-def _text_of(html: Text) -> Text:
+def text_of(html: Text) -> Text:
     """The text of an HTML whose variables are still in it.
 
     They go through the conversion as marks, so that braces written as entities do
@@ -93,16 +80,18 @@ def _text_of(html: Text) -> Text:
     return Text(tuple(pieces))
 
 
-def _same(text: str) -> str:
+def same(text: str) -> str:
+    """A value in a text that is no HTML."""
     return text
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """A value in HTML."""
     # Codes and most names hold nothing to escape, which this sees sooner.
     return text if text.isalnum() else escape(text)
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """A value inside a mailbox: it ends neither the name nor the address."""
     return re.sub(r"[<>\"]", "", one_line(text))
 
@@ -118,7 +107,9 @@ class Template:
         self.supersedes = source.supersedes
         self.priority = source.priority
         self.tracking = source.tracking
-        problems = Problems(source.place or f"template {source.usage_type}")
+        place = source.place or f"template {source.usage_type}"
+        problems = Problems(place, named=replace(source, place=place).at)
+        self._problems = problems
         _look_at_settings(source, problems)
         self._missing = missing
         self._attachments = source.attachments == "keep"
@@ -131,29 +122,60 @@ class Template:
             problems.errors.append(
                 "ses.emailAddress: not an address in ASCII; SES takes no other"
             )
+        self.loaded = made = loaded(source, problems)
+        self._images = made.images
+        if made.lines:
+            problems.written = made.line
+        self.dangers = tuple(
+            replace(danger, line=made.line(danger.line))
+            for danger in self._compile(made.content, problems)
+        )
+        self.errors, self.warnings = problems.errors, problems.warnings
+
+    def _compile(self, text: str, problems: Problems) -> Sequence[Danger]:
+        """Compile the content, `text`, and the settings that hold placeholders.
+
+        What is dangerous in it comes by the content's own lines.
+        """
+        source = self.source
         self._subject = compile_text(source.subject, "subject", problems)
         self._send_from = compile_text(source.send_from, "sendFrom", problems)
         self._reply_to = compile_text(source.reply_to, "replyTo", problems)
         self._unsubscribe = Unsubscribe(source.unsubscribe, problems)
         self._has_address = any(letter in self._send_from.fixed for letter in "@<")
-        content = compile_text(source.content, "content", problems)
-        self._html = content if source.content_type == "text/html" else None
+        content = compile_text(text, "content", problems)
+        self._html = None if source.content_type == "text/plain" else content
+        self._text: Text | None = None  # that of the HTML
         if self._html is None:
             self._text = content
         elif source.text:
             self._text = compile_text(source.text, "text", problems)
-        else:
-            # Made once, with the variables still in it: what they bring is text.
-            self._text = _text_of(content)
-        self._text_part = PreparedPart(self._text, "plain")
+        self._text_part: PreparedPart | None = None
+        if self._text is not None or len(text) > MOST_LATER:
+            self._text_part = self._made_text()
         self._html_part = (
             None if self._html is None else PreparedPart(self._html, "html")
         )
         places = None if self._html is None else Places(self._html)
         self._links = () if places is None else tuple(places.links)
-        self.dangers = () if places is None else tuple(places.dangers)
         self._wraps_html = self._html is not None and self._html.uses("message.html")
-        self.errors, self.warnings = problems.errors, problems.warnings
+        return () if places is None else places.dangers
+
+    def _made_text(self) -> PreparedPart:
+        """The text part; made of the HTML with the variables still in it.
+
+        What they bring is text, so it is made once for all mails.
+        """
+        made = self._text
+        if made is None:
+            assert self._html is not None  # noqa: S101 - a content is one of the two
+            made = text_of(self._html)
+        return PreparedPart(made, "plain")
+
+    @property
+    def images(self) -> tuple[bytes, ...]:
+        """The parts that its HTML shows, read at load."""
+        return self._images
 
     @property
     def names_sender(self) -> bool:
@@ -176,6 +198,24 @@ class Template:
             )
         )
 
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """Each place in which it looks at a variable, in the order of the settings."""
+        texts: tuple[tuple[str, Text | None], ...] = (
+            ("subject", self._subject),
+            ("content", self._html or self._text),
+            ("text", self._text if self._html else None),
+            ("sendFrom", self._send_from),
+            ("replyTo", self._reply_to),
+            ("unsubscribe", self._unsubscribe.text),
+        )
+        return tuple(
+            use
+            for setting, text in texts
+            if text is not None
+            for use in uses(text, setting, self._problems.place_of)
+        )
+
     def limit(self, recipients: Iterable[str]) -> Limit | None:
         """How often these recipients may have its mail; None: as often as it comes."""
         if self.source.per_recipient is None:
@@ -190,31 +230,61 @@ class Template:
         envelope: Envelope,
         variables: Mapping[str, Any],
         sender: Field | None = None,
+        *,
+        locale: str = "",
+        lacking: dict[str, None] | None = None,
     ) -> bytes:
         """The content to send. Raises Refused, naming variables but never values.
 
-        `sender` is a From that goes before the template's.
+        `sender` is a From that goes before the template's. `locale` is the mail's own,
+        in which dates and numbers are written; else the variable of this name.
+        `lacking` gets the names of what is shown, and not in a variable that is given.
         """
         original = Original(message, envelope)
         values = Values(variables, original, self._missing)
         subject = values.fill(self._subject, one_line)
         send_from = reply_to = ""
         if self._send_from.pieces and sender is None:
-            send_from = one_line(values.fill(self._send_from, _clean)).strip()
+            send_from = one_line(values.fill(self._send_from, clean)).strip()
         if self._reply_to.pieces:
-            reply_to = one_line(values.fill(self._reply_to, _clean)).strip()
-        text = self._text_part.fill(values, _same)
+            reply_to = one_line(values.fill(self._reply_to, clean)).strip()
+        if self._text_part is None:
+            self._text_part = self._made_text()
+        text = self._text_part.fill(values, same)
         html = None
         if self._html_part is not None:
-            html = self._html_part.fill(values, _escaped, raw=_same)
+            html = self._html_part.fill(values, escaped, raw=same)
         unsubscribe = self._unsubscribe.fields(values)
         if values.not_given:
             raise not_given(values.not_given)
         for link in self._links:
             link.check(values)
-        if sender is None:
-            sender = self._sender(send_from, original)
-        if sender is None and "from" not in original.first and not envelope.sender:
+        if lacking is not None:
+            lacking |= values.lacking
+        return self._content(
+            original,
+            sender or self._sender(send_from, original),
+            subject=subject,
+            reply_to=reply_to,
+            text=text,
+            html=html,
+            unsubscribe=unsubscribe,
+        )
+
+    def _content(
+        self,
+        original: Original,
+        sender: Field | None,
+        *,
+        subject: str,
+        reply_to: str,
+        text: Sequence[bytes],
+        html: Sequence[bytes] | None,
+        unsubscribe: Sequence[Field],
+    ) -> bytes:
+        """The content to send, of what was filled."""
+        has_from = sender is not None or "from" in original.first
+        if not has_from and not original.envelope.sender:
             raise Refused(NO_FROM)
         return compose(
             original,
@@ -226,6 +296,7 @@ class Template:
             unsubscribe=unsubscribe,
             attachments=_attachments(original) if self._attachments else (),
             related=original.related if self._wraps_html else (),
+            images=self._images,
         )
 
     def _sender(self, send_from: str, original: Original) -> Field | None:

@@ -14,11 +14,9 @@ from relay.content.new_field import folded, one_line
 from relay.model.replies import no_link
 from relay.templates.placeholder import Problems, Values, Variable, compile_text
 
-FIELDS = frozenset({"list-unsubscribe", "list-unsubscribe-post"})
-
 # It stands between angle brackets, on a line of its own.
 _LINK = re.compile(r"https://[!-;=?-~]{1,900}", re.IGNORECASE)
-_FIXED = re.compile(r"[!-;=?-~]*")
+FIXED = re.compile(r"[!-;=?-~]*")
 _POST = folded("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
 
 
@@ -32,7 +30,7 @@ class Unsubscribe:
         first = self.text.pieces[0]
         given = isinstance(first, Variable) and first.raw  # the value is the link
         begins = isinstance(first, str) and first.lower().startswith("https://")
-        if not (given or begins) or not _FIXED.fullmatch(self.text.fixed):
+        if not (given or begins) or not FIXED.fullmatch(self.text.fixed):
             problems.errors.append(
                 f"{problems.place}: unsubscribe = {setting!r}: must be a link that "
                 "begins with https:// and is plain ASCII without blanks, such as "
@@ -47,14 +45,21 @@ class Unsubscribe:
         """
         if not self.text.pieces:
             return ()
-        link = values.fill(self.text, _encoded, raw=one_line).strip()
-        if not link or values.not_given:
-            return ()
-        if not _LINK.fullmatch(link):
-            raise no_link("unsubscribe")
-        return folded("List-Unsubscribe", f"<{link}>"), _POST
+        link = values.fill(self.text, encoded, raw=one_line)
+        return () if values.not_given else fields_of(link)
 
 
-def _encoded(value: str) -> str:
+def fields_of(link: str) -> tuple[Field, ...]:
+    """The two fields of a link; none of an empty one. Raises Refused."""
+    link = link.strip()
+    if not link:
+        return ()
+    if not _LINK.fullmatch(link):
+        raise no_link("unsubscribe")
+    return folded("List-Unsubscribe", f"<{link}>"), _POST
+
+
+def encoded(value: str) -> str:
+    """A value as a part of the link."""
     # A lone half of a surrogate pair, which has no bytes, is a question mark.
     return quote(value, safe="", errors="replace")

@@ -13,14 +13,26 @@ from relay.content.json_value import json_value
 READ_ONLY = (
     "Read-only: set web.user and web.passwordHash in the settings to change things here"
 )
+NO_QUEUE_NOW = "The queue cannot be read or written now"
 MAX_BODY = 1_000_000
 READ_WITHIN = 30.0  # seconds
 MAX_WORD = 500
 
 
+def given(request: web.Request, name: str) -> str | None:
+    """An argument of the query as it is, None when it is not given.
+
+    Raises 400 where it is given twice: one of both would be passed over in silence.
+    """
+    texts = request.query.getall(name, [])
+    if len(texts) > 1:
+        raise web.HTTPBadRequest(reason=f"{name}: is given {len(texts)} times")
+    return texts[0] if texts else None
+
+
 def word(request: web.Request, name: str) -> str:
     """A text of the query, "" when it is not given."""
-    text = request.query.get(name, "")
+    text = given(request, name) or ""
     if len(text) > MAX_WORD:
         raise web.HTTPBadRequest(reason=f"{name}: at most {MAX_WORD} characters")
     return text
@@ -38,7 +50,7 @@ def whole(
     request: web.Request, name: str, *, default: int | None, least: int, most: int
 ) -> int | None:
     """A whole number of the query."""
-    text = request.query.get(name)
+    text = given(request, name)
     if text is None:
         return default
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
@@ -52,7 +64,7 @@ def number(
     request: web.Request, name: str, *, default: float | None, most: float
 ) -> float | None:
     """A number of the query, from 0."""
-    text = request.query.get(name)
+    text = given(request, name)
     if text is None:
         return default
     try:

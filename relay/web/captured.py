@@ -7,47 +7,91 @@ is kept.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
 from relay.capture.inbox import Captured, Inbox
+from relay.capture.originals import Originals
+from relay.content.header import normalise
 from relay.web import arguments
+from relay.web.leave import leaving
 from relay.web.preview import Preview
 
 MOST_WAITING = 100  # requests that wait for a mail
 LONGEST = 300.0  # seconds
-# The frame around a mail's HTML: no scripts, no forms, and nothing from elsewhere.
+# The frame around a mail's HTML: no scripts, no forms, and nothing from elsewhere. What
+# a person clicks opens a tab of its own, which is no longer in the frame's sandbox.
+SANDBOX = "sandbox allow-popups allow-popups-to-escape-sandbox"
+# The page may look how tall it is, which needs an origin that is its own. It gives a
+# document without scripts nothing; a tab of its own never has it.
+MEASURED = f"{SANDBOX} allow-same-origin"
 VIEW_POLICY = (
-    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 # When a person asks for remote images: images, styles and fonts, never scripts.
 REMOTE_POLICY = (
-    "sandbox; default-src 'none'; style-src 'unsafe-inline' http: https:; "
+    "default-src 'none'; style-src 'unsafe-inline' http: https:; "
     "img-src data: http: https:; font-src data: http: https:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+
+_PREFERS = re.compile(
+    r"\(\s{0,9}prefers-color-scheme\s{0,9}:\s{0,9}(light|dark)\s{0,9}\)", re.IGNORECASE
+)
+# What takes both is told the one, whatever the browser's own is.
+_TAKES_BOTH = re.compile(
+    r"(?<![\w-])(color-scheme\s{0,9}:\s{0,9})(?:light\s{1,9}dark|dark\s{1,9}light)\b",
+    re.IGNORECASE,
 )
 
 NOT_KEPT = "Contents are kept in capture mode only"
 
 
-def as_frame(html: str, *, remote: bool) -> web.Response:
-    """An answer that is a hostile document, for a frame of ours alone."""
+def as_frame(html: str, request: web.Request) -> web.Response:
+    """An answer that is a hostile document, for a frame of ours alone.
+
+    `remote=1`: what it loads from elsewhere is loaded; `scheme`: `light` or `dark`, as
+    if the reader's system were so; `fit=1`: the page measures it.
+    """
+    remote = request.query.get("remote") == "1"
+    framed = request.headers.get("Sec-Fetch-Dest", "iframe") == "iframe"
+    sandbox = MEASURED if framed and request.query.get("fit") == "1" else SANDBOX
+    scheme = request.query.get("scheme")
+    if scheme in ("light", "dark"):
+        html = _PREFERS.sub(
+            lambda found: (
+                f"(min-width: {0 if found[1].lower() == scheme else 99999}px)"
+            ),
+            html,
+        )
+        html = _TAKES_BOTH.sub(rf"\g<1>{scheme}", html)
+    html = leaving(html)
     return web.Response(
         text=html,
         content_type="text/html",
         charset="utf-8",
         headers={
-            "Content-Security-Policy": REMOTE_POLICY if remote else VIEW_POLICY,
+            "Content-Security-Policy": (
+                f"{sandbox}; {REMOTE_POLICY if remote else VIEW_POLICY}"
+            ),
             "X-Frame-Options": "SAMEORIGIN",
         },
     )
 
 
-def shown(captured: Captured) -> dict[str, Any]:
-    """A captured mail as people and tests read it."""
+async def _framed(content: bytes, request: web.Request) -> web.Response:
+    html = await asyncio.to_thread(lambda: Preview(content).html)
+    if html is None:
+        raise web.HTTPNotFound(reason="This mail has no HTML")
+    return as_frame(html, request)
+
+
+def shown(captured: Captured, original: bytes | None) -> dict[str, Any]:
+    """A captured mail as people and tests read it; `original` is what it was before."""
     preview = Preview(captured.mail.content)
     return {
         "id": captured.id,
@@ -67,35 +111,54 @@ def shown(captured: Captured) -> dict[str, Any]:
                 "name": attachment.name,
                 "type": attachment.type,
                 "size": attachment.size,
+                "shown": attachment.shown,
             }
             for attachment in preview.attachments
         ],
         "remote": preview.remote,
+        "original": original is not None,
     }
 
 
 class CapturedMails:
-    """Answers from the inbox; None: there is no such thing in this mode.
+    """Answers from the inbox, where the settings say that it `keeps` something.
 
-    `clear` None: nobody may.
+    `clear` empties it, where who asks `may_write`; `forget` forgets one mail, or says
+    why not.
     """
 
-    def __init__(self, inbox: Inbox | None, clear: Callable[[], int] | None) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        originals: Originals,
+        clear: Callable[[], int],
+        forget: Callable[[str], str],
+        *,
+        keeps: Callable[[], bool],
+        may_write: Callable[[], bool],
+    ) -> None:
         self._inbox = inbox
+        self._originals = originals
         self._clear = clear
+        self._forget = forget
+        self._keeps = keeps
+        self._may_write = may_write
         self._waiting: set[asyncio.Future[None]] = set()
-        if inbox is not None:
-            inbox.on_put(self._wake)
+        inbox.on_put(self._wake)
 
     @property
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/api/v1/mails/{id}/content", self._content),
             web.get("/api/v1/mails/{id}/raw", self._raw),
+            web.get("/api/v1/mails/{id}/html", self._html),
             web.get("/api/v1/mails/{id}/code", self._code),
             web.get("/api/v1/wait", self._wait),
-            web.delete("/api/v1/mails", self._forget),
+            web.delete("/api/v1/mails", self._clear_all),
+            web.delete("/api/v1/mails/{id}", self._forget_one),
             web.get("/view/{id}", self._view),
+            web.get("/api/v1/mails/{id}/original", self._original),
+            web.get("/view/{id}/original", self._view_original),
         ]
 
     def _wake(self, _: Captured) -> None:
@@ -104,7 +167,7 @@ class CapturedMails:
                 waiting.set_result(None)
 
     def _kept(self) -> Inbox:
-        if self._inbox is None:
+        if not self._keeps():
             raise web.HTTPForbidden(reason=NOT_KEPT)
         return self._inbox
 
@@ -116,7 +179,9 @@ class CapturedMails:
 
     async def _content(self, request: web.Request) -> web.Response:
         found = self.asked(request)
-        return web.json_response(await asyncio.to_thread(shown, found))
+        return web.json_response(
+            await asyncio.to_thread(shown, found, self._originals.get(found.id))
+        )
 
     async def _raw(self, request: web.Request) -> web.Response:
         captured = self.asked(request)
@@ -126,6 +191,15 @@ class CapturedMails:
             content_type="message/rfc822",
             headers={"Content-Disposition": name},
         )
+
+    async def _html(self, request: web.Request) -> web.Response:
+        """The HTML as it is in the mail, as a text that no browser renders."""
+        content = self.asked(request).mail.content
+        source = await asyncio.to_thread(lambda: Preview(content).source)
+        if source is None:
+            raise web.HTTPNotFound(reason="This mail has no HTML")
+        body = source.encode("utf-8", "replace")
+        return web.Response(body=body, content_type="text/plain", charset="utf-8")
 
     async def _code(self, request: web.Request) -> web.Response:
         content = self.asked(request).mail.content
@@ -137,16 +211,49 @@ class CapturedMails:
     async def _view(self, request: web.Request) -> web.Response:
         captured = self.asked(request)
         content = captured.mail.content
-        html = await asyncio.to_thread(lambda: Preview(content).html)
-        if html is None:
-            raise web.HTTPNotFound(reason="This mail has no HTML")
-        return as_frame(html, remote=request.query.get("remote") == "1")
+        return await _framed(content, request)
 
-    async def _forget(self, _: web.Request) -> web.Response:
+    async def _written(self, request: web.Request) -> bytes:
+        """What the client wrote of the mail that the request's path names."""
         self._kept()
-        if self._clear is None:
+        found = self._originals.get(request.match_info["id"])
+        if found is None:
+            raise web.HTTPNotFound(reason="What its client wrote is not kept")
+        return await asyncio.to_thread(normalise, found)
+
+    async def _original(self, request: web.Request) -> web.Response:
+        content = await self._written(request)
+
+        def made() -> dict[str, Any]:
+            preview = Preview(content)
+            return {
+                "subject": preview.subject,
+                "text": preview.text,
+                "html": preview.html,
+                "headers": [[name, value] for name, value in preview.fields],
+                "remote": preview.remote,
+            }
+
+        return web.json_response(await asyncio.to_thread(made))
+
+    async def _view_original(self, request: web.Request) -> web.Response:
+        return await _framed(await self._written(request), request)
+
+    def _may_forget(self) -> None:
+        self._kept()
+        if not self._may_write():
             raise web.HTTPForbidden(reason=arguments.READ_ONLY)
+
+    async def _clear_all(self, _: web.Request) -> web.Response:
+        self._may_forget()
         return web.json_response({"cleared": self._clear()})
+
+    async def _forget_one(self, request: web.Request) -> web.Response:
+        self._may_forget()
+        mail_id = request.match_info["id"]
+        if obstacle := self._forget(mail_id):
+            raise web.HTTPConflict(reason=obstacle)
+        return web.json_response({"cleared": 1})
 
     async def _wait(self, request: web.Request) -> web.Response:
         """The newest mail that fits, at once or when it comes."""
@@ -191,4 +298,6 @@ class CapturedMails:
                 ) from None
             finally:
                 self._waiting.discard(waiting)
-        return web.json_response(await asyncio.to_thread(shown, captured))
+        return web.json_response(
+            await asyncio.to_thread(shown, captured, self._originals.get(captured.id))
+        )

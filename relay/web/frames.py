@@ -36,4 +36,4 @@ class Frames:
         html = self._rendered.get(request.match_info["key"])
         if html is None:
             raise web.HTTPNotFound(reason="It was rendered too long ago")
-        return as_frame(html, remote=request.query.get("remote") == "1")
+        return as_frame(html, request)

@@ -46,6 +46,8 @@ _HEADERS = {
     "X-DNS-Prefetch-Control": "off",
 }
 _READS = ("GET", "HEAD", "OPTIONS")
+# What scripts and people ask for, as browsers call it; the API is for these alone.
+_ASKERS = ("empty", "document")
 
 Verify = Callable[[str], Awaitable[bool]]
 
@@ -73,16 +75,23 @@ class Guard:
         verify: Verify | None = None,
     ) -> None:
         self._listen = listen.strip("[]").lower()
-        self._hosts = frozenset(host.strip("[]").lower() for host in hosts)
         self._open = frozenset(open_paths)
-        self._user = user.encode()
-        self._verify = verify
         # What the last right name and password came to, under a key of this process:
         # comparing the real hash for each request would take a core.
         self._key = secrets.token_bytes(32)
         self._known = b""
         self._turns = Turns(COMPARISONS, waiting=MAX_WAITING)
         self._guesses = Guesses("login failed", listener="web")
+        self.take(hosts=hosts, user=user, verify=verify)
+
+    def take(
+        self, *, hosts: Collection[str], user: str = "", verify: Verify | None = None
+    ) -> None:
+        """Let these in from here on; who is known has to say its password again."""
+        self._hosts = frozenset(host.strip("[]").lower() for host in hosts)
+        self._user = user.encode()
+        self._verify = verify
+        self._known = b""
 
     @property
     def middleware(self) -> Middleware:
@@ -151,7 +160,7 @@ class Guard:
         seen = hmac.digest(self._key, given, sha256)
         if hmac.compare_digest(seen, self._known):
             return True
-        began = time.monotonic()
+        began, verify = time.monotonic(), self._verify
         if not await self._turns.enter(self._guesses.of(request)):
             raise web.HTTPServiceUnavailable(reason="Too many logins, try again later")
         name, colon, password = given.partition(b":")
@@ -161,7 +170,7 @@ class Guard:
             hmac.digest(self._key, name, sha256),
             hmac.digest(self._key, self._user, sha256),
         )
-        if colon and right and named:
+        if colon and right and named and self._verify is verify:
             self._known = seen
             return True
         # Another name may be a password in the wrong field.
@@ -195,6 +204,10 @@ def _is_same_site(request: web.Request) -> bool:
         navigates = request.headers.get("Sec-Fetch-Mode", "").lower() == "navigate"
         if not (reads and navigates and not request.path.startswith("/api/")):
             return False
+    # An image or a style of a mail that is looked at asks the API nothing.
+    asker = request.headers.get("Sec-Fetch-Dest", "empty").lower()
+    if request.path.startswith("/api/") and asker not in _ASKERS:
+        return False
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is None or reads:
         return True

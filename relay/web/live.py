@@ -1,5 +1,7 @@
 """`/api/v1/events`: what changes, as server-sent events in bundles.
 
+A bundle is made once for all readers. Where more changed than it takes, it has the
+newest mails instead: how much a reader is told does not depend on how much comes.
 A reader that does not keep up is dropped; it comes back by itself, and asks anew.
 """
 
@@ -9,18 +11,21 @@ import asyncio
 import json
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
 from relay.model.submission import MailId
 from relay.observe.journal import Journal
-from relay.observe.stats import Point
-from relay.web.figures import point_of
+from relay.observe.ring import Point
 from relay.web.mails import summary
+from relay.web.marks import Marks
 
 EVERY = 0.25  # seconds between two bundles
-AT_MOST = 50  # mails of one bundle; of more the reader asks for the list
+EVERY_BUSY = 0.5  # the same after one that did not take all
+AT_MOST = 50  # mails of one bundle
+NEWEST = 100  # mails of a bundle where more than that changed
 BEHIND = 20  # bundles that a reader may be behind
 READERS = 50
 QUIET = 15.0  # seconds until a sign of life
@@ -30,13 +35,22 @@ SEND_BUFFER = 131_072  # bytes that the kernel keeps for a reader; by itself far
 
 
 class Live:
-    """Tells all readers of mails and points."""
+    """Tells all readers of mails, and what `of_point` says of each five seconds."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        marks: Marks,
+        of_point: Callable[[Point], dict[str, Any]],
+    ) -> None:
         self._journal = journal
+        self._marks = marks
+        self._of_point = of_point
+        self._since = 0  # the change up to which readers were told
         self._readers: set[asyncio.Queue[bytes | None]] = set()
         self._changed: dict[MailId, None] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._every = EVERY
 
     @property
     def routes(self) -> list[web.RouteDef]:
@@ -50,16 +64,19 @@ class Live:
             self._changed[mail_id] = None
         if self._timer is None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(EVERY, self._bundle)
+            self._timer = loop.call_later(self._every, self._bundle)
 
     def point(self, point: Point) -> None:
         """Tell of five more seconds."""
-        self._tell("point", point_of(point))
+        if self._readers:
+            self._tell("point", self._of_point(point))
 
     def cleared(self) -> None:
         """Tell that all mails are forgotten."""
         self._changed.clear()
-        self._tell("cleared", {})
+        mark = self._marks.now()
+        self._since = mark["asOf"]
+        self._tell("cleared", mark)
 
     def close(self) -> None:
         """Let all readers go."""
@@ -71,14 +88,28 @@ class Live:
     def _bundle(self) -> None:
         self._timer = None
         changed, self._changed = self._changed, {}
-        found = [self._journal.get(mail_id) for mail_id in changed]
-        mails = [summary(entry) for entry in found if entry is not None]
-        self._tell("mails", {"mails": mails[:AT_MOST], "more": len(mails) > AT_MOST})
+        more = len(changed) > AT_MOST
+        self._every = EVERY_BUSY if more else EVERY
+        if more:
+            entries = self._journal.newest(NEWEST)
+        else:
+            found = [self._journal.get(mail_id) for mail_id in changed]
+            entries = [entry for entry in found if entry is not None]
+        since, mark = self._since, self._marks.now()
+        self._since = mark["asOf"]
+        bundle = {
+            "mails": [summary(entry) for entry in entries],
+            "gone": self._journal.forgotten(since),
+            "more": more,
+            "since": since,
+            **mark,
+        }
+        self._tell("mails", bundle)
 
     def _tell(self, event: str, value: dict[str, Any]) -> None:
         if not self._readers:
             return
-        data = f"event: {event}\ndata: {json.dumps(value)}\n\n".encode()
+        data = _event(event, value)
         for reader in tuple(self._readers):
             if reader.qsize() >= BEHIND:
                 self._drop(reader)
@@ -97,6 +128,10 @@ class Live:
         response = web.StreamResponse()
         response.content_type = "text/event-stream"
         reader: asyncio.Queue[bytes | None] = asyncio.Queue()
+        mark = self._marks.now()
+        if not self._readers:
+            self._changed.clear()
+            self._since = mark["asOf"]
         self._readers.add(reader)
         try:
             if request.transport is not None:
@@ -105,7 +140,7 @@ class Live:
                 # Whoever is dropped is dropped at once, with what was not read.
                 line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
             await response.prepare(request)
-            await response.write(b"retry: 2000\n\n")
+            await response.write(b"retry: 2000\n\n" + _event("here", mark))
             while (data := await _next(reader)) is not None:
                 async with asyncio.timeout(SLOW):
                     await response.write(data)
@@ -115,6 +150,10 @@ class Live:
         finally:
             self._readers.discard(reader)
         return response
+
+
+def _event(name: str, value: dict[str, Any]) -> bytes:
+    return f"event: {name}\ndata: {json.dumps(value)}\n\n".encode()
 
 
 async def _next(reader: asyncio.Queue[bytes | None]) -> bytes | None:

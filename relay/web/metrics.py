@@ -16,7 +16,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from relay import __version__
+from relay.observe.settings_read import SettingsRead
 from relay.observe.stats import Histogram, Stats
+from relay.web.webhook_metrics import webhook_metrics
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -24,8 +26,11 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 class Metrics(Collector):
     """Reads `stats` when Prometheus asks; nothing is counted twice."""
 
-    def __init__(self, stats: Stats, *, transport: str, queue: str) -> None:
+    def __init__(
+        self, stats: Stats, *, transport: str, queue: str, read: SettingsRead
+    ) -> None:
         self._stats = stats
+        self._read = read
         self._info = {"version": __version__, "transport": transport, "queue": queue}
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -39,7 +44,18 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         stats = self._stats
-        yield InfoMetricFamily("relay", "What this relay is.", value=self._info)
+        read = self._read
+        settings = {"settings_hash": read.hash, "settings_at": f"{read.at:.3f}"}
+        yield InfoMetricFamily(
+            "relay",
+            "What this relay is, and which settings are in force since when.",
+            value={**self._info, **settings},
+        )
+        yield GaugeMetricFamily(
+            "relay_reload_failed",
+            "Whether the settings that were read last have a mistake.",
+            value=float(bool(read.mistake)),
+        )
         mails = CounterMetricFamily(
             "relay_mails",
             "Submissions by what their client heard: accepted (by SES), queued, "
@@ -58,6 +74,12 @@ class Metrics(Collector):
         )
         yield CounterMetricFamily(
             "relay_received_bytes", "Bytes of mail received.", value=stats.bytes
+        )
+        yield _counter(
+            "relay_slips",
+            "What clients wrote in vain, such as headers that nobody reads, by kind.",
+            "kind",
+            stats.slips,
         )
         answer = HistogramMetricFamily(
             "relay_answer_seconds",
@@ -88,8 +110,36 @@ class Metrics(Collector):
         yield _histogram(
             "relay_loop_lag_seconds", "How late the event loop came back.", stats.lag
         )
+        yield from self._told()
         yield from self._of_accounts()
+        yield from webhook_metrics(self._stats.webhooks())
         yield from self._gauges()
+
+    def _told(self) -> Iterator[Metric]:
+        """What SES told after it took mail; nothing where nobody listens."""
+        stats = self._stats
+        if not (stats.told or stats.strays):
+            return
+        told = CounterMetricFamily(
+            "relay_feedback",
+            "Recipients of whom SES told something later, by kind; type of a bounce.",
+            labels=("kind", "type"),
+        )
+        for labels, count in stats.told.items():
+            told.add_metric(labels, count)
+        yield told
+        yield _counter(
+            "relay_feedback_strays",
+            "Messages among SES' events that tell nothing of the relay's mail: test, "
+            "unknown, malformed, foreign (of mail that nobody knows).",
+            "why",
+            stats.strays,
+        )
+        yield _histogram(
+            "relay_delivery_seconds",
+            "From SES' taking a mail to its delivery to a recipient.",
+            stats.delivery_seconds,
+        )
 
     def _of_accounts(self) -> Iterator[Metric]:
         """Where there are several; what the others count is that of all together."""
@@ -142,6 +192,13 @@ class Metrics(Collector):
 
     def _gauges(self) -> Iterator[Metric]:
         now = self._stats.now()
+        if now.suppression_refused is not None:
+            yield _counter(
+                "relay_suppression_refused",
+                "Recipients whose mail did not go, by why they are suppressed.",
+                "reason",
+                now.suppression_refused,
+            )
         for name, text, value in (
             ("relay_queue_waiting", "Mail that waits.", now.waiting),
             ("relay_queue_sending", "Mail that is being sent.", now.sending),
@@ -163,6 +220,11 @@ class Metrics(Collector):
                 now.quota_used,
             ),
             ("relay_paused", "Whether sending is paused.", float(bool(now.paused))),
+            (
+                "relay_suppression_entries",
+                "Addresses that get no mail.",
+                now.suppressed,
+            ),
             ("relay_connections", "SMTP clients connected.", now.connections),
             ("relay_memory_in_hand_bytes", "Content in hand.", now.memory),
             (

@@ -5,15 +5,24 @@ The shapes are in `schemas`. The tests hold every answer against it.
 
 from __future__ import annotations
 
-from typing import Any
-
-from relay.web.mails import MOST_LISTED, STATES
-from relay.web.operations import ID, WHAT, answer, asked, operation, whole
-from relay.web.queue import STATES as QUEUE_STATES
+from relay.observe.ring import RANGES
+from relay.web import openapi_queue, openapi_suppression
+from relay.web.mails import MOST_LISTED
+from relay.web.openapi_captured import SHAPES, captured
+from relay.web.openapi_figures import FIGURES
+from relay.web.openapi_why import WHY
+from relay.web.operations import (
+    ID,
+    QUERY,
+    WHAT,
+    answer,
+    asked,
+    operation,
+    whole,
+)
 from relay.web.schemas import (
     ANYTHING,
     COUNT,
-    NUMBER,
     SCHEMAS,
     TEXT,
     TEXTS,
@@ -24,6 +33,7 @@ from relay.web.schemas import (
     or_null,
     ref,
 )
+from relay.web.search import STATES
 
 
 def document(*, version: str) -> Schema:
@@ -40,14 +50,25 @@ def document(*, version: str) -> Schema:
         },
         "paths": {
             **_mails(),
-            **_captured(),
+            **captured(),
             **_rules(),
             **_templates(),
-            **_queue(),
+            **openapi_queue.paths(),
+            **openapi_suppression.paths(),
             **_rest(),
         },
         "components": {
-            "schemas": {name: closed(fields) for name, fields in SCHEMAS.items()},
+            "schemas": {
+                name: closed(fields)
+                for name, fields in (
+                    SCHEMAS
+                    | FIGURES
+                    | SHAPES
+                    | WHY
+                    | openapi_queue.SCHEMAS
+                    | openapi_suppression.SCHEMAS
+                ).items()
+            },
             "securitySchemes": {
                 "password": {"type": "http", "scheme": "basic"},
                 "token": {"type": "apiKey", "in": "header", "name": "Authorization"},
@@ -57,7 +78,7 @@ def document(*, version: str) -> Schema:
 
 
 _MOMENT: Schema = {"type": "number", "minimum": 0, "maximum": 1e11}
-_QUERY: Schema = {"type": "string", "maxLength": 500}
+_ZONE: Schema = {"type": "integer", "minimum": -1439, "maximum": 1439}
 
 
 def _mails() -> Schema:
@@ -65,19 +86,30 @@ def _mails() -> Schema:
         "/api/v1/mails": {
             "get": operation(
                 "The last mails, the newest first",
-                closed(
-                    {"mails": list_of("Summary"), "next": or_null(COUNT), "kept": COUNT}
-                ),
+                ref("Listed"),
                 also=(400,),
                 parameters=(
-                    asked("q", _QUERY, "Words that all must occur"),
-                    asked("usage", _QUERY, "Its usage"),
-                    asked("to", _QUERY, "Part of a recipient's address"),
+                    asked(
+                        "q",
+                        QUERY,
+                        "Words that all must occur, -word for one that must not, "
+                        '"two words", usage: state: to: from: subject: since: until:',
+                    ),
+                    asked("zone", _ZONE, "Minutes that `q`'s times are ahead of UTC"),
+                    asked("usage", QUERY, "Its usage"),
+                    asked("to", QUERY, "Part of a recipient's address"),
                     asked("state", one_word(STATES), "Its state"),
                     asked("since", _MOMENT, "Not before; Unix seconds"),
                     asked("until", _MOMENT, "Before; Unix seconds"),
                     asked("limit", whole(1, MOST_LISTED), "How many; 100"),
                     asked("before", whole(0, 10**18), "Go on after `next`"),
+                    asked("after", whole(0, 10**18), "Only with a higher `seq`"),
+                    asked(
+                        "changed",
+                        whole(0, 10**18),
+                        "Only what changed after this `asOf`; `gone` names those of "
+                        "it that the search does not find",
+                    ),
                 ),
             ),
             "delete": operation(
@@ -90,55 +122,13 @@ def _mails() -> Schema:
                 ref("Story"),
                 also=(404,),
                 parameters=(ID,),
-            )
-        },
-    }
-
-
-def _captured() -> Schema:
-    return {
-        "/api/v1/mails/{id}/content": {
-            "get": operation(
-                "What is in a captured mail",
-                ref("Content"),
-                also=(404,),
+            ),
+            "delete": operation(
+                "Forget one captured mail",
+                closed({"cleared": COUNT}),
+                also=(404, 409),
                 parameters=(ID,),
-            )
-        },
-        "/api/v1/mails/{id}/raw": {
-            "get": operation(
-                "A captured mail as it would have gone to SES",
-                TEXT,
-                also=(404,),
-                parameters=(ID,),
-                media="message/rfc822",
-            )
-        },
-        "/api/v1/mails/{id}/code": {
-            "get": operation(
-                "The one-time code in a captured mail",
-                closed({"code": TEXT}),
-                also=(404,),
-                parameters=(ID,),
-            )
-        },
-        "/api/v1/wait": {
-            "get": operation(
-                "The newest captured mail that fits, at once or when it comes",
-                ref("Content"),
-                also=(400, 404, 503),
-                parameters=(
-                    asked("to", _QUERY, "One of its recipients"),
-                    asked("usage", _QUERY, "Its usage"),
-                    asked("subject", _QUERY, "Part of its subject"),
-                    asked("after", _QUERY, "The id of a mail that it came after"),
-                    asked(
-                        "timeout",
-                        {"type": "number", "minimum": 0, "maximum": 300},
-                        "Seconds to wait; 10",
-                    ),
-                ),
-            )
+            ),
         },
     }
 
@@ -211,58 +201,30 @@ def _templates() -> Schema:
     }
 
 
-def _queue() -> Schema:
-    ids: Schema = {
-        "type": "array",
-        "items": {"type": "string", "minLength": 1, "maxLength": 64},
-        "minItems": 1,
-        "maxItems": 500,
-    }
-    change: dict[str, Any] = {
-        "also": (400, 408, 409, 413, 415, 503),
-        "body": closed({"ids": ids}),
-    }
-    return {
-        "/api/v1/queue": {
-            "get": operation(
-                "What waits and what failed, the oldest first",
-                closed({"mails": list_of("Job"), "next": or_null(COUNT)}),
-                also=(400, 503),
-                parameters=(
-                    asked("state", one_word(tuple(QUEUE_STATES)), "open"),
-                    asked("limit", whole(1, 500), "How many; 100"),
-                    asked("after", whole(0, 10**18), "Go on after `next`"),
-                ),
-            )
-        },
-        "/api/v1/queue/retry": {
-            "post": operation(
-                "Try waiting mail now, and failed mail anew", ref("Moved"), **change
-            )
-        },
-        "/api/v1/queue/drop": {
-            "post": operation(
-                "Delete waiting and failed mail, for good", ref("Moved"), **change
-            )
-        },
-    }
-
-
 def _rest() -> Schema:
-    figures = {
-        "now": ref("Now"),
-        "every": NUMBER,
-        "points": list_of("Point"),
-        "attempts": {"type": "object", "additionalProperties": COUNT},
-    }
     return {
         "/api/v1/figures": {
-            "get": operation("How things stand, and the last hour", closed(figures))
+            "get": operation(
+                "How things stand, and up to 24 hours of points of `every` seconds",
+                ref("Figures"),
+                also=(400,),
+                parameters=(
+                    asked(
+                        "range",
+                        one_word(tuple(RANGES)),
+                        "How far back; 1h. `whole` is all of it as one point, its "
+                        "percentiles too. Of a point's `times`, which are bucket, "
+                        "count, bucket, count …, bucket n ends at least * growth ** n "
+                        "milliseconds: a percentile of them, or of several added up, "
+                        "is off by `error` at most",
+                    ),
+                ),
+            )
         },
         "/api/v1/status": {"get": operation("What this relay is", ref("Status"))},
         "/api/v1/events": {
             "get": operation(
-                "What changes, as server-sent events: mails, point, cleared",
+                "What changes, as server-sent events: here, mails, point, cleared",
                 TEXT,
                 also=(503,),
                 media="text/event-stream",

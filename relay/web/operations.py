@@ -12,7 +12,7 @@ WHAT = {
     403: "Not from here, or not in this mode",
     404: "There is no such thing",
     408: "The request did not come in time",
-    409: "There is no queue",
+    409: "Not as things stand, or without a queue",
     413: "Too large",
     415: "Not JSON",
     422: "Not with this address, template, variables or mail",
@@ -62,6 +62,16 @@ ID: Schema = {
     "required": True,
     "schema": {"type": "string", "minLength": 1},
     "description": "As replies and the log name it",
+}
+
+QUERY: Schema = {"type": "string", "maxLength": 500}
+
+NUMBER_OF_FILE: Schema = {
+    "name": "number",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "integer", "minimum": 1},
+    "description": "Its place in `attachments`, from 1",
 }
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from unicodedata import category
 from urllib.parse import quote
 
 from relay.content.codes import code_in
@@ -18,7 +19,7 @@ from relay.content.header import parse
 from relay.content.html_tags import Tag, attributes, referenced, tokens
 from relay.content.links import links_in
 from relay.content.mime_parts import Part
-from relay.content.original import Original
+from relay.content.original import Original, text_of
 from relay.content.transfer_encoding import transfer_decoded
 from relay.model.reply import Refused
 from relay.model.submission import Envelope
@@ -29,6 +30,13 @@ MAX_SEARCHED = 1_000_000
 # Characters of images that go into the HTML itself, each time that it shows one.
 MAX_INLINE = 20_000_000
 
+MAX_TEXT_SHOWN = 100_000  # characters of an attached text
+
+# What browsers draw and nothing else; SVG is a document, and PDF runs scripts.
+_IMAGES_SHOWN = frozenset(
+    f"image/{kind}" for kind in ("png", "jpeg", "jpg", "gif", "webp", "avif", "bmp")
+)
+_TEXTS_SHOWN = frozenset({"application/json", "application/ics", "application/xml"})
 _IMAGE = re.compile(r"image/[a-z0-9.+-]{1,50}")
 
 
@@ -39,6 +47,24 @@ class Attachment:
     name: str
     type: str
     size: int
+    part: Part = field(repr=False)
+
+    @property
+    def shown(self) -> str:
+        """What of it the page shows: `image`, `text`, or "" for nothing."""
+        if self.type in _IMAGES_SHOWN:
+            return "image"
+        readable = self.type.startswith("text/") or self.type in _TEXTS_SHOWN
+        return "text" if readable else ""
+
+    @property
+    def data(self) -> bytes:
+        return transfer_decoded(self.part)
+
+    @property
+    def text(self) -> str:
+        """The beginning of it as a person reads it."""
+        return text_of(self.part)[:MAX_TEXT_SHOWN]
 
 
 class Preview:
@@ -97,7 +123,7 @@ class Preview:
         if self._original is None:
             return ()
         return [
-            Attachment(_name_of(part), part.type, len(transfer_decoded(part)))
+            Attachment(_name_of(part), part.type, len(transfer_decoded(part)), part)
             for part in self._original.attachments
         ]
 
@@ -155,4 +181,7 @@ class _Images:
 
 def _name_of(part: Part) -> str:
     name = part.parameter("filename", "content-disposition") or part.parameter("name")
-    return decoded(name)[:200]
+    # A sign that turns the direction of writing makes gpj.exe of exe.jpg.
+    return "".join(one for one in decoded(name) if not category(one).startswith("C"))[
+        :200
+    ]

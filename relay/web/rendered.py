@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from relay.content.header import Message
 from relay.model.submission import Envelope
-from relay.templates.lint import problems
+from relay.templates.known import Given
+from relay.templates.lint import Problem, problems
 from relay.templates.template import Template
 from relay.web.preview import Preview
 
@@ -17,8 +18,14 @@ def rendered(
     message: Message,
     envelope: Envelope,
     variables: Mapping[str, Any],
+    *,
+    usages: Sequence[str],
+    given: Given,
 ) -> dict[str, Any]:
-    """The mail in its parts, and what is wrong with it. Raises Refused."""
+    """The mail in its parts, and what is wrong with it. Raises Refused.
+
+    `usages` have templates; `given` is what their mail has beside what Logto passes.
+    """
     content = template.apply(message, envelope, dict(variables))
     preview = Preview(content)
     fields = {name.lower(): value for name, value in reversed(preview.fields)}
@@ -36,12 +43,22 @@ def rendered(
         "source": template.source.content,
         "size": len(content),
         "problems": [
-            {
-                "kind": problem.kind,
-                "text": problem.text,
-                "line": problem.line,
-                "level": problem.level,
-            }
-            for problem in problems(template, preview.source)
+            _described(problem)
+            for problem in problems(
+                template, preview.source, usages=usages, given=given
+            )
         ],
+    }
+
+
+def _described(problem: Problem) -> dict[str, Any]:
+    """`line` is in the content, `fileLine` in the file that it may come from."""
+    return {
+        "kind": problem.kind,
+        "text": problem.text,
+        "line": problem.line,
+        "column": problem.column,
+        "level": problem.level,
+        "file": problem.file,
+        "fileLine": problem.row,
     }

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -19,6 +19,7 @@ from relay.observe.unclaimed import Unclaimed
 from relay.rules.facts import Facts
 from relay.rules.proposal import proposal
 from relay.templates.catalog import Templates
+from relay.templates.known import names_of, together
 from relay.web import arguments
 from relay.web.captured import CapturedMails
 from relay.web.frames import Frames
@@ -35,7 +36,7 @@ class RuleMaker:
         self,
         mails: CapturedMails,
         journal: Journal,
-        templates: Templates,
+        templates: Callable[[], Templates],
         unclaimed: Unclaimed,
         compiled: Compile,
         frames: Frames,
@@ -121,11 +122,22 @@ class RuleMaker:
     def _rendered(
         self, facts: Facts, usage: str, locale: str, variables: Mapping[str, Any]
     ) -> dict[str, Any]:
-        template = self._templates.choose(usage, locale)
+        templates = self._templates()
+        template = templates.choose(usage, locale)
         original = facts.original
         if locale:
             variables = {"locale": locale, **variables}
-        made = rendered(template, original.message, original.envelope, variables)
+        given = templates.given()
+        had, found = given.get(usage, {}), names_of(dict(variables))
+        known = None if had is None or found is None else together(had, found)
+        made = rendered(
+            template,
+            original.message,
+            original.envelope,
+            variables,
+            usages=templates.usages,
+            given={**given, template.usage: known},
+        )
         return {**made, "view": self._frames.keep(made["html"])}
 
     def _facts(self, captured: Captured) -> Facts:
@@ -152,13 +164,13 @@ class RuleMaker:
             # Of those alike, the one for all comes last.
             return len(wanted) - used, -used, usage == "Generic"
 
-        return sorted(self._templates.usages, key=rank)
+        return sorted(self._templates().usages, key=rank)
 
     def _wanted(self, usage: str) -> set[str]:
         """The variables of a usage's templates that a rule would have to find."""
         return {
             name.partition(".")[0]
-            for template in self._templates.all
+            for template in self._templates().all
             if template.usage == usage
             for name in template.variables
             if not name.startswith("message.")

@@ -63,7 +63,7 @@ _INSIDE = dict.fromkeys(map(ord, "\t\n\r"))
 _DOCTYPE = re.compile(r"\s{0,100}+<!doctype[^<>]{0,300}+>", re.IGNORECASE)
 _ELSEWHERE = re.compile(r"(?:https?:)?//", re.IGNORECASE)
 _CSS_ELSEWHERE = re.compile(
-    r"""(?:\burl\(\s*+["']?+|@import\s*+["'])\s*+(?:https?:)?+//""", re.IGNORECASE
+    r"""(?:\burl\(\s*+["']?+|@import\s*+["'])\s*+(?>(?:https?:)?)//""", re.IGNORECASE
 )
 _CSS_CID = re.compile(r"""\bcid:([^\s"'()<>]{1,500}+)""", re.IGNORECASE)
 

@@ -5,10 +5,12 @@ Each answer of `/api/v1` has its shape here by name; `openapi` says which path g
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from relay.observe.stats import OUTCOMES
-from relay.web.mails import STATES
+from relay.model.feedback import WORDS
+from relay.observe.facts import FATES
+from relay.web.search import STATES
 
 Schema = dict[str, Any]
 
@@ -48,8 +50,14 @@ def one_word(words: tuple[str, ...]) -> Schema:
     return {"type": "string", "enum": list(words)}
 
 
+def counts_of(words: Sequence[str]) -> Schema:
+    """How many of each word; those of which there are none may be left out."""
+    return closed(dict.fromkeys(words, COUNT), tuple(words))
+
+
 _SUMMARY: Schema = {
     "seq": COUNT,
+    "rev": COUNT,
     "id": TEXT,
     "at": NUMBER,
     "sender": or_null(TEXT),
@@ -58,6 +66,7 @@ _SUMMARY: Schema = {
     "subject": TEXT,
     "usage": TEXT,
     "state": one_word(STATES),
+    "fate": one_word(("", *FATES)),
     "ms": or_null(NUMBER),
     "size": COUNT,
     "reply": TEXT,
@@ -65,6 +74,15 @@ _SUMMARY: Schema = {
 
 SCHEMAS: dict[str, Schema] = {
     "Problem": {"error": TEXT},
+    "Listed": {
+        "mails": list_of("Summary"),
+        "gone": {"type": "array", "items": COUNT},
+        "next": or_null(COUNT),
+        "kept": COUNT,
+        "run": TEXT,
+        "asOf": COUNT,
+        "oldest": COUNT,
+    },
     "Summary": _SUMMARY,
     "Call": {
         "call": COUNT,
@@ -99,32 +117,34 @@ SCHEMAS: dict[str, Schema] = {
         "calls": list_of("Call"),
         "attempts": list_of("Attempt"),
         "attemptsLeftOut": COUNT,
+        "feedback": list_of("Feedback"),
         "overtakenBy": TEXT,
         "reports": TEXTS,
+        "headers": {"type": "array", "items": PAIR},
+        "headersLeftOut": COUNT,
+        "forwardOf": TEXT,
+        "forwards": TEXTS,
+        "why": or_null(ref("Why")),
         "parameters": {"type": "array", "items": ANYTHING},
     },
-    "Attachment": {"name": TEXT, "type": TEXT, "size": COUNT},
-    "Content": {
-        "id": TEXT,
+    "Feedback": {
+        "kind": one_word(tuple(WORDS)),
         "at": NUMBER,
-        "to": TEXTS,
-        "sender": or_null(TEXT),
-        "usage": TEXT,
-        "locale": TEXT,
-        "subject": TEXT,
-        "text": TEXT,
-        "html": or_null(TEXT),
-        "code": TEXT,
-        "links": TEXTS,
-        "headers": {"type": "array", "items": PAIR},
-        "attachments": list_of("Attachment"),
-        "remote": COUNT,
+        "recipient": TEXT,
+        "status": TEXT,
+        "detail": TEXT,
+        "type": TEXT,
+        "reason": TEXT,
+        "link": TEXT,
+        "messageId": TEXT,
     },
     "Template": {
         "usage": TEXT,
         "locale": TEXT,
         "subject": TEXT,
         "contentType": TEXT,
+        "syntax": one_word(("simple", "jinja")),
+        "timezone": TEXT,
         "sendFrom": TEXT,
         "replyTo": TEXT,
         "variables": TEXTS,
@@ -139,11 +159,15 @@ SCHEMAS: dict[str, Schema] = {
         "warnings": TEXTS,
         "place": TEXT,
         "problems": COUNT,
+        "sample": ANYTHING,
     },
     "Fault": {
         "kind": TEXT,
         "text": TEXT,
         "line": COUNT,
+        "column": COUNT,
+        "file": TEXT,
+        "fileLine": COUNT,
         "level": one_word(("warning", "error")),
     },
     "Rendered": {
@@ -190,61 +214,11 @@ SCHEMAS: dict[str, Schema] = {
         "mails": COUNT,
         "kinds": list_of("Kind"),
     },
-    "Job": {
-        "id": TEXT,
-        "state": one_word(("queued", "sending", "sent", "failed", "superseded")),
-        "usage": TEXT,
-        "account": TEXT,
-        "sender": or_null(TEXT),
-        "recipients": TEXTS,
-        "size": COUNT,
-        "attempts": COUNT,
-        "acceptedAt": TEXT,
-        "due": or_null(TEXT),
-        "lastReply": or_null(TEXT),
-        "maybeSent": FLAG,
-        "priority": TEXT,
-        "rule": TEXT,
-        "messageId": or_null(TEXT),
-    },
-    "Obstacle": {"id": TEXT, "obstacle": TEXT},
-    "Moved": {"done": COUNT, "obstacles": list_of("Obstacle")},
-    "Now": {
-        "waiting": or_null(COUNT),
-        "sending": or_null(COUNT),
-        "oldest": or_null(NUMBER),
-        "rate": or_null(NUMBER),
-        "fullRate": or_null(NUMBER),
-        "connections": COUNT,
-        "memory": COUNT,
-        "memoryLimit": COUNT,
-        "paused": TEXT,
-        "quota": or_null(NUMBER),
-        "quotaUsed": or_null(NUMBER),
-        "accounts": list_of("AccountNow"),
-    },
-    "AccountNow": {
-        "account": TEXT,
-        "fallback": or_null(TEXT),
-        "paused": TEXT,
-        "rate": or_null(NUMBER),
-        "fullRate": or_null(NUMBER),
-        "quota": or_null(NUMBER),
-        "quotaUsed": or_null(NUMBER),
-    },
-    "Point": {
+    "SettingsRead": {
+        "hash": TEXT,
         "at": NUMBER,
-        "counts": {
-            "type": "object",
-            "properties": dict.fromkeys(OUTCOMES, COUNT),
-            "additionalProperties": False,
-        },
-        "p50": or_null(NUMBER),
-        "p95": or_null(NUMBER),
-        "p99": or_null(NUMBER),
-        "waiting": or_null(COUNT),
-        "oldest": or_null(NUMBER),
-        "rate": or_null(NUMBER),
+        "mistake": TEXT,
+        "needsRestart": TEXTS,
     },
     "Trouble": {"text": TEXT, "cure": TEXT},
     "Status": {
@@ -257,6 +231,7 @@ SCHEMAS: dict[str, Schema] = {
         "usages": TEXTS,
         "guard": TEXT,
         "waiting": or_null(COUNT),
+        "settings": ref("SettingsRead"),
         "troubles": list_of("Trouble"),
         "mayWrite": FLAG,
         "stopping": FLAG,

@@ -20,13 +20,13 @@ from relay.content.moment import moment
 from relay.intake.idempotency import is_key
 from relay.intake.in_hand import InHand, Submit
 from relay.intake.send_at import LONGEST
+from relay.model.cause import reply_class
 from relay.model.note import Note
 from relay.model.outcome import Accepted, Deferred, Effect
 from relay.model.replies import GUARDED
-from relay.model.reply import Reply
+from relay.model.reply import Fault, Reply
 from relay.model.submission import Envelope, MailId, Order, Submission, new_id
 from relay.observe.events import Answered, NotTaken
-from relay.observe.stats import reply_class
 from relay.web import arguments
 from relay.web.guesses import Guesses
 from relay.web.lines import hold
@@ -43,6 +43,7 @@ DEFAULTS: Mapping[str, Any] = dict.fromkeys(
 KEY = "Idempotency-Key"
 
 NOT_SENT = "The mail could not be sent"
+SUPPRESSED = "No mail goes to this address: it bounced, or was complained about"
 TRY_LATER = "The mail could not be sent now"
 
 
@@ -54,23 +55,31 @@ class HttpIntake:
     ) -> None:
         # Under a key of this process, so that not even its length shows in the time.
         self._key = secrets.token_bytes(32)
-        self._token = self._digest(bare(token))
         self._guesses = Guesses("token refused", listener="http")
         self._accept = accept
-        self._within = answer_within + BEYOND
         self._in_hand = in_hand
+        self.take(token=token, answer_within=answer_within)
+
+    def take(self, *, token: str, answer_within: float) -> None:
+        """Let in who has this token from here on; "": nobody, and nothing is here."""
+        self._token = self._digest(bare(token)) if token else b""
+        self._within = answer_within + BEYOND
 
     @property
     def routes(self) -> list[web.RouteDef]:
         return [web.post(PATH, self._send), web.post(WITH_SLASH, self._tell_path)]
 
     async def _tell_path(self, _: web.Request) -> web.Response:
+        if not self._token:
+            raise web.HTTPNotFound
         return _error(404, f"The path is {PATH}, without a slash at its end")
 
     def _digest(self, token: str) -> bytes:
         return hmac.digest(self._key, _as_bytes(token), "sha256")
 
     async def _send(self, request: web.Request) -> web.Response:
+        if not self._token:
+            raise web.HTTPNotFound
         deadline = asyncio.get_running_loop().time() + self._within
         given = bare(request.headers.get(hdrs.AUTHORIZATION, ""))
         if not hmac.compare_digest(self._digest(given), self._token):
@@ -153,6 +162,8 @@ def _answer(mail_id: MailId, event: Answered | NotTaken | None) -> web.Response:
             return _error(429 if limited else 503, TRY_LATER, mail_id)
         case NotTaken() if event.reply == GUARDED:
             return _error(422, "The guard lets no mail go to this address", mail_id)
+        case NotTaken(reply=Reply(fault=Fault(kind="suppressed"))):
+            return _error(422, SUPPRESSED, mail_id)
         case NotTaken(why="repeated", first=Note() as first):
             if not first.message_id:
                 return web.json_response({"id": first.mail_id}, status=202)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -13,10 +14,11 @@ from relay.content.header import parse
 from relay.intake.in_hand import InHand, Submit
 from relay.model.reply import Refused
 from relay.model.submission import Envelope, Order, Submission, new_id
-from relay.templates.catalog import Templates
+from relay.templates.catalog import Templates, Tried
 from relay.templates.lint import problems
 from relay.templates.samples import VARIABLES
-from relay.templates.template import Source, Template
+from relay.templates.source import Source
+from relay.templates.template import Template
 from relay.web import arguments
 from relay.web.frames import Frames
 from relay.web.rendered import rendered
@@ -25,20 +27,23 @@ NO_ORIGINAL = parse(b"")
 
 
 class TemplatePages:
-    """Answers about templates; `accept` None: nothing may be sent from here.
+    """Answers about the `templates` in force; one may be sent where `may_write`.
 
     The work on what is sent is `in_hand`'s, whoever still waits for it.
     """
 
     def __init__(
         self,
-        templates: Templates,
-        accept: Submit | None,
+        templates: Callable[[], Templates],
+        accept: Submit,
         in_hand: InHand,
         frames: Frames,
+        *,
+        may_write: Callable[[], bool],
     ) -> None:
         self._templates = templates
         self._accept = accept
+        self._may_write = may_write
         self._in_hand = in_hand
         self._frames = frames
 
@@ -51,10 +56,13 @@ class TemplatePages:
         ]
 
     async def _list(self, _: web.Request) -> web.Response:
+        templates = self._templates()
+        # In a thread: it looks at the whole of each.
+        described = await asyncio.to_thread(_all_described, templates)
         return web.json_response(
             {
-                "templates": [_described(template) for template in self._templates.all],
-                "warnings": list(self._templates.warnings),
+                "templates": described,
+                "warnings": list(templates.warnings),
                 "samples": VARIABLES,
             }
         )
@@ -68,18 +76,19 @@ class TemplatePages:
         if locale:
             variables.setdefault("locale", locale)
         try:
-            template = self._templates.choose(usage, locale)
+            templates = self._templates()
+            template = templates.choose(usage, locale)
             # In a thread: a long text takes its time.
             envelope = Envelope("app@localhost", (to,))
             found = await asyncio.to_thread(
-                rendered, template, NO_ORIGINAL, envelope, variables
+                _rendered, templates, template, envelope, variables
             )
         except Refused as refused:
             raise web.HTTPUnprocessableEntity(reason=refused.reply.text) from None
         return web.json_response({**found, "view": self._frames.keep(found["html"])})
 
     async def _send(self, request: web.Request) -> web.Response:
-        if self._accept is None:
+        if not self._may_write():
             raise web.HTTPForbidden(reason=arguments.READ_ONLY)
         given = await arguments.body(request)
         usage = arguments.text(given, "usage", required=True)
@@ -88,7 +97,7 @@ class TemplatePages:
         to = arguments.text(given, "to", required=True)
         try:
             recipient = address.check(to)
-            template = self._templates.choose(usage, locale)
+            template = self._templates().choose(usage, locale)
         except ValueError:
             reason = "to: not an address that SES takes"
             raise web.HTTPUnprocessableEntity(reason=reason) from None
@@ -117,6 +126,43 @@ class TemplatePages:
         return web.json_response({"id": submission.id, "reply": reply})
 
 
+def _rendered(
+    templates: Templates,
+    template: Template,
+    envelope: Envelope,
+    variables: Mapping[str, Any],
+) -> dict[str, Any]:
+    return rendered(
+        template,
+        NO_ORIGINAL,
+        envelope,
+        variables,
+        usages=templates.usages,
+        given=templates.given(),
+    )
+
+
+def _all_described(templates: Templates) -> list[dict[str, Any]]:
+    given, tried = templates.given(), templates.tried()
+    return [
+        {
+            **_described(template),
+            "sample": _sample(template, tried),
+            "problems": len(
+                problems(template, None, usages=templates.usages, given=given)
+            ),
+        }
+        for template in templates.all
+    ]
+
+
+def _sample(template: Template, tried: Tried) -> Mapping[str, Any]:
+    """The variables of a kept test: of its own locale, else of another one."""
+    usage, locale = template.usage, template.locale
+    others = (tried[key] for key in tried if key[0] == usage)
+    return tried.get((usage, locale)) or next(others, {})
+
+
 def _described(template: Template) -> dict[str, Any]:
     source = template.source
     return {
@@ -124,6 +170,8 @@ def _described(template: Template) -> dict[str, Any]:
         "locale": template.locale,
         "subject": source.subject,
         "contentType": source.content_type,
+        "syntax": source.syntax,
+        "timezone": source.timezone,
         "sendFrom": source.send_from,
         "replyTo": source.reply_to,
         "variables": list(template.variables),
@@ -137,7 +185,6 @@ def _described(template: Template) -> dict[str, Any]:
         "overLimit": source.over_limit,
         "warnings": list(template.warnings),
         "place": source.place,
-        "problems": len(problems(template, None)),
     }
 
 

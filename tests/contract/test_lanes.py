@@ -164,7 +164,7 @@ async def test_a_spool_of_the_last_version_is_taken_over(tmp_path: Path) -> None
         await spool.put([job(spool, "k1"), job(spool, "k2", wait=50)])
     connection = sqlite3.connect(path)
     connection.executescript(
-        "DROP TABLE key; DROP TABLE passed;"
+        "DROP TABLE key; DROP TABLE passed; DROP TABLE suppression; DROP TABLE hook;"
         "DROP INDEX job_account; DROP INDEX job_due; DROP INDEX job_age;"
         "ALTER TABLE job DROP COLUMN send_at;"
         "ALTER TABLE job DROP COLUMN lane; ALTER TABLE job DROP COLUMN account;"

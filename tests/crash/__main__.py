@@ -6,10 +6,13 @@ import argparse
 import asyncio
 import sys
 import tempfile
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from tests.crash import outage, steps
+from tests.crash import fleet, outage, steps
 from tests.crash.run import Plan, run, seed
+from tests.fleet import emulators
 
 
 def main() -> int:
@@ -28,6 +31,11 @@ def main() -> int:
         action="store_true",
         help="a kill loses what was not synced, as a power cut does",
     )
+    parser.add_argument(
+        "--fleet",
+        action="store_true",
+        help="with a queue in S3 and SQS, by an emulator",
+    )
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument(
         "--outage",
@@ -38,6 +46,7 @@ def main() -> int:
     options = parser.parse_args()
     chosen = seed() if options.seed is None else options.seed
     print(f"seed {chosen}", flush=True)
+    told = partial(print, flush=True)
     plan = Plan(
         chosen,
         options.rounds,
@@ -45,15 +54,19 @@ def main() -> int:
         options.clients,
         options.lost_writes,
     )
-    with tempfile.TemporaryDirectory() as directory:
-        if options.outage:
+    with ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory())
+        if options.fleet:
+            emulator = stack.enter_context(emulators.ministack())
+            work = fleet.rounds(plan, Path(directory), emulator, told)
+        elif options.outage:
             work = outage.run(options.outage, Path(directory), options.clients)
         elif options.steps:
             work = steps.run(
                 Path(directory), dict.fromkeys(steps.STEPS, range(1, 1000))
             )
         else:
-            work = run(plan, Path(directory), lambda line: print(line, flush=True))
+            work = run(plan, Path(directory), told)
         verdict = asyncio.run(work)
     print(verdict.table())
     return 1 if verdict.faults else 0

@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from relay.queue import file
 from tests.crash.clients import Client
@@ -22,7 +23,7 @@ from tests.crash.weather import CALM, MILD, STORM, FaultySes
 from tests.server.relay_process import RelayProcess, environment
 
 CONFIG = """
-grace = 6
+grace = {grace}
 
 [[listeners]]
 name = "local"
@@ -36,12 +37,14 @@ endpointUrl = "{url}"
 connectTimeout = 1
 attemptTimeout = 2
 
+[web]
+listen = ""
+
 [pace]
 rate = {rate}
 
 [queue]
-engine = "sqlite"
-path = "spool.db"
+{queue}
 answerWithin = 0.5
 retryDelays = [0.1, 0.3, 1]
 slowDelays = [0.2, 0.5, 1]
@@ -56,9 +59,10 @@ content = "<p>Your code is <b>{{{{code}}}}</b>.</p>"
 [log]
 format = "json"
 """
-DRAIN = 120.0  # seconds until mail that is not sent in good weather counts as lost
+SPOOL = 'engine = "sqlite"\npath = "spool.db"'
+DRAIN = 300.0  # seconds until mail that is not sent in good weather counts as lost
 SETTLED = 0.2  # seconds until SES has read what a killed relay left in its sockets
-START = 60.0  # seconds until a relay that is not ready counts as broken
+START = 300.0  # seconds until a relay that is not ready counts as broken
 # Log lines that tell of a bug, whatever became of the mail.
 BUGS = {"attempt broken", "attempt not recorded", "observer broken", "a part broke"}
 
@@ -77,12 +81,17 @@ class Plan:
 class Relay:
     """One life of the relay after the other, on one spool."""
 
+    shares = False  # its queue with other relays
+    grace = 6  # seconds
+
     def __init__(
         self,
         directory: Path,
         url: str,
         rate: str = "3000",
         disk: ForgetfulDisk | None = None,
+        queue: str = SPOOL,
+        command: str = "serve",
     ) -> None:
         # As a rule so high that one throttled call does not make an hour of a minute.
         self.spool = directory / "spool.db"
@@ -91,15 +100,19 @@ class Relay:
         self._directory = directory
         self._disk = disk
         self._process: RelayProcess | None = None
-        (directory / "config.toml").write_text(CONFIG.format(url=url, rate=rate))
+        self._command = command
+        self._killed = False
+        (directory / "config.toml").write_text(
+            CONFIG.format(url=url, rate=rate, queue=queue, grace=self.grace)
+        )
 
     def start(self) -> None:
         """Begin a life; returns when mail can be taken."""
-        relay = ["-W", "error", "-m", "relay", "serve", "-c", "config.toml"]
+        relay = ["-W", "error", "-m", "relay", self._command, "-c", "config.toml"]
         process = subprocess.Popen(
             [sys.executable, *relay],
             cwd=self._directory,
-            env=environment(self._disk.environment if self._disk else {}),
+            env=environment(self.settings()),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -112,7 +125,17 @@ class Relay:
             if process.poll() is not None or time.monotonic() > end:
                 raise AssertionError(f"no start:\n{''.join(self._process.stderr)}")
             time.sleep(0.01)
-        self.port = self._process.port()
+        self._killed = False
+        if self._command == "serve":
+            self.port = self._process.port()
+
+    def settings(self) -> Mapping[str, str]:
+        """What this life has in its environment."""
+        return self._disk.environment if self._disk else {}
+
+    def ended(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Look at all that a life has logged."""
+        self.bugs += [f"the log says: {one}" for one in lines if one["event"] in BUGS]
 
     @property
     def pid(self) -> int:
@@ -129,13 +152,14 @@ class Relay:
         """End it at once, wherever it is."""
         assert self._process is not None
         self.port = None
+        self._killed = True
         self._process.process.kill()
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """End a life with a signal, or see its end; give its exit code."""
         process = self._process
         assert process is not None
-        code = process.stop(number) if self.port is not None else process.wait()
+        code = process.wait() if self._killed else process.stop(number)
         self.port = self._process = None
         for stream in (process.process.stdout, process.process.stderr):
             assert stream is not None
@@ -145,9 +169,7 @@ class Relay:
                 self._disk.forget()
             else:
                 self._disk.flush()
-        for entry in process.log:
-            if entry["event"] in BUGS:
-                self.bugs.append(f"the log says: {entry}")
+        self.ended(process.log)
         self.bugs += [line for line in process.stderr if line.startswith("Traceback")]
         return code
 
@@ -171,17 +193,22 @@ class Relay:
 
 
 async def run(
-    plan: Plan, directory: Path, tell: Callable[[str], None] = lambda line: None
+    plan: Plan,
+    directory: Path,
+    tell: Callable[[str], None] = lambda line: None,
+    made: Callable[[str], Relay] | None = None,
 ) -> Verdict:
-    """Kill and restart by `plan`, let all mail end, and judge."""
-    random = Random(plan.seed)
+    """Kill and restart by `plan`, let all mail end, and judge.
+
+    `made` makes the relay that sends to an SES at some url; else one has a spool.
+    """
     began = time.monotonic()
     killed: dict[int, float] = {}
     wrong: list[str] = []
     numbers = itertools.count(1)
-    async with FaultySes(random, STORM) as ses:
+    async with FaultySes(Random(plan.seed), STORM) as ses:
         disk = ForgetfulDisk(directory) if plan.lost_writes else None
-        relay = Relay(directory, ses.url, disk=disk)
+        relay = made(ses.url) if made else Relay(directory, ses.url, disk=disk)
         clients = [
             Client(numbers, lambda: relay.port, Random(f"{plan.seed} {n}"))
             for n in range(plan.clients)
@@ -197,6 +224,8 @@ async def run(
                 )
                 if over:
                     break
+                # Its own, so that a life's end hangs by no number of calls before it.
+                random = Random(f"{plan.seed} life {life}")
                 ses.life = life
                 ses.weather = (MILD, STORM, CALM, STORM)[life % 4]
                 await asyncio.to_thread(relay.start)
@@ -226,7 +255,8 @@ async def run(
         left = await asyncio.to_thread(relay.wait_for_the_last)
         code = await asyncio.to_thread(relay.end)
         strange = [one.wrong for one in ses.requests if one.wrong]
-    verdict = judge([one for c in clients for one in c.tries], ses.calls, killed)
+    tries = [one for c in clients for one in c.tries]
+    verdict = judge(tries, ses.calls, killed, shared=relay.shares)
     verdict.figures["rounds"] = ses.life
     verdict.figures["killed"] = len(killed)
     verdict.faults += wrong + relay.bugs + [f"not a call: {one}" for one in strange]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.crash.clients import SENDER, Try
 from tests.crash.weather import FAULTS, Call
@@ -35,9 +36,19 @@ class Verdict:
 
 
 def judge(
-    tries: Sequence[Try], calls: Sequence[Call], killed: Mapping[int, float]
+    tries: Sequence[Try],
+    calls: Sequence[Call],
+    killed: Mapping[int, float],
+    cause: Callable[[Call, Call], str] | None = None,
+    *,
+    shared: bool = False,
 ) -> Verdict:
-    """Compare; `killed` says when which life of the relay was ended by SIGKILL."""
+    """Compare; `killed` says when which life of the relay was ended by SIGKILL.
+
+    `cause` says why a mail that SES took in one call was in another, "" for no reason.
+    `shared`: of a queue whose writes may have had their effect without an answer, so
+    that mail may be sent of which a client heard that it is to come again.
+    """
     verdict = Verdict()
     of_mail: dict[int, list[Call]] = defaultdict(list)
     reported = set()
@@ -48,12 +59,13 @@ def judge(
             reported.add(call.mail)
     for one in tries:
         verdict.figures[_said(one)] += 1
-        _mail(one, of_mail.pop(one.mail, []), one.mail in reported, verdict)
+        its = of_mail.pop(one.mail, [])
+        _mail(one, its, one.mail in reported, verdict, shared=shared)
     for number in of_mail:
         verdict.faults.append(f"mail {number}: SES got what no client ended")
     for call in calls:
         verdict.figures[f"SES: {call.fault}"] += 1
-    _duplicates(calls, killed, verdict)
+    _duplicates(calls, cause or partial(_cause, killed=killed), verdict)
     verdict.figures = Counter(dict(sorted(verdict.figures.items())))
     return verdict
 
@@ -64,7 +76,9 @@ def _said(one: Try) -> str:
     return str(one.code) if one.code else "no reply"
 
 
-def _mail(one: Try, calls: Sequence[Call], reported: bool, verdict: Verdict) -> None:
+def _mail(
+    one: Try, calls: Sequence[Call], reported: bool, verdict: Verdict, *, shared: bool
+) -> None:
     where = f"mail {one.mail} ({one.code} {one.text})"
     took = {address for call in calls if call.took for address in call.recipients}
     final = {
@@ -86,12 +100,14 @@ def _mail(one: Try, calls: Sequence[Call], reported: bool, verdict: Verdict) -> 
             verdict.faults.append(f"{where}: failed without a report")
         if " Ok " in f" {one.text}" and set(one.recipients) - took:
             verdict.faults.append(f"{where}: a false Ok")
+    elif shared and 400 <= one.code < 500 and took:
+        verdict.figures[f"{one.code}, and sent all the same"] += 1
     elif one.code and took:
         verdict.faults.append(f"{where}: refused, but SES took it")
 
 
 def _duplicates(
-    calls: Sequence[Call], killed: Mapping[int, float], verdict: Verdict
+    calls: Sequence[Call], cause_of: Callable[[Call, Call], str], verdict: Verdict
 ) -> None:
     before: dict[tuple[object, ...], Call] = {}
     for call in calls:
@@ -103,7 +119,7 @@ def _duplicates(
         before[key] = call
         if first is None:
             continue
-        cause = _cause(first, call, killed)
+        cause = cause_of(first, call)
         if cause:
             verdict.duplicates[cause] += 1
         else:

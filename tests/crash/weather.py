@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from aiohttp import web
 
-from tests.fake_ses import Answer, FakeSes, error
+from tests.fake_ses import Answer, FakeSes, Request, error
 
 _NUMBER = re.compile(rb"Message-ID: <crash-(\d+)@")
 
@@ -100,10 +101,18 @@ class Call:
     life: int  # of the relay
     at: float
     fault: str
+    message_id: str = ""  # that SES gave it, whoever heard of it
 
     @property
     def took(self) -> bool:
         return FAULTS[self.fault].took
+
+
+def number_of(mail: bytes) -> int:
+    """The number of a client's mail, or of the mail that a report is about."""
+    found = _NUMBER.search(mail)
+    assert found, "a mail that nobody sent"
+    return int(found[1])
 
 
 class FaultySes(FakeSes):
@@ -131,36 +140,44 @@ class FaultySes(FakeSes):
         (name,) = self._random.choices(names, weights)
         if report and FAULTS[name].final:
             name = "none"  # about a report that is refused there is no report
-        found = _NUMBER.search(mail)
-        assert found, "a mail that nobody sent"
-        if self.first and all(call.mail != int(found[1]) for call in self.calls):
+        number = number_of(mail)
+        if self.first and all(call.mail != number for call in self.calls):
             name = self.first
+        message_id = f"0100fake-{len(self.calls) + 1:06d}"
         self.calls.append(
             Call(
-                int(found[1]),
+                number,
                 tuple(seen.parameters["Destination"]["ToAddresses"]),
                 hashlib.sha256(mail).digest(),
                 report,
-                self.life,
+                self.life_of(seen),
                 time.monotonic(),
                 name,
+                message_id,
             )
         )
         self.on_read()
         line = request.transport
         self._busy[line] += 1
-        response = await super()._do(request, FAULTS[name].answer)
+        answer = FAULTS[name].answer
+        if answer.status == 200 and answer.body is None:
+            answer = replace(
+                answer, body=json.dumps({"MessageId": message_id}).encode()
+            )
+        response = await super()._do(request, answer)
         # When the answer has left, or has just not.
         loop = asyncio.get_running_loop()
         loop.call_later(self._random.uniform(0, 0.01), self.on_answer)
         loop.call_later(0.1, self._busy.subtract, [line])
         return response
 
+    def life_of(self, seen: Request) -> int:
+        """The life that made a call."""
+        return self.life
+
     async def shut(self) -> None:
         """Refuse connections from now on; those that are open go on."""
-        assert self._runner is not None
-        for site in list(self._runner.sites):
-            await site.stop()
+        await self._stop_listening()
 
     async def vanish(self) -> None:
         """Refuse connections, and close those that are open when they are answered."""
@@ -177,4 +194,4 @@ class FaultySes(FakeSes):
         """Take connections again, on the same port."""
         assert self._runner is not None
         if not self._runner.sites:
-            await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+            await self._listen()

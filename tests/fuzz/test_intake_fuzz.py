@@ -16,7 +16,7 @@ from relay.model.submission import Envelope, MailId, Order, Submission
 from relay.rules.rules import Rules
 from relay.rules.source import Source as RuleSource
 from relay.templates.catalog import Templates
-from relay.templates.template import Source
+from relay.templates.source import Source
 
 TEMPLATES = Templates(
     [

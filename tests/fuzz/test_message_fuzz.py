@@ -19,7 +19,7 @@ from relay.model.mail import Mail
 from relay.model.reply import Refused
 from relay.model.submission import Envelope, MailId, Submission
 from relay.templates.catalog import Templates
-from relay.templates.template import Source
+from relay.templates.source import Source
 
 CORPUS = [
     path.read_bytes()

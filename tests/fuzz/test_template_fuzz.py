@@ -16,7 +16,7 @@ from relay.content.html_to_text import from_html
 from relay.model.reply import Refused
 from relay.model.submission import Envelope
 from relay.templates.catalog import TemplateError, Templates
-from relay.templates.template import Source
+from relay.templates.source import Source
 
 ENVELOPE = Envelope("app@acme.example", ("ann@example.net",))
 NAMES = ("a", "b", "user.name", "list.0", "message.text", "message.html", "message.to")

@@ -77,21 +77,27 @@ class RelayProcess:
         self, name: str, match: Callable[[dict[str, Any]], bool] = lambda entry: True
     ) -> dict[str, Any]:
         """Wait for the first log line of this event that `match` takes."""
+        return self.events(name, 1, match)[0]
 
-        def found() -> dict[str, Any] | None:
-            for entry in self.log:
-                if entry["event"] == name and match(entry):
-                    return entry
-            return None
+    def events(
+        self,
+        name: str,
+        count: int,
+        match: Callable[[dict[str, Any]], bool] = lambda entry: True,
+    ) -> list[dict[str, Any]]:
+        """Wait for that many of them: all there are by then."""
+
+        def found() -> list[dict[str, Any]]:
+            return [one for one in self.log if one["event"] == name and match(one)]
 
         with self._changed:
             self._changed.wait_for(
-                lambda: found() is not None or self._silent, timeout=WAIT
+                lambda: len(found()) >= count or self._silent, timeout=WAIT
             )
-            entry = found()
-        if entry is None:
+            entries = found()
+        if len(entries) < count:
             raise AssertionError(f"no {name!r} among:\n{''.join(self.stderr)}")
-        return entry
+        return entries
 
     def port(self, listener: str = "local") -> int:
         """The port that a listener, or `health`, got."""
@@ -155,6 +161,7 @@ def running_relay(
     *arguments: str,
     settings: Mapping[str, str | None] | None = None,
     up_to: str = "ready",
+    command: str = "serve",
 ) -> Iterator[RelayProcess]:
     """Run `relay serve` (default: `--capture --show`) until the context ends.
 
@@ -176,7 +183,7 @@ def running_relay(
     }
     with tempfile.TemporaryDirectory() as directory:
         process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "relay", "serve", *arguments],
+            [sys.executable, "-W", "error", "-m", "relay", command, *arguments],
             cwd=directory,
             env=environment({k: v for k, v in chosen.items() if v is not None}),
             stdin=subprocess.DEVNULL,

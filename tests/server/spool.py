@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from relay.model.job import Failed, Job, Queued, Sending, Sent
-from relay.model.mail import Choice, Mail, SendOptions
+from relay.model.mail import Choice, Mail, Priority, SendOptions
 from relay.model.reply import Reply
 from relay.model.submission import Envelope, new_id
 from relay.queue import End
 from relay.queue.sqlite import SqliteQueue, open_spool
 
 DENIED = Reply(554, "7.1", "Access denied")
+UNREACHABLE = Reply(451, "4.1", "SES cannot be reached")
 SECRET = b"Subject: code 424242\r\n\r\n424242\r\n"
 DAY = 86_400.0
 
@@ -70,6 +71,35 @@ async def put(
         for claim in claims:
             await queue.settle(claim, end)
     return mail_id
+
+
+def waits(
+    queue: SqliteQueue,
+    last: Reply | None,
+    *,
+    age: float = 0.0,
+    due_in: float = 600.0,
+    account: str = "",
+    priority: Priority = Priority.NORMAL,
+    later: bool = False,
+    to: str = "ann@example.com",
+) -> Job:
+    """A call that waits; `last` is what its latest attempt came to."""
+    now = queue.now()
+    return Job(
+        new_id(),
+        0,
+        Mail(
+            Envelope("app@acme.example", (to,)),
+            b"x",
+            SendOptions(account=account),
+            Choice(priority=priority),
+        ),
+        now - age,
+        now + 90_000,
+        Queued(0 if last is None else 1, now + due_in, last),
+        send_at=now + due_in if later else None,
+    )
 
 
 def failed(queue: SqliteQueue, *, maybe_sent: bool = False) -> Failed:

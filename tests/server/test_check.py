@@ -45,6 +45,35 @@ def test_a_sender_outside_the_identity_is_a_warning(tmp_path: Path) -> None:
         assert "ses.emailAddress =" not in found.stdout
 
 
+def test_templates_of_a_folder_are_looked_at_like_those_of_the_settings(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "SignIn.fr.html").write_text(
+        '+++\nsubject = "s"\nvalidFor = "10m"\nsupersedes = true\n'
+        'send_from = "Desk <desk@other.example>"\n+++\nc\n'
+    )
+    (tmp_path / "config.toml").write_text(
+        'templatesDir = "templates"\n' + SETTINGS.format(domain="acme.example")
+    )
+    settings = {"RELAY_QUEUE__ENGINE": "none"}
+    found = relay_command("check", settings=settings, cwd=tmp_path)
+    assert [
+        line.partition("SignIn.fr.html")[2]
+        for line in found.stdout.splitlines()
+        if "SignIn.fr.html" in line
+    ] == [
+        f":{line}: {name}: has no effect with queue.engine = "
+        '"none", where no mail waits'
+        for line, name in ((3, "validFor"), (4, "supersedes"))
+    ] + [
+        (
+            ":5: sendFrom = 'desk@other.example': outside ses.emailAddressIdentityArn "
+            "(acme.example), which goes with every mail; SES will refuse it"
+        )
+    ]
+
+
 def test_settings_that_cannot_be_used_are_exit_code_2(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[ses]\nregoin = "eu-west-1"\n')
     found = relay_command("check", cwd=tmp_path)
@@ -95,7 +124,7 @@ def templates(**keys: str) -> dict[str, str]:
         ({**SES, **templates(content="{{code")}, "not closed"),
         ({**SES, **USED_TLS}, "tls.certFile"),
         ({**SES, "RELAY_INTAKE__TOKEN_FILE": "/dev/zero"}, "no regular file"),
-        ({**SES, "RELAY_QUEUE__ENGINE": "sqs"}, "later release"),
+        ({**SES, "RELAY_QUEUE__ENGINE": "sqs"}, "queue.url"),
         ({**SES, "RELAY_PACE__RATE": "1000000000"}, "below 1000000000"),
         ({"RELAY_TRANSPORT": "capture"}, ""),
         ({"AWS_REGION": "eu-west-1", "RELAY_LOG__LEVEL": "info"}, ""),

@@ -32,6 +32,12 @@ def test_the_demo_shows_one_mail_per_usage_and_ends_well() -> None:
         "MfaVerification",
         "BindMfa",
     ):
-        assert f"usage={usage} template={usage} to=ann@example.com" in done.stdout
+        assert f"--to ann@example.com --usage {usage} " in done.stdout
+        assert f'"Value": "{usage}"' in done.stdout
     assert done.stdout.count("reply: 250 2.0.0 captured as ") == 9
-    assert done.stdout.count('"ToAddresses"') == 9
+    assert done.stdout.count('"ToAddresses": ["ann@example.com"]') == 9
+    # As people read it: header and text, no MIME.
+    assert done.stdout.count("\n  To:      ann@example.com\n") == 9
+    assert "\n  | 123456\n" in done.stdout
+    assert "Content-Type" not in done.stdout
+    assert done.stdout.rstrip().endswith("http://127.0.0.1:8025")

@@ -6,6 +6,7 @@ import configparser
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -22,6 +23,7 @@ from tests.server.relay_process import ROOT, running_relay
 from tests.server.test_life import relay_command, without_rights
 
 DEPLOY = ROOT / "deploy"
+LINE = {"name": "Cup", "price": 3, "gift": True}
 
 
 def _documents(name: str) -> list[dict[str, Any]]:
@@ -29,13 +31,61 @@ def _documents(name: str) -> list[dict[str, Any]]:
         return list(yaml.safe_load_all(file))
 
 
+def test_the_starter_folder_passes_the_lint_and_its_own_tests(tmp_path: Path) -> None:
+    shutil.copytree(DEPLOY / "templates", tmp_path / "templates")
+    (tmp_path / "config.toml").write_text('templatesDir = "templates"\n')
+
+    linted = relay_command("templates", "lint", cwd=tmp_path)
+    assert (linted.returncode, linted.stdout) == (
+        0,
+        "0 errors and 0 warnings in 13 templates\n",
+    )
+    tested = relay_command("templates", "test", cwd=tmp_path)
+    assert (tested.returncode, tested.stdout) == (
+        0,
+        "invitation: same\norder: same\n2 of 2 as kept\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("locale", "subject", "lines"),
+    [
+        ("en-GB", "Your order 17", ["Tea €9.50", "Cup (a gift) €3.00"]),
+        ("de", "Ihre Bestellung 17", ["Tea 9,50\xa0€", "Cup (Geschenk) 3,00\xa0€"]),
+        ("fr-CA", "Votre commande 17", ["Tea 9,50\xa0€", "Cup (cadeau) 3,00\xa0€"]),
+        ("ja", "ご注文 17", ["Tea €9.50", "Cup (ギフト) €3.00"]),
+        ("pt", "Your order 17", ["Tea €\xa09,50", "Cup (a gift) €\xa03,00"]),
+    ],
+)
+def test_the_starters_order_is_written_in_the_readers_language(
+    tmp_path: Path, locale: str, subject: str, lines: list[str]
+) -> None:
+    shutil.copytree(DEPLOY / "templates", tmp_path / "templates")
+    (tmp_path / "config.toml").write_text('templatesDir = "templates"\n')
+    order = {
+        "number": 17,
+        "arrives": "2026-12-24",
+        "lines": [{"name": "Tea", "price": "9.50"}, LINE],
+        "total": 12.5,
+    }
+    (tmp_path / "order.json").write_text(json.dumps(order))
+    given = ("--locale", locale, "--variables", "order.json")
+    made = relay_command("render", "Order", *given, cwd=tmp_path)
+    assert made.stderr == ""
+    said = made.stdout.partition("--- text/html")[0].splitlines()
+    assert f"Subject: {subject}" in said
+    assert [line for line in said if line.startswith(("Tea", "Cup"))] == lines
+
+
 def test_the_sidecars_settings_load_and_its_probes_ask_the_health_listener(
     tmp_path: Path,
 ) -> None:
-    config_map, deployment = _documents("kubernetes-sidecar.yaml")
+    config_map, account, deployment = _documents("kubernetes-sidecar.yaml")
     file = tmp_path / "config.toml"
     file.write_text(config_map["data"]["config.toml"], encoding="utf-8")
     pod = deployment["spec"]["template"]["spec"]
+    assert account["kind"] == "ServiceAccount"
+    assert account["metadata"]["name"] == pod["serviceAccountName"]
     (sidecar,) = pod["initContainers"]
     environ = {one["name"]: one["value"] for one in sidecar["env"]}
 
@@ -62,11 +112,15 @@ def test_the_sidecars_settings_load_and_its_probes_ask_the_health_listener(
 def test_the_stateful_sets_spool_is_on_its_claim_and_its_owner_may_write_it(
     tmp_path: Path,
 ) -> None:
-    config_map, service, stateful_set = _documents("kubernetes-statefulset.yaml")
+    config_map, account, service, stateful_set = _documents(
+        "kubernetes-statefulset.yaml"
+    )
     file = tmp_path / "config.toml"
     file.write_text(config_map["data"]["config.toml"], encoding="utf-8")
     spec = stateful_set["spec"]
     pod = spec["template"]["spec"]
+    assert account["kind"] == "ServiceAccount"
+    assert account["metadata"]["name"] == pod["serviceAccountName"]
     (container,) = pod["containers"]
     (claim,) = spec["volumeClaimTemplates"]
 
@@ -121,6 +175,8 @@ def test_the_unit_waits_for_readiness_and_gives_the_stop_its_time() -> None:
     assert service["Type"] == "notify"
     assert int(service["TimeoutStopSec"]) > config.Config().grace
     assert service["ExecStart"].split()[1:3] == ["serve", "-c"]
+    assert service["ExecReload"] == '/bin/sh -c "kill -HUP $MAINPID && sleep 0.5"'
+    assert float(service["WatchdogSec"]) > config.Config().grace
 
 
 def _unit() -> dict[str, list[str]]:
@@ -244,35 +300,68 @@ def test_the_installed_relay_runs_without_rights_on_a_read_only_tree(
     assert done.stdout
 
 
+def test_what_the_image_copies_is_not_ignored_by_the_build() -> None:
+    lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert "*" in lines
+    given = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    copied = {
+        source
+        for line in (ROOT / "Dockerfile").read_text("utf-8").splitlines()
+        if line.startswith("COPY ") and "--from=" not in line
+        for source in line.split()[1:-1]
+    }
+    assert "deploy/image" in copied
+    for source in copied:
+        assert (ROOT / source).exists(), source
+        assert {source, *map(str, Path(source).parents)} & given, source
+
+
+def settings_of_the_image() -> config.Config:
+    environ = {"RELAY_DEFAULTS": str(ROOT / "deploy" / "image")}
+    return config.load(None, {**environ, "RELAY_SES__REGION": "eu-west-1"})
+
+
 def test_the_image_runs_the_relay_itself_as_a_userwithout_rights() -> None:
     lines = (ROOT / "Dockerfile").read_text("utf-8").splitlines()
 
     assert 'ENTRYPOINT ["relay"]' in lines  # a list, so that signals arrive
-    assert re.fullmatch(
-        r'HEALTHCHECK .* CMD \["relay", "ready"\]',
-        next(line for line in lines if line.startswith("HEALTHCHECK")),
+    # Asked where the image's own settings have it listen, else where the others say.
+    [at] = [n for n, line in enumerate(lines) if line.startswith("HEALTHCHECK ")]
+    port = settings_of_the_image().health.listen.rpartition(":")[2]
+    assert lines[at + 1].strip() == (
+        f"CMD relay ready --url http://127.0.0.1:{port}/readyz 2>/dev/null "
+        "|| exec relay ready"
     )
     user = next(line for line in lines if line.startswith("USER ")).split()[1]
     assert int(user) > 0
+    assert "COPY deploy/image /usr/share/ses-relay" in lines
     environ = dict(re.findall(r"(RELAY_\w+)=(\S+)", "\n".join(lines)))
-    settings = config.load(None, {**environ, "RELAY_SES__REGION": "eu-west-1"})
-    assert settings.health.listen
+    assert environ == {"RELAY_DEFAULTS": "/usr/share/ses-relay"}
+    settings = settings_of_the_image()
     (volume,) = (line.split()[1] for line in lines if line.startswith("VOLUME "))
     assert str(config.spool_path(settings).parent) == volume
+    # A mounted /etc/ses-relay/config.toml is found by its name.
+    (directory,) = (line.split()[1] for line in lines if line.startswith("WORKDIR /e"))
+    assert directory == "/etc/ses-relay"
 
 
 def test_the_dashboard_and_the_alerts_ask_for_metrics_that_there_are() -> None:
+    from relay.observe.settings_read import SettingsRead
     from relay.observe.stats import OUTCOMES, Now, Stats
+    from relay.observe.webhook import WebhookFigures
     from relay.web.metrics import Metrics
 
     stats = Stats(
         usages=(), now=lambda: Now(0, 0, 0.0, 1.0, 1.0, quota=1.0, quota_used=1.0)
     )
     stats.mails[OUTCOMES[0], "", ""] += 1
+    stats.webhooks = lambda: [WebhookFigures("app")]
     known = set(
         re.findall(
             r"^(relay_\w+)",
-            Metrics(stats, transport="ses", queue="sqlite").text().decode(),
+            Metrics(stats, transport="ses", queue="sqlite", read=SettingsRead("1", 0.0))
+            .text()
+            .decode(),
             re.MULTILINE,
         )
     )

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from relay import __version__
 from tests.fake_ses import FakeSes
 from tests.server.disks import fill, tmpfs
 from tests.server.relay_process import (
@@ -456,7 +457,10 @@ def test_settings_may_come_through_a_pipe_and_never_without_an_end(
     os.mkfifo(pipe)
     with subprocess.Popen(["sh", "-c", f'echo "regoin = 1" > "{pipe}"']):
         found = relay_command("check", "-c", str(pipe))
-    assert found.stderr == f"{pipe}: regoin: unknown setting\n"
+    assert found.stderr == (
+        f"{pipe}: regoin: unknown setting in ses-relay {__version__}; remove it, "
+        "or install the version that has it\n"
+    )
     endless = relay_command("check", "-c", "/dev/zero")
     assert (endless.returncode, endless.stderr) == (
         2,

@@ -252,7 +252,7 @@ def test_fifty_guessers_do_not_lock_the_right_password_out() -> None:
         over.set()
         for thread in threads:
             thread.join()
-        lines = [one for one in relay.log if one["event"] == "login failed"]
+        lines = relay.events("login failed", len(guesses))
     assert set(guesses) == {535}
     assert len(lines) == len(guesses)
     assert {(one["peer"], one["name"]) for one in lines} == {(HOST, "app")}

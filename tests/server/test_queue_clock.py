@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.queue.admin import Selection, open_ledger
+from relay.queue.admin import open_ledger
+from relay.queue.selection import Selection
 from tests.fake_ses import FakeSes, error
 from tests.server.relay_process import RelayProcess, running_relay, until
 from tests.server.test_queue_disk import spooled, states, submit

@@ -14,7 +14,8 @@ from relay.model.job import Job, Queued, Sending
 from relay.model.replies import NO_CONTENT, unreadable
 from relay.model.submission import MailId
 from relay.queue import file
-from relay.queue.admin import Selection, open_ledger
+from relay.queue.admin import open_ledger
+from relay.queue.selection import Selection
 from tests.fake_ses import FakeSes
 from tests.server.relay_process import running_relay, until
 from tests.server.spool import calls, failed, mail, put, spool

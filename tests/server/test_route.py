@@ -14,10 +14,11 @@ import pytest
 from relay.delivery.transport import Unanswered
 from relay.ses import endpoint
 from relay.ses.client_settings import ClientSettings
-from relay.ses.endpoint import Detour, Route
+from relay.ses.endpoint import Route
 from relay.ses.open import open_ses
 from relay.ses.parameters import RequestSettings
 from relay.ses.sdk_client import CannotOpen, connect
+from relay.ses.sdk_request import Detour
 from relay.ses.send import DirectTransport
 from relay.ses.send_by_sdk import SdkTransport
 from tests.fake_ses import Answer, FakeSes, error

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.fake_ses import FakeSes
-from tests.server.relay_process import RelayProcess, environment
+from tests.server.relay_process import RelayProcess, environment, until
+from tests.server.reloading import Reloading, Settings, reloading, ses
 from tests.server.sdk import MODEL, knows_tracking, model
 from tests.server.test_traps import submit, with_relay
 
@@ -87,6 +88,35 @@ async def test_a_rule_says_it_too() -> None:
         await with_relay(ses, use, RELAY_RULES=json.dumps(RULES))
         told = [request.json.get("ConfigurationOverrides") for request in ses.sent]
     assert told == [OFF if knows_tracking() else None, None]
+
+
+async def test_what_an_older_sdk_lacks_is_said_when_it_is_asked_for_at_a_reload(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "templates").mkdir()
+    file = tmp_path / "templates" / "SignIn.html"
+
+    def warnings(running: Reloading) -> list[str]:
+        return [
+            line["warning"].removeprefix(f"{tmp_path}/templates/")
+            for line in running.said("settings")
+            if "tracking" in line["warning"]
+        ]
+
+    def use(running: Reloading) -> list[str]:
+        assert warnings(running) == []
+        file.write_text('+++\nsubject = "s"\ntracking = false\n+++\nc')
+        assert running.hup()["event"] == "reloaded"
+        until(lambda: warnings(running) != [])
+        running.hup()
+        return warnings(running)
+
+    file.write_text('+++\nsubject = "s"\n+++\nc')
+    async with FakeSes() as fake:
+        settings = Settings(tmp_path, ses=ses(fake), templatesDir="templates")
+        path = {"AWS_DATA_PATH": older_sdk(tmp_path)}
+        found = await reloading(settings, use, environment=path)
+    assert found == [WARNING.replace("templates[0].", "SignIn.html:3: ")]
 
 
 async def test_an_older_sdk_is_a_warning_and_mail_goes_without_it(

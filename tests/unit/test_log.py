@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +45,25 @@ def test_a_text_line_quotes_what_has_spaces() -> None:
     log.setup(format="text", level="info", stream=out)
     log.line(logging.INFO, "sent", id="k3", reply='250 2.0.0 "Ok"\n')
     assert out.getvalue().endswith('info sent id=k3 reply="250 2.0.0 \\"Ok\\"\\n"\n')
+
+
+@pytest.mark.parametrize("written", ["json", "text"])
+def test_the_journal_is_told_how_bad_a_line_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    with (tmp_path / "journal").open("w") as journal:
+        file = os.fstat(journal.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{file.st_dev}:{file.st_ino}")
+        log.setup(format=written, level="info", stream=journal)
+        log.line(logging.INFO, "sent")
+        log.line(logging.WARNING, "refused")
+        log.line(logging.ERROR, "broken")
+        monkeypatch.setenv("JOURNAL_STREAM", f"{file.st_dev}:{file.st_ino + 1}")
+        log.setup(format=written, level="info", stream=journal)
+        log.line(logging.ERROR, "elsewhere")
+    lines = (tmp_path / "journal").read_text().splitlines()
+    assert [line[:3] for line in lines[:3]] == ["<6>", "<4>", "<3>"]
+    assert not lines[3].startswith("<")
 
 
 def test_the_level_holds_back_what_is_below() -> None:

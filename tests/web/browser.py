@@ -48,7 +48,8 @@ def faultless(page: Page) -> None:
         "async () => (await axe.run(document, {iframes: false})).violations"
     )
     serious = [one for one in found if one["impact"] in ("serious", "critical")]
-    assert [
+    said = [
         (one["id"], [node["html"][:200] for node in one["nodes"]][:3])
         for one in serious
-    ] == []
+    ]
+    assert said == [], said

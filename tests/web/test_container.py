@@ -7,7 +7,6 @@ the same arguments and environment, but listens on free ports of loopback.
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import re
 import shlex
@@ -19,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from relay import config
 from tests.server.relay_process import ROOT, WAIT, RelayProcess, environment
 from tests.web.site import Site, mail
 from tests.web.test_safety import basic
@@ -28,7 +28,7 @@ from tests.web.test_safety import basic
 )
 IMAGE = dict(re.findall(r"(RELAY_\w+)=(\S+)", (ROOT / "Dockerfile").read_text("utf-8")))
 DOCKER = f"""#!{sys.executable}
-import os, sys
+import os, pathlib, sys
 verb, *words = sys.argv[1:]
 if verb == "build":
     sys.exit(0)
@@ -41,10 +41,17 @@ while words[0].startswith("-"):
             name, _, text = value.partition("=")
             given[name] = text
 assert words.pop(0) == "ses-relay"
-for name, text in given.items():
+
+def here(text):
     for port in ("1025", "8025", "8026"):
         text = text.replace("0.0.0.0:" + port, "127.0.0.1:0")
-    os.environ[name] = text
+    return text
+
+os.mkdir("share")
+for file in pathlib.Path({str(ROOT / "deploy" / "image")!r}).iterdir():
+    pathlib.Path("share", file.name).write_text(here(file.read_text()))
+for name, text in given.items():
+    os.environ[name] = here(text).replace("/usr/share/ses-relay", "share")
 os.execv(sys.executable, [sys.executable, "-m", "relay", *words])
 """
 
@@ -88,45 +95,46 @@ def test_the_docker_line_of_the_readme_captures_for_all(tmp_path: Path) -> None:
             app.login("whoever", "whatever")
             app.send_message(mail())
         site = Site(relay)
-        [one] = site.get("/api/v1/mails", basic("dev", "open sesame")).json["mails"]
+        said = re.search(
+            r"the page's user is (\S+), its password (\S+)", "".join(relay.stderr)
+        )
+        assert said is not None
+        person = basic(said[1], said[2])
+        [one] = site.get("/api/v1/mails", person).json["mails"]
         assert one["state"] == "captured"
         assert site.get("/api/v1/mails").status == 401
         # The browser outside asks by the name of its own machine.
-        host = {**basic("dev", "open sesame"), "Host": "localhost:8025"}
-        assert site.get("/", host).status == 200
+        assert site.get("/", {**person, "Host": "localhost:8025"}).status == 200
         assert Site(relay, "health").get("/readyz").status == 200
 
 
-def test_its_addresses_are_those_of_a_container(tmp_path: Path) -> None:
-    """With the very addresses, which the test above does not listen on."""
+def test_its_ports_are_those_that_the_image_listens_on() -> None:
     words = shlex.split(LINES.rpartition("docker run")[2])
-    options = list(itertools.pairwise(words))
-    given = dict(value.split("=", 1) for option, value in options if option == "-e")
-    published = [value for option, value in options if option == "-p"]
+    published = [value for option, value in itertools.pairwise(words) if option == "-p"]
     assert published == ["127.0.0.1:1025:1025", "127.0.0.1:8025:8025"]
-    [listener] = json.loads(given["RELAY_LISTENERS"])
-    assert listener["address"] == "0.0.0.0:1025"
-    assert given["RELAY_WEB__LISTEN"] == "0.0.0.0:8025"
-    given["RELAY_WEB__PASSWORD_HASH"] = (
-        subprocess.run(
-            [sys.executable, "-m", "relay", "password"],
-            input=b"open sesame\n",
-            env=environment({}),
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-        .stdout.decode()
-        .strip()
-    )
-    found = subprocess.run(
-        [sys.executable, "-m", "relay", "check"],
-        cwd=tmp_path,
-        env=environment({**given, "RELAY_TRANSPORT": "capture"}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    said = found.stdout + found.stderr
-    assert "open relay" not in said
+    settings = config.load(None, in_image(), capture=True)
+    (listener,) = settings.listeners
+    assert listener.address == "0.0.0.0:1025"
+    assert settings.web.listen == "0.0.0.0:8025"
+    assert settings.health.listen == "0.0.0.0:8026"
+    (said,) = config.warnings(settings)
     assert "takes mail from whoever reaches 0.0.0.0:1025" in said
+
+
+def test_what_the_image_says_is_weaker_than_its_users_settings(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(
+        "ses.region = 'eu-west-1'\n"
+        "[queue]\npath = '/mail/spool.db'\n[health]\nlisten = '127.0.0.1:9'\n"
+    )
+    chosen = config.load(file, in_image())
+    assert config.spool_path(chosen) == Path("/mail/spool.db")
+    assert chosen.health.listen == "127.0.0.1:9"
+    # What is for capture mode is for nobody else.
+    assert chosen.listeners == config.Config().listeners
+    assert chosen.web == config.Config().web
+
+
+def in_image() -> dict[str, str]:
+    """The image's environment, its files where the checkout has them."""
+    return {"RELAY_DEFAULTS": str(ROOT / "deploy" / "image")}

@@ -54,8 +54,10 @@ def test_silent_connections_do_not_make_the_probes_blind(
         if listener == "web":
             assert asked.get("/", basic("ann", "right")).status == 200
             assert send(site).status == 200
-    told = [one for one in site.relay.log if one["event"] == "too many connections"]
-    assert [one["listener"] for one in told].count(listener) == 1
+    told = site.relay.events(
+        "too many connections", 1, lambda one: one["listener"] == listener
+    )
+    assert len(told) == 1
 
 
 @contextmanager

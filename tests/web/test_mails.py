@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import select
 import smtplib
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlencode
 
 import pytest
 
+from tests.fake_ses import error
 from tests.server.relay_process import WAIT, until
-from tests.web.site import Site, mail, running_site, submit, templated
+from tests.server.test_life import through
+from tests.web.site import (
+    TEMPLATE,
+    Site,
+    fake_ses,
+    mail,
+    running_site,
+    sending_site,
+    submit,
+    templated,
+)
 
 
 def ids(site: Site, query: str = "") -> list[str]:
@@ -43,6 +58,60 @@ def test_the_newest_mail_stands_first_and_filters_choose(four: Site) -> None:
     first = four.get("/api/v1/mails").json["mails"][-1]["at"]
     assert ids(four, f"?until={first}") == []
     assert len(ids(four, f"?since={first}")) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("from:acme subject:invoice", ["one"]),
+        ("-invoice", ["four", "reject", "two"]),
+        ("-to:example.com", ["four"]),
+        ('"invoice 17"', ["one"]),
+        ('"17 invoice"', []),
+        ('subject:"invoice 17" from:APP@', ["one"]),
+        ("usage:signin", ["two"]),
+        ("state:refused", ["reject"]),
+        ("-state:captured to:relay.test", ["reject"]),
+        ("since:10m", ["four", "reject", "two", "one"]),
+        ("until:10m", []),
+        ("-since:10m", []),
+        ("since:2020-01-01 until:2020-01-02T10:30", []),
+        ("http://x Re: 12:30", []),
+    ],
+)
+def test_words_of_the_search_say_what_is_wanted(
+    four: Site, words: str, found: list[str]
+) -> None:
+    assert ids(four, f"?{urlencode({'q': words})}") == found
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("form:acme", "q: form: is none of usage:, state:, to:, from:, subject:, "),
+        ("since:soon", "q: since:soon: such as 10m, 2h, 7d, 2026-11-24 or "),
+        ("state:lost", "q: state:lost: one of captured, sent, "),
+    ],
+)
+def test_words_that_the_search_does_not_know_are_said(
+    site: Site, words: str, said: str
+) -> None:
+    answer = site.get(f"/api/v1/mails?{urlencode({'q': words})}")
+    assert answer.status == 400
+    assert answer.json["error"].startswith(said)
+
+
+def test_times_of_the_search_are_those_of_the_readers_clock(site: Site) -> None:
+    site.submit(mail())
+    [one] = site.get("/api/v1/mails").json["mails"]
+    moment = datetime.fromtimestamp(one["at"] - 60, UTC)
+    for zone in (0, 330, -480):
+        there = (moment + timedelta(minutes=zone)).strftime("%Y-%m-%dT%H:%M:%S")
+        asked = urlencode({"q": f"since:{there}", "zone": zone})
+        assert len(site.get(f"/api/v1/mails?{asked}").json["mails"]) == 1
+        asked = urlencode({"q": f"until:{there}", "zone": zone})
+        assert site.get(f"/api/v1/mails?{asked}").json["mails"] == []
+    assert site.get("/api/v1/mails?zone=1440").status == 400
 
 
 def test_a_long_list_is_read_page_by_page(four: Site) -> None:
@@ -98,6 +167,49 @@ def test_mail_that_the_relay_refuses_has_its_story_too(site: Site) -> None:
     [one] = site.get("/api/v1/mails").json["mails"]
     assert one["state"] == "refused"
     assert one["reply"] == "550 5.6.0 Variables not given: code"
+    assert (one["usage"], one["subject"]) == ("SignIn", "Hello")
+    story = site.get(f"/api/v1/mails/{one['id']}").json
+    assert ["Subject", "Hello"] in story["headers"]
+    assert ["X-Relay-Usage", "SignIn"] in story["headers"]
+
+
+def test_where_mail_is_sent_a_refused_one_has_the_names_of_its_headers_alone() -> None:
+    with (
+        fake_ses() as ses,
+        sending_site(through(ses, RELAY_TEMPLATES=TEMPLATE)) as site,
+    ):
+        message = mail(subject="Secret 314159")
+        message["X-Relay-Usage"] = "SignIn"
+        message["X-Relay-Variables"] = '{"other": "314159"}'
+        assert site.submit(message).startswith("550 5.6.0")
+        [one] = site.get("/api/v1/mails").json["mails"]
+        story = site.get(f"/api/v1/mails/{one['id']}")
+        assert story.json["usage"] == "SignIn"
+        assert ["X-Relay-Variables", ""] in story.json["headers"]
+        assert b"314159" not in story.body
+
+
+def test_an_identity_that_ses_refuses_is_named_and_goes_when_it_passes() -> None:
+    refused = error("MessageRejected", 400, "Email address is not verified.")
+    with fake_ses(refused) as ses, sending_site(through(ses)) as site:
+        other = mail()
+        other.replace_header("From", "other@acme.example")
+
+        def troubles() -> list[str]:
+            found = site.get("/api/v1/status").json["troubles"]
+            assert all(not one["cure"].startswith("Email address") for one in found)
+            return [one["text"] for one in found]
+
+        assert site.submit(mail()).startswith("554 5.7.1")
+        said = (
+            "SES refuses mail from app@acme.example: Message rejected: "
+            "Email address is not verified."
+        )
+        assert troubles() == [said]
+        assert site.submit(other).startswith("250")  # others pass, and this one stays
+        assert troubles() == [said]
+        assert site.submit(mail()).startswith("250")
+        assert troubles() == []
 
 
 def test_a_captured_mail_is_there_whole(site: Site) -> None:
@@ -117,7 +229,7 @@ def test_a_captured_mail_is_there_whole(site: Site) -> None:
     assert content["links"] == ["https://acme.example/a?b=1&c=2"]
     assert content["remote"] == 1
     assert content["attachments"] == [
-        {"name": "é", "type": "application/pdf", "size": 4}
+        {"name": "é", "type": "application/pdf", "size": 4, "shown": ""}
     ]
     raw = site.get(f"/api/v1/mails/{one['id']}/raw")
     assert raw.headers["content-type"] == "message/rfc822"
@@ -136,13 +248,16 @@ def test_a_mail_is_shown_in_a_frame_that_runs_and_loads_nothing(site: Site) -> N
     [one] = site.get("/api/v1/mails").json["mails"]
     view = site.get(f"/view/{one['id']}")
     assert view.headers["content-security-policy"].startswith(
-        "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
+        "sandbox allow-popups allow-popups-to-escape-sandbox; "
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
     )
     assert view.headers["x-frame-options"] == "SAMEORIGIN"
     for tag in (b"<link", b"<meta", b"<base"):
         assert tag not in view.body
     remote = site.get(f"/view/{one['id']}?remote=1").headers["content-security-policy"]
-    assert remote.startswith("sandbox; default-src 'none';")
+    assert remote.startswith(
+        "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none';"
+    )
     assert "script-src" not in remote
 
 
@@ -182,7 +297,8 @@ def test_clearing_forgets_mail_and_stories(site: Site) -> None:
     site.submit(mail())
     [one] = site.get("/api/v1/mails").json["mails"]
     assert site.ask("DELETE", "/api/v1/mails").json == {"cleared": 1}
-    assert site.get("/api/v1/mails").json == {"mails": [], "next": None, "kept": 0}
+    listed = site.get("/api/v1/mails").json
+    assert (listed["mails"], listed["next"], listed["kept"]) == ([], None, 0)
     assert site.get(f"/api/v1/mails/{one['id']}/raw").status == 404
 
 
@@ -225,14 +341,79 @@ def test_readers_hear_of_mail_in_bundles(site: Site) -> None:
         seen |= {f"r{number}" for number in range(5) if f"r{number}@" in data}
     assert bundles <= 5
     assert '"counts"' in reader.event("point")
+    listed = site.get("/api/v1/mails").json
     assert site.ask("DELETE", "/api/v1/mails").status == 200
-    assert reader.event("cleared") == "{}"
+    cleared = json.loads(reader.event("cleared"))
+    assert cleared["oldest"] == 1 + max(one["seq"] for one in listed["mails"])
+    reader.close()
+
+
+def test_a_reader_is_told_how_far_the_relay_is_and_what_changed_since(
+    site: Site,
+) -> None:
+    site.submit(mail("one@example.com"))
+    reader = Reader(site)
+    here = json.loads(reader.event("here"))
+    listed = site.get("/api/v1/mails").json
+    assert here == {name: listed[name] for name in here}
+    site.submit(mail("two@example.com"))
+    told = json.loads(reader.event("mails"))
+    assert (told["run"], told["since"], told["more"]) == (
+        here["run"],
+        here["asOf"],
+        False,
+    )
+    assert [one["to"] for one in told["mails"]] == [["two@example.com"]]
+    assert told["mails"][0]["rev"] == told["asOf"]
+    # The same is had by asking, whatever was missed; with a search, what is not in it.
+    changed = f"/api/v1/mails?changed={here['asOf']}"
+    found = site.get(changed).json
+    assert (found["mails"], found["asOf"]) == (told["mails"], told["asOf"])
+    seq = told["mails"][0]["seq"]
+    assert site.get(f"{changed}&to=one%40").json["gone"] == [seq]
+    assert site.get(f"{changed}&after={seq}").json["mails"] == []
+    reader.close()
+
+
+def test_a_reader_is_told_of_a_mail_that_is_deleted(site: Site) -> None:
+    site.submit(mail())
+    [one] = site.get("/api/v1/mails").json["mails"]
+    reader = Reader(site)
+    reader.event("here")
+    assert site.ask("DELETE", f"/api/v1/mails/{one['id']}").status == 200
+    told = json.loads(reader.event("mails"))
+    assert (told["gone"], told["mails"]) == ([one["seq"]], [])
+    reader.close()
+
+
+def test_of_a_crowd_of_changes_a_reader_is_told_the_newest(
+    site: Site,
+) -> None:
+    reader = Reader(site)
+    here = json.loads(reader.event("here"))
+    with smtplib.SMTP("127.0.0.1", site.relay.port()) as client:
+        for number in range(200):
+            client.sendmail("a@b.example", f"r{number}@example.com", "\r\nx\r\n")
+    seen: list[str] = []
+    since = here["asOf"]
+    while len(seen) < 200:
+        told = json.loads(reader.event("mails"))
+        assert told["since"] == since  # nothing is left out between two bundles
+        since = told["asOf"]
+        if told["more"]:
+            newest = [one["seq"] for one in told["mails"]]
+            assert 50 < len(newest) <= 100  # however many there were
+            assert newest == list(range(newest[0], newest[0] - len(newest), -1))
+            changed = f"/api/v1/mails?limit=500&changed={told['since']}"
+            told = site.get(changed).json
+        seen = list({*seen, *(one["to"][0] for one in told["mails"])})
     reader.close()
 
 
 def test_a_stop_ends_the_readers() -> None:
     with running_site() as site:
         reader = Reader(site)
+        reader.event("here")
         assert site.relay.stop() == 0
         assert [line for line in reader.lines if line.startswith("event")] == []
         reader.close()
@@ -255,8 +436,8 @@ def test_a_reader_that_does_not_keep_up_is_dropped(site: Site) -> None:
         assert slow.recv(12) == b"HTTP/1.1 200"
         reader = Reader(site)  # one that keeps up is told all the same
         with smtplib.SMTP("127.0.0.1", site.relay.port()) as client:
-            for _ in range(8):
-                for _ in range(120):
+            for _ in range(24):
+                for _ in range(24):  # so few that all of them are in the bundle
                     client.sendmail(
                         "a@b.example", "c@d.example", f"Subject: {'x' * 900}\r\n\r\n"
                     )
@@ -273,17 +454,14 @@ def was_reset(line: socket.socket) -> bool:
 
 
 def test_who_gives_up_waiting_leaves_the_place_to_another(site: Site) -> None:
-    lines = []
-    for _ in range(100):  # all that may wait at a time
-        line = socket.create_connection(("127.0.0.1", site.port), timeout=WAIT)
-        line.sendall(
-            b"GET /api/v1/wait?timeout=300 HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        )
-        lines.append(line)
-    until(lambda: site.get("/api/v1/wait?timeout=0").status == 503)
-    for line in lines:
-        line.close()
-    until(lambda: site.get("/api/v1/wait?timeout=0").status == 404)
+    path = "/api/v1/wait?to=nobody@example.com&timeout="
+    with ExitStack() as lines:
+        for _ in range(100):  # all that may wait at a time
+            line = socket.create_connection(("127.0.0.1", site.port), timeout=WAIT)
+            lines.enter_context(line)
+            line.sendall(f"GET {path}300 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        until(lambda: site.get(f"{path}0").status == 503)
+    until(lambda: site.get(f"{path}0").status == 404)
 
 
 def test_a_request_without_a_host_is_refused_without_a_question_to_the_dns(

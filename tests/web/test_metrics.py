@@ -70,7 +70,7 @@ def test_the_queue_and_the_pace_are_measured() -> None:
             assert found["relay_pace",] == found["relay_pace_full",] == 7
             assert found["relay_ses_attempts_total", "answer=access_denied"] == 1
             [trouble] = site.get("/api/v1/status").json["troubles"]
-            assert trouble["text"] == "SES takes no mail: Access denied. 1 mails wait."
+            assert trouble["text"] == "SES takes no mail: Access denied. 1 mail waits."
             assert "ses:SendRawEmail" in trouble["cure"]
 
 

@@ -88,10 +88,18 @@ def test_the_answers_about_a_mail_are_as_the_document_says(
     """What a fuzzer never finds: the id of a mail that there is."""
     served.submit(templated("123456"))
     [one, *_] = served.get("/api/v1/mails?usage=SignIn").json["mails"]
-    for part in ("", "/content", "/code"):
+    for part in ("", "/content", "/code", "/checks"):
         operation = api[f"/api/v1/mails/{{id}}{part}"]["GET"]
         case = operation.Case(path_parameters={"id": one["id"]})
         response = case.call()
         assert response.status_code == 200
         case.validate_response(response)
+    refused = templated("123456")
+    del refused["X-Relay-Variables"]
+    served.submit(refused)
+    [one, *_] = served.get("/api/v1/mails?state=refused").json["mails"]
+    case = api["/api/v1/mails/{id}"]["GET"].Case(path_parameters={"id": one["id"]})
+    response = case.call()
+    assert response.json()["why"]["lacks"] == "X-Relay-Variables"
+    case.validate_response(response)
     assert served.get("/api/v1/openapi.json").json["paths"] == DOCUMENT["paths"]

@@ -63,7 +63,7 @@ def test_a_rule_is_changed_and_its_result_is_seen_at_once(
         mail_id = send(site, legacy_mail("cdo-code-spanish"))
         page.goto(f"{site.url}/mails/{mail_id}/rule")
         verdict = page.get_by_role("status").filter(has_text="The rule")
-        expect(verdict).to_have_text("✓ The rule holds for this mail and finds code.")
+        expect(verdict).to_have_text("The rule holds for this mail and finds code.")
         templated = page.frame_locator("iframe[title='The templated mail']")
         expect(templated.locator("p")).to_have_text("4821")
         expect(page.locator("figure pre")).to_contain_text("Su código de")
@@ -72,13 +72,15 @@ def test_a_rule_is_changed_and_its_result_is_seen_at_once(
         # A condition that does not hold, one that cannot be read, and one that does.
         subject = page.get_by_label("Subject", exact=True)
         subject.fill("Something else")
-        expect(page.get_by_text("✕ does not hold for this mail")).to_be_visible()
-        expect(verdict).to_have_text("✕ The rule does not hold for this mail.")
+        expect(
+            page.get_by_text("does not hold for this mail", exact=True)
+        ).to_be_visible()
+        expect(verdict).to_have_text("The rule does not hold for this mail.")
         subject.fill("/c(/")
         expect(page.locator(".note.bad")).to_contain_text("missing )")
         expect(page.get_by_text("There is no TOML until")).to_be_visible()
         subject.fill("/^Código/")
-        expect(verdict).to_contain_text("✓ The rule holds")
+        expect(verdict).to_contain_text("The rule holds")
         faultless(page)
 
         # A pattern by another name, one that finds nothing, and what it becomes.
@@ -88,7 +90,7 @@ def test_a_rule_is_changed_and_its_result_is_seen_at_once(
         refused = "SignIn would have it refused: Variables not given: code."
         expect(verdict).to_contain_text(refused)
         pattern.fill(r"PIN (?P<code>\d+)")
-        expect(page.get_by_text("✕ finds nothing in this mail")).to_be_visible()
+        expect(page.get_by_text("finds nothing in this mail")).to_be_visible()
         pattern.fill(r"es (?P<code>\d+)\.")
         page.get_by_label("Usage").select_option("Wrap")
         expect(templated.locator("p")).to_contain_text("Hola Lucía")
@@ -104,7 +106,7 @@ def test_a_rule_is_changed_and_its_result_is_seen_at_once(
         page.get_by_label("MAIL FROM", exact=True).last.fill("other@acme.example")
         both = 'sender = ["intranet@acme.example", "other@acme.example"]'
         expect(page.get_by_label("The rule as TOML")).to_contain_text(both)
-        expect(verdict).to_contain_text("✓ The rule holds")
+        expect(verdict).to_contain_text("The rule holds")
         page.get_by_label("Remove MAIL FROM").last.click()
 
         # One more condition, and one less.
@@ -176,7 +178,7 @@ def test_a_hostile_mail_runs_nothing_in_the_form(page: Page, site: Site) -> None
     page.get_by_text("of the last hour had no usage").click()
     expect(page.locator(".unclaimed li")).to_contain_text("onerror")
     page.wait_for_timeout(300)  # nothing tells of what does not happen
-    assert page.locator("img, script[src='x']").count() == 0
+    assert page.locator("main img, script[src='x']").count() == 0
 
 
 def test_what_comes_meanwhile_does_not_change_the_form(page: Page, site: Site) -> None:
@@ -220,7 +222,7 @@ def test_a_mail_that_has_a_rule_without_a_usage_says_so(page: Page) -> None:
         expect(page.locator(".story")).to_contain_text("Rule all of it")
         page.get_by_role("link", name="Make a rule").click()
         expect(page.get_by_text("It has the rule “all of it” already")).to_be_visible()
-        expect(page.get_by_text("✓ The rule holds for this mail")).to_be_visible()
+        expect(page.get_by_text("The rule holds for this mail")).to_be_visible()
 
 
 def test_mail_that_nobody_claims_is_counted_above_the_list(

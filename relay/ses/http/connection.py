@@ -14,7 +14,7 @@ from typing import cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 # SES' answers have less than 2 kB. What is larger comes from something else.
-MOST_BYTES = 1_000_000
+MOST_BYTES = 1_000_000  # unless whoever asks expects more
 
 
 class Broken(Exception):  # noqa: N818 - a statement about the exchange
@@ -51,13 +51,19 @@ class Line(asyncio.Protocol):
         self._clock: asyncio.TimerHandle | None = None
         self._lost = ""  # why the connection is gone
         self._received = 0
+        self._most_bytes = MOST_BYTES
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
         self._in_body = False
         self._framed = False  # the answer tells where it ends
 
     async def exchange(
-        self, first: Sequence[bytes], rest: Iterable[bytes] = (), *, deadline: float
+        self,
+        first: Sequence[bytes],
+        rest: Iterable[bytes] = (),
+        *,
+        deadline: float,
+        most_bytes: int = MOST_BYTES,
     ) -> Answer:
         """Write one request, `first` with one call, and read its answer.
 
@@ -67,6 +73,7 @@ class Line(asyncio.Protocol):
         if self._transport.is_closing():
             raise Broken(f"closed as soon as it was made: {self._lost or 'by us'}")
         self._received = 0
+        self._most_bytes = most_bytes
         self._end = end = self._loop.create_future()
         self._until = deadline
         if self._clock is None or self._clock.when() > deadline:
@@ -137,8 +144,8 @@ class Line(asyncio.Protocol):
             self.abort()
             return
         self._received += len(data)
-        if self._received > MOST_BYTES:
-            self._break(f"an answer of more than {MOST_BYTES} bytes")
+        if self._received > self._most_bytes:
+            self._break(f"an answer of more than {self._most_bytes} bytes")
             return
         try:
             self._parser.feed_data(data)

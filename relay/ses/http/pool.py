@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 from aiohappyeyeballs import start_connection
 
-from relay.ses.http.connection import Answer, Line
+from relay.ses.http.connection import MOST_BYTES, Answer, Line
 from relay.ses.http.names import Names
 from relay.ses.http.tls_socket import TlsSocket, secured
+from relay.system.arrivals import Arrivals
 
 # AWS closes what is idle for 20 s. The SDK keeps its connections for as long.
 IDLE_SECONDS = 12.0
@@ -65,10 +66,16 @@ class Pool:
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
         self._loop = asyncio.get_running_loop()
+        self._arrivals = Arrivals()
         self._none_left = asyncio.Event()
 
     async def exchange(
-        self, first: Sequence[bytes], rest: Iterable[bytes] = (), *, deadline: float
+        self,
+        first: Sequence[bytes],
+        rest: Iterable[bytes] = (),
+        *,
+        deadline: float,
+        most_bytes: int = MOST_BYTES,
     ) -> Answer:
         """Send one request and read its answer by `deadline`, the loop's time.
 
@@ -80,7 +87,9 @@ class Pool:
             await self._free.acquire()
         try:
             line = self._pooled() or await self._connect(deadline)
-            answer = await line.exchange(first, rest, deadline=deadline)
+            answer = await line.exchange(
+                first, rest, deadline=deadline, most_bytes=most_bytes
+            )
             if line.reusable:
                 self._keep(line)
             return answer
@@ -99,6 +108,7 @@ class Pool:
             for line in tuple(self._lines):
                 line.abort()
             await self._none_left.wait()
+        self._arrivals.end()
 
     async def _turn(self, deadline: float) -> None:
         try:
@@ -144,7 +154,7 @@ class Pool:
                     sock = await secured(sock, peer.tls, peer.host)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 line = Line(self._made, self._gone)
-                TlsSocket(sock, line)
+                TlsSocket(sock, line, arrivals=self._arrivals)
                 return line
         except ssl.SSLError as error:
             raise Unsent(_said(error), tls=True) from error

@@ -1,17 +1,21 @@
 // Views by address, the state of things, live events, keys.
 
 import { get } from "./api.js";
-import { h } from "./dom.js";
-import * as mails from "./mails.js";
-import * as now from "./now.js";
-import * as queue from "./queue.js";
-import * as templates from "./templates.js";
+import { clock, h, says, ticked } from "./dom.js";
+import { icon } from "./icons.js";
 
-const VIEWS = { mails, now, templates, queue };
+// Each is loaded when it is opened first.
+const VIEWS = {
+  mails: () => import("./mails.js"),
+  now: () => import("./now.js"),
+  queue: () => import("./queue.js"),
+  templates: () => import("./templates.js"),
+};
 const main = document.getElementById("main");
 const context = { status: null, go };
 let view = null;
 let shown = "";
+let turn = 0;
 let troubled = "";
 
 function go(path, { replace = false } = {}) {
@@ -19,9 +23,16 @@ function go(path, { replace = false } = {}) {
   show();
 }
 
-function show() {
-  const [, name = "mails", ...rest] = location.pathname.split("/").map(decodeURIComponent);
-  const chosen = VIEWS[name] ? name : "mails";
+const decoded = (part) => { try { return decodeURIComponent(part); } catch { return part; } };
+
+// The view that the address names, and what follows in it.
+function addressed() {
+  const [, name, ...rest] = location.pathname.split("/").map(decoded);
+  return [Object.hasOwn(VIEWS, name) ? name : "mails", ...rest];
+}
+
+async function show() {
+  const [chosen, ...rest] = addressed();
   for (const link of document.querySelectorAll("[data-view]")) {
     if (link.dataset.view === chosen) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -31,10 +42,15 @@ function show() {
     view.moved(rest);
     return;
   }
+  const mine = ++turn;
   view?.close?.();
+  view = null;
   shown = chosen;
   main.replaceChildren();
-  view = VIEWS[chosen].open(main, rest, context);
+  const module = await VIEWS[chosen]().catch(() => null);
+  if (mine !== turn) return;
+  if (module) view = module.open(main, rest, context);
+  else main.replaceChildren(h("p", { class: "lesson soft" }, "This view is loaded as soon as the relay answers."));
 }
 
 document.addEventListener("click", (event) => {
@@ -53,13 +69,15 @@ async function status() {
   try {
     context.status = await get("/api/v1/status");
   } catch (problem) {
-    say("bad", problem.status === 0 ? "The relay is gone; asking again …" : problem.message);
+    if (problem.status === 0) lost();
+    else say("bad", problem.message);
     return;
   }
+  back();
   const { transport, region, troubles, stopping, waiting, guard } = context.status;
   const mode = document.getElementById("mode");
-  mode.textContent = transport === "capture" ? "captures, sends nothing" : `sends through SES ${region}`;
-  if (guard) mode.textContent += ", behind a guard";
+  const does = transport === "capture" ? "captures, sends nothing" : `sends through SES ${region}`;
+  mode.replaceChildren(icon(guard ? "shield" : transport === "capture" ? "inbox" : "send"), h("span", {}, guard ? `${does}, behind a guard` : does));
   mode.title = guard;
   mode.classList.toggle("ses", transport !== "capture");
   document.getElementById("waiting").textContent = waiting ? String(waiting) : "";
@@ -69,9 +87,9 @@ async function status() {
   // Only what is new is written: a cure that one reads stays open.
   if (troubled !== JSON.stringify([guard, troubles])) {
     troubled = JSON.stringify([guard, troubles]);
-    const up = guard ? [h("div", { class: "notice" }, `A guard is up: ${guard}.`)] : [];
+    const up = guard ? [h("div", { class: "notice" }, says("shield", `A guard is up: ${guard}.`))] : [];
     document.getElementById("trouble").replaceChildren(...up, ...troubles.map((one) => h("div", { class: "notice bad" },
-      h("strong", {}, one.text), one.cure ? h("details", {}, h("summary", {}, "What to do"), h("pre", {}, one.cure)) : null)));
+      says("triangle-alert", h("strong", {}, one.text)), one.cure ? h("details", {}, h("summary", {}, "What to do"), h("pre", {}, one.cure)) : null)));
   }
   view?.status?.(context.status);
 }
@@ -83,26 +101,56 @@ function say(how, text) {
   health.title = text;
 }
 
+// What is seen stays, and says since when it is old: not at each break of a rough line.
+
+const ROUGH = 4000; // milliseconds
+let since = "";
+let breaking = 0;
+
+function lost() {
+  say("bad", "The relay is gone; asking again …");
+  if (since) return;
+  since = clock(Date.now() / 1000);
+  breaking = setTimeout(gone, ROUGH);
+}
+
+function gone() {
+  document.getElementById("gone").replaceChildren(h("div", { class: "notice bad" },
+    says("unplug", h("strong", {}, `The relay does not answer since ${since}.`), " What is seen here is from before; it is asked again all the time.")));
+}
+
+function back() {
+  if (!since) return;
+  since = "";
+  clearTimeout(breaking);
+  document.getElementById("gone").replaceChildren();
+}
+
 function listen() {
   const events = new EventSource("/api/v1/events");
-  events.addEventListener("open", () => { status(); view?.again?.(); });
+  events.addEventListener("here", (event) => {
+    status();
+    if (!view) show();
+    else if (view.here) view.here(JSON.parse(event.data));
+    else view.again?.();
+  });
   events.addEventListener("error", () => {
-    say("bad", "The relay is gone; asking again …");
+    lost();
     // A browser gives up after an answer that is no stream, such as 503.
     if (events.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
   });
   events.addEventListener("mails", (event) => view?.mails?.(JSON.parse(event.data)));
-  events.addEventListener("cleared", () => view?.again?.());
+  events.addEventListener("cleared", (event) => view?.cleared?.(JSON.parse(event.data)));
   events.addEventListener("point", (event) => { view?.point?.(JSON.parse(event.data)); status(); });
 }
+
+for (const one of document.querySelectorAll("[data-icon]")) one.replaceWith(icon(one.dataset.icon));
 
 // Light and dark.
 
 const root = document.documentElement;
 document.getElementById("theme").addEventListener("click", () => {
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const current = root.dataset.theme ?? (dark ? "dark" : "light");
-  root.dataset.theme = current === "dark" ? "light" : "dark";
+  root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
   try { localStorage.setItem("theme", root.dataset.theme); } catch { /* forbidden */ }
   view?.themed?.();
 });
@@ -130,7 +178,14 @@ document.addEventListener("keydown", (event) => {
   else if (view?.key?.(event)) event.preventDefault();
 });
 
-await status();
-if (location.pathname === "/") history.replaceState({}, "", "/mails");
-show();
-listen();
+// Not awaited at the top: a view imports this module, so that it would wait for itself.
+async function start() {
+  setInterval(ticked, 5000);
+  VIEWS[addressed()[0]]().catch(() => {}); // on its way meanwhile; asked for again in show
+  await status();
+  if (location.pathname === "/") history.replaceState({}, "", "/mails");
+  await show();
+  listen();
+}
+
+start();

@@ -1,15 +1,18 @@
 // Small words for the DOM and for what people read.
 
+import { icon, mark } from "./icons.js";
+
 export function h(tag, props = {}, ...children) {
   const node = document.createElement(tag);
+  if (tag === "button") node.type = "button";
   for (const [name, value] of Object.entries(props)) {
-    if (value === null || value === undefined || value === false) continue;
+    if ((value ?? false) === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (name === "class") node.className = value;
     else if (name in node && name !== "list" && !name.startsWith("aria")) node[name] = value;
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((one) => one !== null && one !== undefined && one !== false));
+  node.append(...children.flat().filter((one) => (one ?? false) !== false));
   return node;
 }
 
@@ -30,25 +33,45 @@ export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+export const broken = (trouble) => h("div", { class: "notice bad", role: "alert" }, says("triangle-alert", trouble.message));
+
+// Words that an icon stands before.
+export const says = (name, ...words) => h("span", { class: "says" }, icon(name), h("span", {}, ...words));
+
+// What there is to learn where nothing is to be seen yet.
+export const lesson = (name, title, ...more) => h("div", { class: "lesson" }, h("div", { class: "emblem" }, icon(name)), h("h2", {}, title), ...more);
+
+// Each state's word, and how it is.
 export const STATES = {
-  captured: ["◉", "Captured", "good"],
-  sent: ["✓", "Sent", "good"],
-  queued: ["◷", "Queued", "wait"],
-  sending: ["…", "Sending", "wait"],
-  failed: ["✕", "Failed", "bad"],
-  refused: ["⊘", "Refused", "bad"],
-  dropped: ["⌫", "Dropped", "other"],
-  repeated: ["⟳", "Repeated", "other"],
-  superseded: ["↷", "Superseded", "other"],
+  captured: ["Captured", "good"],
+  sent: ["Sent", "good"],
+  queued: ["Queued", "wait"],
+  sending: ["Sending", "wait"],
+  failed: ["Failed", "bad"],
+  refused: ["Refused", "bad"],
+  dropped: ["Dropped", "other"],
+  repeated: ["Repeated", "other"],
+  superseded: ["Superseded", "other"],
+  delivered: ["Delivered", "good"],
+  bounced: ["Bounced", "bad"],
+  complained: ["Complained", "bad"],
+  rejected: ["Rejected", "bad"],
 };
 
+// Where a mail stands: of one that SES has, what SES told since.
+export const standing = (mail) => (mail.state === "sent" && mail.fate) || mail.state;
+
 export function stateOf(state, more = "") {
-  const [glyph, word] = STATES[state] ?? ["?", state];
-  return h("span", { class: `state ${state} ${more}` }, h("span", { ariaHidden: "true" }, `${glyph} `), word);
+  const [word, how] = STATES[state] ?? [state, "other"];
+  return h("span", { class: `state ${state} ${how} ${more}`, title: word }, mark(state), h("span", { class: "word" }, word));
 }
 
 export function exact(at) {
   return new Date(at * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+}
+
+export function clock(at) {
+  return new Date(at * 1000).toLocaleTimeString();
 }
 
 export function ago(at, now = Date.now() / 1000) {
@@ -66,7 +89,7 @@ export function span(seconds) {
 }
 
 export function ms(value) {
-  if (value === null || value === undefined) return "";
+  if ((value ?? null) === null) return "";
   return value < 10 ? `${value.toFixed(1)} ms` : value < 10000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;
 }
 
@@ -79,27 +102,50 @@ export function time(at) {
   return h("time", { class: "time soft", dateTime: new Date(at * 1000).toISOString(), title: exact(at) }, ago(at));
 }
 
-export function copier(text, what) {
-  const button = h("button", { type: "button", onclick: async () => {
+// A page that is not on loopback and has no TLS may not use the clipboard by its API.
+export async function copied(text) {
+  try {
     await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
-  } }, `Copy ${what}`);
+    return true;
+  } catch {
+    const before = document.activeElement;
+    const area = h("textarea", { class: "skip", value: text, readOnly: true });
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    before?.focus();
+    return done;
+  }
+}
+
+// What says how long ago something was goes on saying so.
+export function ticked() {
+  for (const one of document.querySelectorAll("main time.time")) say(one, ago(Date.parse(one.dateTime) / 1000));
+}
+
+export function copier(text, what) {
+  const button = h("button", { onclick: async () => {
+    const done = await copied(text);
+    button.replaceChildren(icon(done ? "check" : "info"), done ? "Copied" : "Select it to copy");
+  } }, icon("copy"), `Copy ${what}`);
   return button;
 }
 
 // Tabs by arrow keys; `panels` are [name, () => node], made when first shown.
-export function tabs(label, panels, chosen = 0) {
+export function tabs(label, panels, chosen = 0, changed = () => {}) {
   const list = h("div", { class: "tabs", role: "tablist", "aria-label": label });
   const panel = h("div", { class: "panel", role: "tabpanel", tabIndex: 0 });
   const buttons = panels.map(([name], index) => h("button", {
-    type: "button", role: "tab", id: `tab-${label}-${index}`.replaceAll(" ", "-"),
-    onclick: () => show(index),
+    role: "tab", id: `tab-${label}-${index}`.replaceAll(" ", "-"),
+    onclick: () => { show(index); changed(index); },
     onkeydown: (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!step) return;
       event.preventDefault();
       const next = (index + step + panels.length) % panels.length;
       show(next);
+      changed(next);
       buttons[next].focus();
     },
   }, name));
@@ -115,26 +161,8 @@ export function tabs(label, panels, chosen = 0) {
   list.append(...buttons);
   const node = h("div", { class: "panel" }, list, panel);
   node.show = show;
-  show(Math.min(chosen, panels.length - 1));
+  show(Math.min(Math.max(chosen, 0), panels.length - 1));
   return node;
-}
-
-// A mail's HTML in a frame without scripts, at two widths; remote content when asked.
-export function framed(view, { remote = 0, title }) {
-  const frame = h("iframe", { class: "frame", title });
-  frame.setAttribute("sandbox", "");
-  frame.src = view;
-  const widths = ["Desktop", "Phone"].map((name) => h("button", {
-    type: "button", "aria-pressed": String(name === "Desktop"),
-    onclick: (event) => {
-      frame.classList.toggle("phone", name === "Phone");
-      widths.forEach((one) => one.setAttribute("aria-pressed", String(one === event.currentTarget)));
-    },
-  }, name));
-  const notice = remote > 0 && h("div", { class: "notice wait row spread" },
-    h("span", {}, `${remote} remote ${remote === 1 ? "item is" : "items are"} blocked: loading tells the sender that it was read.`),
-    h("button", { type: "button", onclick: () => { frame.src = `${view}?remote=1`; notice.remove(); } }, "Load remote content"));
-  return h("div", { class: "panel" }, h("div", { class: "row" }, ...widths), notice, frame);
 }
 
 export async function ask(title, text, yes) {

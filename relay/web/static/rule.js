@@ -1,7 +1,9 @@
 // A rule for a captured mail: proposed, changed and tried as one types, copied as TOML.
 
 import { get, post } from "./api.js";
-import { copier, framed, h } from "./dom.js";
+import { copier, h, says } from "./dom.js";
+import { framed } from "./frame.js";
+import { icon } from "./icons.js";
 
 const LABELS = {
   sender: "MAIL FROM", from: "From", recipient: "Recipient", subject: "Subject", body: "Text",
@@ -29,11 +31,11 @@ export async function maker(mail, content) {
       onkeydown: (event) => { if (event.key === "Enter") event.preventDefault(); },
     });
     const one = { ...more, input, note };
-    const remove = h("button", { type: "button", class: "quiet", title: "Remove", "aria-label": `Remove ${label}`, onclick: () => {
+    const remove = h("button", { class: "quiet", title: "Remove", "aria-label": `Remove ${label}`, onclick: () => {
       all.splice(all.indexOf(one), 1);
       item.remove();
       soon();
-    } }, "✕");
+    } }, icon("x"));
     const item = h("li", {}, h("label", { htmlFor: id }, label), input, remove, note);
     all.push(one);
     list.append(item);
@@ -91,14 +93,22 @@ export async function maker(mail, content) {
     return found;
   }
 
-  const verdict = h("p", { class: "state", role: "status" });
+  const verdict = h("p", { class: "verdict", role: "status" });
   const toml = h("div", { class: "panel" });
   const caption = h("figcaption", {});
   const result = h("div", { class: "panel" });
 
+  const SIGN = { good: "check", bad: "x" };
+  const worded = (how, text) => (text && SIGN[how] ? says(SIGN[how], text) : text);
+
+  function judged(how, text) {
+    verdict.className = `verdict ${how}`;
+    verdict.replaceChildren(worded(how, text));
+  }
+
   function said(one, how, text) {
     one.note.className = `note ${how}`;
-    one.note.textContent = text;
+    one.note.replaceChildren(worded(how, text));
     one.input.setAttribute("aria-invalid", String(how === "bad"));
   }
 
@@ -110,26 +120,25 @@ export async function maker(mail, content) {
     for (const one of conditions) {
       const its = byName.get(one.name);
       if (!its) said(one, "soft", "");
-      else if (its.holds) said(one, "good", "✓ holds");
-      else said(one, "bad", its.problem ? `✕ ${reason(its.problem)}` : "✕ does not hold for this mail");
+      else if (its.holds) said(one, "good", "holds");
+      else said(one, "bad", its.problem ? reason(its.problem) : "does not hold for this mail");
     }
     patterns.forEach((one, index) => {
       const its = found.extract[index];
       if (!its) { said(one, "soft", ""); return; }
       const values = Object.entries(its.variables).map(([key, value]) => `${key} = ${value}`);
-      if (its.problem) said(one, "bad", `✕ ${reason(its.problem)}`);
-      else if (values.length) said(one, "good", `✓ ${values.join(" · ")}`);
-      else said(one, "bad", "✕ finds nothing in this mail");
+      if (its.problem) said(one, "bad", reason(its.problem));
+      else if (values.length) said(one, "good", values.join(" · "));
+      else said(one, "bad", "finds nothing in this mail");
     });
     const names = Object.keys(found.variables);
     const finds = names.length ? ` and finds ${names.join(", ")}` : "";
     const whole = found.holds && !found.missing.length && !found.obstacle;
-    verdict.className = `state ${whole ? "good" : "bad"}`;
-    verdict.textContent = found.holds && found.obstacle ? `✕ The rule holds for this mail, but ${usage.value} would have it refused: ${found.obstacle}.`
-      : whole ? `✓ The rule holds for this mail${finds}.`
-      : found.problem ? `✕ ${reason(found.problem)}`
-        : found.holds ? `✕ The rule holds for this mail, but finds nothing by ${found.missing.length} of its patterns: notFound says what becomes of it.`
-          : "✕ The rule does not hold for this mail.";
+    judged(whole ? "good" : "bad", found.holds && found.obstacle ? `The rule holds for this mail, but ${usage.value} would have it refused: ${found.obstacle}.`
+      : whole ? `The rule holds for this mail${finds}.`
+        : found.problem ? reason(found.problem)
+          : found.holds ? `The rule holds for this mail, but finds nothing by ${found.missing.length} of its patterns: notFound says what becomes of it.`
+            : "The rule does not hold for this mail.");
     toml.replaceChildren(...(found.toml ? [h("pre", { tabIndex: 0, "aria-label": "The rule as TOML" }, found.toml), h("div", { class: "row" }, copier(found.toml, "TOML"), h("span", { class: "soft" }, "It goes into the settings file; of several rules the first that holds counts."))]
       : [h("p", { class: "soft" }, "There is no TOML until all above can be read.")]));
     const mine = found.rendered;
@@ -153,7 +162,7 @@ export async function maker(mail, content) {
     try {
       found = await post(address, { rule: given() });
     } catch (trouble) {
-      if (mine === turn) { verdict.className = "state bad"; verdict.textContent = `✕ ${trouble.message}`; }
+      if (mine === turn) judged("bad", trouble.message);
       return;
     }
     if (mine === turn) show(found);
@@ -163,7 +172,7 @@ export async function maker(mail, content) {
     : h("pre", { dir: "auto", tabIndex: 0 }, content.text);
   await attempt();
   return h("div", { class: "inner maker" },
-    h("a", { href: `/mails/${mail.id}${location.search}` }, "← The mail"),
+    h("a", { class: "says", href: `/mails/${mail.id}${location.search}` }, icon("arrow-left"), "The mail"),
     h("div", { class: "head" }, h("h1", {}, "Make a rule"), h("p", { class: "soft who", dir: "auto" }, `for mail like “${mail.subject || "(no subject)"}”`)),
     mail.rule && h("p", { class: "notice" }, `It has the rule “${mail.rule}” already: a new one counts only above it. From and headers that it sets are seen here as they left.`),
     verdict,

@@ -1,7 +1,7 @@
 // How much mail of the last hour had no usage and no rule, by kind; above the list.
 
 import { get } from "./api.js";
-import { h } from "./dom.js";
+import { h, says } from "./dom.js";
 
 export function unclaimed(captures) {
   const summary = h("summary", {});
@@ -12,7 +12,7 @@ export function unclaimed(captures) {
     const found = await get("/api/v1/unclaimed").catch(() => null);
     if (!found) return;
     node.hidden = found.mails === 0;
-    summary.textContent = `${found.mails} ${found.mails === 1 ? "mail" : "mails"} of the last hour had no usage and no rule`;
+    summary.replaceChildren(says("wand-sparkles", `${found.mails} ${found.mails === 1 ? "mail" : "mails"} of the last hour had no usage and no rule`));
     const rest = found.mails - found.kinds.reduce((sum, one) => sum + one.mails, 0);
     kinds.replaceChildren(...found.kinds.map((one) => h("li", { class: "row" },
       h("strong", {}, `${one.mails} ×`), h("span", { class: "who kind", dir: "auto" }, one.kind || "(no subject)"),

@@ -45,3 +45,15 @@ def test_a_snapshot_does_not_change_afterwards() -> None:
     before = inbox.snapshot()
     inbox.put(captured("a", 1))
     assert before == []
+
+
+def test_one_mail_is_forgotten_with_all_its_calls() -> None:
+    inbox = Inbox(max_bytes=10)
+    for name in "abab":
+        inbox.put(captured(name, 2))
+    inbox.forget("a")
+    inbox.forget("nosuch")
+    assert names(inbox) == ["b", "b"]
+    assert inbox.get("a") is None
+    inbox.put(captured("c", 6))  # there is room for what it took
+    assert names(inbox) == ["b", "b", "c"]

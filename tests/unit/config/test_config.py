@@ -106,7 +106,38 @@ def _refusal(directory: Path, toml: str, environ: dict[str, str] | None = None) 
             "listeners[0].allow: covers half of all addresses or more, and localhost:",
         ),
         ("[web]\nlisten = '0.0.0.0:1'", 'web.listen = "0.0.0.0:1": reachable'),
-        ("[queue]\nengine = 'sqs'", 'queue.engine = "sqs": comes with a later'),
+        ("[queue]\nengine = 'sqs'", "queue.url: must be given with queue.engine"),
+        (
+            "[queue]\nengine = 'sqs'\nurl = 'https://sqs.eu-west-1.amazonaws.com/1/q'",
+            "queue.bucket: must be given with queue.engine",
+        ),
+        (
+            (
+                "[queue]\nengine = 'sqs'\nbucket = 'acme'\n"
+                "url = 'https://sqs.eu-west-1.amazonaws.com/1/q.fifo'"
+            ),
+            "queue.url = 'https://sqs.eu-west-1.amazonaws.com/1/q.fifo': a FIFO queue",
+        ),
+        (
+            (
+                "[queue]\nengine = 'sqs'\nbucket = 'acme'\ngiveUpAfter = 1200000\n"
+                "url = 'https://sqs.eu-west-1.amazonaws.com/1/q'"
+            ),
+            "queue.giveUpAfter = 1200000: must be at most 1123200 (13 days)",
+        ),
+        ("[queue]\nbucket = 'Acme_Mail'", 'queue.bucket = "Acme_Mail": must be the'),
+        (
+            "[events]\nurl = 'https://sqs.eu-west-1.amazonaws.com/ses-events'",
+            "events.url = 'https://sqs.eu-west-1.amazonaws.com/ses-events': must be as",
+        ),
+        (
+            (
+                "[queue]\nengine = 'sqs'\nbucket = 'acme'\n"
+                "url = 'https://sqs.eu-west-1.amazonaws.com/1/q'\n"
+                "[events]\nurl = 'https://sqs.eu-west-1.amazonaws.com/1/q'"
+            ),
+            "events.url = 'https://sqs.eu-west-1.amazonaws.com/1/q': is the queue of",
+        ),
         (
             "[intake]\ntoken = 'hush'\n[web]\nlisten = ''",
             "intake.token: is given, and web.listen",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relay import config
-from relay.app.mail_side import rules, templates
+from relay.app.in_force import rules, templates
 from relay.config.read import ConfigError
 from relay.system.process import CannotStart
 

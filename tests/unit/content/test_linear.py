@@ -80,7 +80,7 @@ def grows_as_its_input(work: Callable[[int], Callable[[], object]]) -> None:
 
     half, whole = work(SIZE // 2), work(SIZE)
     shorter, longer = seconds(half), seconds(whole)
-    for _ in range(4):  # what else the machine does may disturb one of them
+    for _ in range(9):  # what else the machine does may disturb one of them
         if longer < max(3.5 * shorter, 0.005):
             return
         shorter, longer = min(shorter, seconds(half)), min(longer, seconds(whole))

@@ -357,3 +357,40 @@ async def test_what_is_to_be_sent_later_and_cannot_be_kept_hears_451() -> None:
     said = await relay.deliver(MAIL, send_at=queue.now() + 60)
     assert said == "451 4.3.0 The mail cannot be kept now, try again later"
     assert relay.states() == []
+
+
+async def test_what_is_cut_off_before_it_began_is_waited_for_no_longer() -> None:
+    relay = Relay(SlowQueue(), Ses())
+    begun = []
+
+    async def attempt(name: str) -> None:
+        begun.append(name)
+        await asyncio.Event().wait()
+
+    relay.attempts.begin(attempt, "first")
+    draining = asyncio.create_task(relay.attempts.drained())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    draining.cancel()
+    relay.attempts.begin(attempt, "second")  # as the time is over
+    with pytest.raises(asyncio.CancelledError):
+        await draining
+    assert begun == ["first"]
+    await relay.attempts.drained()
+
+
+async def test_an_attempt_that_breaks_takes_no_other_along() -> None:
+    relay = Relay(SlowQueue(), Ses())
+    ended = []
+
+    async def attempt(error: Exception | None) -> None:
+        await asyncio.sleep(0)
+        if error is not None:
+            raise error
+        ended.append("well")
+
+    relay.attempts.begin(attempt, RuntimeError("a bug"))
+    relay.attempts.begin(attempt, None)
+    await relay.attempts.drained()
+    assert ended == ["well"]
+    assert not relay.attempts.work.tasks

@@ -45,7 +45,7 @@ from relay.observe.events import (
 from relay.queue.memory_notes import MemoryNotes
 from relay.system.threads import Threads
 from relay.templates.catalog import Templates
-from relay.templates.template import Source
+from relay.templates.source import Source
 
 CONTENT = b"From: a@b.example\r\nSubject: x\r\n\r\nhello\r\n"
 THROTTLED = Deferred(Reply(454, "4.5", "slowly"), When.SOON, again=True)

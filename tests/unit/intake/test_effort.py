@@ -11,7 +11,7 @@ from relay.intake.effort import Effort
 from relay.intake.prepare import Preparation
 from relay.model.submission import Envelope, MailId, Order, Submission
 from relay.templates.catalog import Templates
-from relay.templates.template import Source
+from relay.templates.source import Source
 
 SIMPLE = Source("SignIn", "Code", "<p>{{code}}</p>")
 WRAPS = Source("Wrap", "{{message.subject}}", "<div>{{message.html}}</div>")

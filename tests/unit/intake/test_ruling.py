@@ -10,7 +10,7 @@ from relay.intake.prepare import Preparation
 from relay.model.mail import Choice, Mail
 from relay.model.reply import Refused
 from relay.templates.catalog import Templates
-from relay.templates.template import Source
+from relay.templates.source import Source
 from tests.unit.rules.mails import rules, submission
 
 TEMPLATES = Templates(

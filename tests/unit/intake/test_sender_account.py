@@ -13,7 +13,7 @@ from relay.model.submission import Envelope, MailId, Submission
 from relay.rules.rules import Rules
 from relay.rules.source import Source as RuleSource
 from relay.templates.catalog import Templates
-from relay.templates.template import Source
+from relay.templates.source import Source
 
 WRITTEN = [
     Source("Hi", "s", "<p>x</p>"),

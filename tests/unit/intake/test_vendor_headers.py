@@ -14,7 +14,7 @@ from relay.intake.vendor_headers import Read, Vendors
 from relay.model.mail import Mail
 from relay.model.reply import Refused
 from relay.templates.catalog import Templates
-from relay.templates.template import Source
+from relay.templates.source import Source
 from tests.unit.rules.mails import submission
 from tests.worst_input import is_linear, repeated
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import random
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from relay.model.feedback import NO_MAIL, Feedback
 from relay.model.job import (
     Failed,
     Job,
@@ -21,20 +23,24 @@ from relay.model.job import (
 from relay.model.mail import Choice, ListManagement, Mail, SendOptions
 from relay.model.outcome import Accepted, Deferred, Outcome, When
 from relay.model.reply import Reply
+from relay.model.slip import Slip
 from relay.model.submission import Envelope, MailId, Submission
+from relay.observe.call import Call
 from relay.observe.events import (
     Answered,
     Attempted,
     Event,
+    FedBack,
     NotTaken,
     Overtaken,
     Settled,
 )
-from relay.observe.journal import Journal
-from relay.observe.story import MAX_ATTEMPTS, Call, Entry
+from relay.observe.journal import AHEAD, LATEST, Journal
+from relay.observe.story import MAX_ATTEMPTS, Entry
 
 ID = MailId("k3v9")
 ENVELOPE = Envelope("app@acme.example", ("ann@example.com",))
+SLIPS = (Slip("unknown_header", "careful"),)
 CHOICE = Choice("SignIn", "SignIn", "fr", variables=("code",))
 MAIL = Mail(ENVELOPE, b"Subject: secret 123456\r\n\r\n", choice=CHOICE)
 DENIED = Deferred(
@@ -63,7 +69,7 @@ def attempted(outcome: Outcome, number: int = 0, attempt: int = 1) -> Attempted:
 
 def answered(reply: Reply, outcome: Outcome | None, *mails: Mail) -> Answered:
     made = mails or (MAIL,)
-    return Answered(submission(), made, reply, outcome, 1, 0.3, ("careful",))
+    return Answered(submission(), made, reply, outcome, 1, 0.3, SLIPS)
 
 
 def only(kept: Journal) -> Entry:
@@ -95,6 +101,12 @@ def test_a_mail_that_ses_takes_at_once() -> None:
     ]
     assert entry.mails == (replace(MAIL, content=b""),)
     assert "123456" not in repr(entry)
+
+
+def test_what_a_client_wrote_in_vain_is_told_also_where_it_is_refused() -> None:
+    kept = journal()
+    kept(NotTaken(submission(), Reply(550, "6.0", "no"), 0.1, slips=SLIPS))
+    assert only(kept).warnings == ("careful",)
 
 
 def test_the_rule_of_a_mail_is_told_also_where_it_is_refused() -> None:
@@ -183,6 +195,24 @@ def test_the_newest_are_kept() -> None:
     assert kept.get("0") is None
     kept.clear()
     assert len(kept) == 0
+
+
+def test_what_changed_is_told_whatever_was_forgotten_or_cleared() -> None:
+    kept = journal(max_count=LATEST // 2)
+    rng = random.Random(7)
+    marks = [0]
+    for number in range(2 * LATEST):
+        name = f"m{rng.randrange(number // 2 + 1)}"
+        kept(Answered(submission(name), (MAIL,), QUEUED, None, 1, 0.3))
+        if number % 617 == 0:
+            marks.append(kept.changes)
+        if number == LATEST // 3:
+            kept.clear()
+            marks.append(kept.changes)
+    marks += [kept.changes - 1, kept.changes, kept.changes + 1]
+    for mark in marks:
+        expected = [one for one in kept.newest_first() if one.changed > mark]
+        assert kept.changed_since(mark) == expected
 
 
 def test_bytes_are_bounded_by_what_recipients_take() -> None:
@@ -349,3 +379,54 @@ def test_what_is_too_long_to_show_is_cut() -> None:
     assert (len(entry.usage), len(entry.variables)) == (300, 100)
     [shown] = entry.mails
     assert shown.options.tags == tuple((f"name{n}", "v" * 300) for n in range(50))
+
+
+def told(name: str, at: float = 60.0, message_id: str = "m-1") -> FedBack:
+    return FedBack(MailId(name), Feedback("delivery", message_id, at))
+
+
+def test_what_ses_tells_later_is_added_and_is_a_change() -> None:
+    kept = journal()
+    changed: list[MailId] = []
+    kept.on_change(changed.append)
+    for event in _taken("a", MAIL):
+        kept(event)
+    before, changed[:] = kept.changes, []
+    kept(told("a"))
+    kept(told("a"))
+    (entry,) = kept.changed_since(before)
+    assert [(one.kind, one.at) for one in entry.facts] == [("delivery", 60.0)]
+    assert (entry.state, entry.fate) == ("sent", "delivered")
+    assert (kept.changes, changed) == (before + 1, ["a"])
+
+
+def test_what_ses_tells_before_its_own_answer_waits_for_the_mail() -> None:
+    kept = journal()
+    for at in range(3):
+        kept(told("a", at))
+    kept(told(NO_MAIL))
+    assert len(kept) == 0
+    for event in _taken("a", MAIL):
+        kept(event)
+    assert only(kept).fate == "delivered"
+    for number in range(AHEAD + 1):
+        kept(told(f"other-{number}"))
+    for name in ("other-0", "other-1"):
+        for event in _taken(name, MAIL):
+            kept(event)
+    fates = {entry.id: entry.fate for entry in kept.newest_first()}
+    assert fates == {"a": "delivered", "other-0": "", "other-1": "delivered"}
+
+
+def test_a_mail_is_found_by_ses_id_as_long_as_it_is_kept() -> None:
+    kept = Journal(subject=lambda _: "", max_count=2, by_message_id=True)
+    for name in ("a", "b", "c"):
+        for event in _taken(name, MAIL):
+            kept(event)
+    found = [kept.mail_of(f"m-{name}") for name in ("a", "b", "c", "d")]
+    assert found == [None, "b", "c", None]
+    kept.forget(MailId("b"))
+    assert kept.mail_of("m-b") is None
+    kept.clear()
+    assert kept.mail_of("m-c") is None
+    assert journal().mail_of("m-a") is None

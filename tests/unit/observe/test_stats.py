@@ -16,17 +16,12 @@ from relay.model.outcome import (
     When,
 )
 from relay.model.reply import Reply
+from relay.model.slip import KINDS, Slip
 from relay.model.submission import Envelope, MailId, Submission
-from relay.observe import stats as module
 from relay.observe.events import Answered, Attempted, NotTaken
-from relay.observe.stats import (
-    POINTS,
-    Histogram,
-    Now,
-    Point,
-    Stats,
-    answer_class,
-)
+from relay.observe.ring import Point
+from relay.observe.spread import ERROR
+from relay.observe.stats import GROUPS, Now, Stats, answer_class
 from relay.ses import error_table
 
 SUBMISSION = Submission(MailId("k3v9"), Envelope(None, ("a@b.example",)), b"12345")
@@ -88,6 +83,16 @@ def test_mail_is_counted_by_its_rule_also_where_it_is_refused() -> None:
     }
 
 
+def test_what_clients_wrote_in_vain_is_counted_by_kind() -> None:
+    stats = Stats(usages=["SignIn"])
+    assert set(stats.slips.values()) == {0}  # each series is there from the start
+    slip = Slip("unknown_header", "X-Relay-Usgae dropped")
+    stats(answered(OK, Accepted("1"))._replace(slips=(slip, slip)))
+    stats(NotTaken(SUBMISSION, Reply(550, "6.0", "no"), 0.1, slips=(slip,)))
+    assert stats.slips["unknown_header"] == 3
+    assert set(stats.slips) == set(KINDS)
+
+
 def test_a_client_makes_no_series() -> None:
     stats = Stats(usages=["SignIn"])
     for number in range(1000):
@@ -102,38 +107,43 @@ def test_an_alarm_stands_until_ses_takes_a_mail() -> None:
     assert isinstance(denied, Deferred)
     stats(Attempted(SUBMISSION.id, 0, mail, 1, denied, 0.1))
     stats(Attempted(SUBMISSION.id, 0, mail, 1, BUSY, 0.1))  # says nothing of it
-    assert stats.alarms == {"": denied}
+    assert [(key, one.outcome) for key, one in stats.alarms.items()] == [
+        (("", ""), denied)
+    ]
     stats(Attempted(SUBMISSION.id, 0, mail, 1, Accepted("1"), 0.1))
     assert stats.alarms == {}
 
 
-@pytest.mark.parametrize(("part", "value"), [(0.5, 0.1), (0.95, 1.0), (1.0, 1.0)])
-def test_a_percentile_is_a_bound_that_so_many_lie_below(
-    part: float, value: float
-) -> None:
-    histogram = Histogram((0.01, 0.1, 1.0))
-    for seconds in (0.005, *[0.05] * 10, *[0.5] * 9):
-        histogram.add(seconds)
-    assert histogram.percentile(part) == value
+def test_every_class_of_an_answer_is_in_one_group() -> None:
+    rows = [
+        row
+        for _, row in inspect.getmembers(error_table)
+        if isinstance(row, Deferred | Rejected)
+    ]
+    grouped = [word for words in GROUPS.values() for word in words]
+    assert len(grouped) == len(set(grouped))
+    assert {answer_class(row) for row in rows} <= set(grouped)
+    assert {"accepted", "not_verified", "unknown"} <= set(grouped)
 
 
-def test_nothing_has_no_percentile() -> None:
-    assert Histogram().percentile(0.5) is None
-
-
-def test_the_last_hour_is_kept_and_no_more() -> None:
-    stats = Stats(usages=(), now=lambda: Now(waiting=7, rate=2.0))
+def test_a_point_is_what_happened_since_the_last_one() -> None:
+    stats = Stats(usages=(), now=lambda: Now(waiting=7, oldest=3.0, rate=2.0))
+    stats(answered(OK, Accepted("1"), seconds=9.0))
+    stats.tick(1.0)  # of which nobody wanted to know
     told: list[Point] = []
     stats.on_point(told.append)
+    mail = Mail(SUBMISSION.envelope, b"")
+    stats(Attempted(SUBMISSION.id, 0, mail, 1, BUSY, 0.1))
+    stats(Attempted(SUBMISSION.id, 0, mail, 2, Accepted("1"), 0.1))
     stats(answered(OK, Accepted("1"), seconds=0.2))
-    for at in range(POINTS + 10):
-        stats.tick(float(at))
-    assert len(stats.points) == POINTS
-    first = told[0]
-    assert first.counts == {"accepted": 1}
-    assert first.p50 is not None
-    assert 0.2 <= first.p50 <= 0.25
-    assert (first.waiting, first.rate) == (7, 2.0)
-    assert told[1].counts == {}
-    assert told[1].p50 is None
-    assert module.POINT * POINTS == 3600
+    stats(NotTaken(SUBMISSION, Reply(550, "6.0", "no"), 0.4))
+    stats.tick(6.0)
+    stats.tick(11.0)
+    first, second = told
+    assert first.counts == {"accepted": 1, "refused": 1}
+    assert first.answers == {"throttled": 1, "accepted": 1}
+    assert first.percentile(0.5) == pytest.approx(0.2, rel=ERROR)
+    assert first.percentile(1.0) == pytest.approx(0.4, rel=ERROR)
+    assert (first.at, first.seconds) == (6.0, 5.0)
+    assert (first.waiting, first.oldest, first.rate) == (7, 3.0, 2.0)
+    assert (second.counts, second.answers, second.percentile(0.5)) == ({}, {}, None)

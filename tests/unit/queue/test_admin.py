@@ -10,12 +10,10 @@ from pathlib import Path
 import pytest
 
 from relay.model.job import Sent
-from relay.queue.admin import (
-    PAGE_BYTES,
-    Obstacle,
-    Selection,
-    open_ledger,
-)
+from relay.queue.admin import open_ledger
+from relay.queue.many import BYTES_AT_ONCE
+from relay.queue.obstacle import Obstacle
+from relay.queue.selection import Selection
 from tests.server.spool import (
     DAY,
     calls,
@@ -57,7 +55,7 @@ async def test_what_moved_on_after_it_was_listed_is_looked_at_again(
     async with spool(path) as queue:
         for due_in in (600.0, 0.0, 600.0, 600.0):
             # So large that each is a transaction of its own.
-            await put(queue, mail(content=b"x" * PAGE_BYTES), due_in=due_in)
+            await put(queue, mail(content=b"x" * BYTES_AT_ONCE), due_in=due_in)
         with open_ledger(path, write=True) as ledger:
             changes = ledger.drop(Selection(states=("queued",)))
             first = next(changes)

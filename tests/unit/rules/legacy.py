@@ -16,7 +16,7 @@ from relay.app.rules import rules
 from relay.model.submission import Envelope, MailId, Submission
 from relay.rules.rules import Rules
 from relay.templates.catalog import Templates
-from relay.templates.template import Source
+from relay.templates.source import Source
 
 MAILS = Path(__file__).parents[2] / "legacy"
 NAMES = sorted(path.stem for path in MAILS.glob("*.eml"))

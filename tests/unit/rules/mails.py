@@ -11,7 +11,7 @@ from relay.rules.facts import Facts
 from relay.rules.found import Found
 from relay.rules.rules import Rules
 from relay.templates.catalog import Templates
-from relay.templates.template import Source
+from relay.templates.source import Source
 
 TEMPLATES = Templates(
     [Source(usage, usage, "<p>Hello</p>") for usage in ("SignIn", "Register")],

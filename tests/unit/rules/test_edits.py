@@ -12,7 +12,7 @@ from relay.intake.sender_account import SenderAccount, SenderAccounts
 from relay.model.mail import Priority
 from relay.model.reply import Refused
 from relay.templates.catalog import Templates
-from relay.templates.template import Source
+from relay.templates.source import Source
 from tests.unit.rules.mails import rules, submission
 
 REPLY_TO = "r@acme.example"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from relay.model.mail import ListManagement, Mail, SendOptions
-from relay.model.submission import Envelope
+from relay.model.submission import Envelope, MailId
 from relay.ses.parameters import RequestSettings, request_for
 
 MAIL = Mail(Envelope("app@a.example", ("b@b.example", "a@a.example")), b"From: x\r\n")
@@ -106,3 +106,35 @@ def test_a_rules_set_stands_between_the_clients_and_the_settings(
     settings = RequestSettings(configuration_set="all")
     made = request_for(replace(MAIL, options=options), settings)
     assert made == {**BARE, "ConfigurationSetName": name}
+
+
+TAGGED = RequestSettings(tags_id=True)
+
+
+def tags(*some: tuple[str, str]) -> list[dict[str, str]]:
+    return [{"Name": name, "Value": value} for name, value in some]
+
+
+def test_the_relays_own_tag_names_the_mail_where_events_are_to_name_it() -> None:
+    mail = replace(MAIL, options=SendOptions(tags=(("usage", "SignIn"),)))
+    mail_id = MailId("06db0v9t3nq8xk.0.r1")
+    made = request_for(mail, TAGGED, mail_id)
+    own = ("relay_id", "06db0v9t3nq8xk_0_r1")
+    assert made["EmailTags"] == tags(("usage", "SignIn"), own)
+    untagged = request_for(mail, RequestSettings(), mail_id)
+    assert untagged["EmailTags"] == tags(("usage", "SignIn"))
+
+
+def test_no_client_gives_its_mail_the_name_of_another() -> None:
+    mail = replace(MAIL, options=SendOptions(tags=(("relay_id", "another"),)))
+    made = request_for(mail, TAGGED, MailId("06db0v9t3nq8xk"))
+    assert made["EmailTags"] == tags(("relay_id", "06db0v9t3nq8xk"))
+
+
+def test_where_there_is_no_room_for_it_the_mail_goes_without() -> None:
+    for count, expected in ((49, 50), (50, 50)):
+        some = tuple((f"t{number}", "1") for number in range(count))
+        mail = replace(MAIL, options=SendOptions(tags=some))
+        made = request_for(mail, TAGGED, MailId("06db0v9t3nq8xk"))
+        assert len(made["EmailTags"]) == expected
+        assert made["EmailTags"][:count] == tags(*some)

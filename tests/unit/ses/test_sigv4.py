@@ -14,7 +14,8 @@ from botocore.credentials import ReadOnlyCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.ses.sigv4 import Keys, Signer, Target
+from relay.ses.signing_key import Keys
+from relay.ses.sigv4 import Signer, Target
 
 TARGET = Target(
     "email.eu-west-1.amazonaws.com",

@@ -167,3 +167,24 @@ async def test_the_addresses_of_a_network_of_ipv6_are_one_to_guess_from(
         "2001:db8:0:2::/64": 1,
         "192.0.2.1": 1,
     }
+
+
+async def test_other_users_come_in_and_those_who_are_gone_do_not(
+    logins: Logins,
+) -> None:
+    right = Credentials("app", b"s3cret")
+    before = await logins.check(right, "peer")
+    assert before is not None
+    assert logins.same(before) is before
+    other = User("app", cheap("another"), usage="SignIn")
+    logins.take([other])
+    assert logins.same(before) is None
+    assert await logins.check(right, "peer") is None  # nor is it remembered
+    assert await logins.check(Credentials("app", b"another"), "peer") is other
+    changed = User("app", other.password_hash)
+    logins.take([changed])
+    assert logins.same(other) is changed
+    assert await logins.check(Credentials("app", b"another"), "peer") is changed
+    logins.take([])
+    assert logins.same(changed) is None
+    assert await logins.check(Credentials("app", b"another"), "peer") is None

@@ -98,8 +98,11 @@ def test_what_is_no_parameter_is_refused(words: str) -> None:
 
 def test_the_size_is_what_mail_declares_beside_what_is_taken_and_not_used() -> None:
     parameters: dict[str, str | None] = {"BODY": "8bitmime", "SIZE": "10", "AUTH": "<>"}
-    assert of_mail(parameters, limit=10, memory=Memory(10)) == OfMail(10)
-    assert of_mail({"SMTPUTF8": None}, limit=10, memory=Memory(10)) == OfMail()
+    assert of_mail(parameters, extended=True, limit=10, memory=Memory(10)) == OfMail(10)
+    assert (
+        of_mail({"SMTPUTF8": None}, extended=True, limit=10, memory=Memory(10))
+        == OfMail()
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,14 +126,18 @@ def test_what_mail_declares_is_refused_before_the_mail_comes(
     parameters: dict[str, str | None], reply: Reply
 ) -> None:
     with pytest.raises(Unfit) as caught:
-        of_mail(parameters, limit=100, memory=Memory(50))
+        of_mail(parameters, extended=True, limit=100, memory=Memory(50))
     assert caught.value.reply == reply
 
 
 def test_what_mail_asks_of_reports_is_decoded() -> None:
     asked: dict[str, str | None] = {"RET": "full", "ENVID": "QQ+3D1+20x"}
-    assert of_mail(asked, limit=1, memory=Memory(1)) == OfMail(0, "QQ=1 x", whole=True)
-    assert of_mail({"RET": "HDRS"}, limit=1, memory=Memory(1)) == OfMail()
+    assert of_mail(asked, extended=True, limit=1, memory=Memory(1)) == OfMail(
+        0, "QQ=1 x", whole=True
+    )
+    assert (
+        of_mail({"RET": "HDRS"}, extended=True, limit=1, memory=Memory(1)) == OfMail()
+    )
 
 
 @pytest.mark.parametrize(

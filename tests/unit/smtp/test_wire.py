@@ -35,13 +35,7 @@ class Nowhere(asyncio.Transport):
 
 def new_wire(*, timeout: float = 5, line: Nowhere | None = None) -> Wire:
     """A wire that reads what a test feeds, and has nothing to write."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
-    protocol = asyncio.StreamReaderProtocol(reader)
-    return Wire(
-        asyncio.StreamWriter(line or Nowhere(), protocol, reader, loop),
-        timeout=timeout,
-    )
+    return Wire(line or Nowhere(), timeout=timeout)
 
 
 async def read(

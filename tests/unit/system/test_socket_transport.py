@@ -10,6 +10,7 @@ from typing import cast
 
 import pytest
 
+from relay.system.arrivals import Arrivals
 from relay.system.socket_transport import SocketTransport
 
 MUCH = bytes(range(256)) * 16_384  # 4 MB, more than the kernel takes
@@ -75,7 +76,7 @@ async def test_what_the_kernel_does_not_take_goes_later_in_its_order(
 ) -> None:
     client, server = ends
     told = Told()
-    transport = SocketTransport(server, told)
+    transport = SocketTransport(server, told, arrivals=Arrivals())
     for kind in (bytes, bytearray, memoryview):
         transport.write(kind(MUCH))
     assert transport.get_write_buffer_size() > 0
@@ -91,7 +92,7 @@ async def test_what_the_kernel_does_not_take_goes_later_in_its_order(
 async def test_who_is_slow_is_waited_for_and_then_written_to_again(ends: Ends) -> None:
     client, server = ends
     told = Told()
-    transport = SocketTransport(server, told)
+    transport = SocketTransport(server, told, arrivals=Arrivals())
     transport.write(MUCH)
     loop = asyncio.get_running_loop()
     read = 0
@@ -107,7 +108,7 @@ async def test_who_is_slow_is_waited_for_and_then_written_to_again(ends: Ends) -
 async def test_an_abort_drops_what_was_not_sent(ends: Ends) -> None:
     client, server = ends
     told = Told()
-    transport = SocketTransport(server, told)
+    transport = SocketTransport(server, told, arrivals=Arrivals())
     transport.write(MUCH)
     transport.abort()
     transport.abort()
@@ -119,7 +120,7 @@ async def test_an_abort_drops_what_was_not_sent(ends: Ends) -> None:
 async def test_a_client_that_closed_its_side_is_still_written_to(ends: Ends) -> None:
     client, server = ends
     told = Told(stays=True)
-    transport = SocketTransport(server, told)
+    transport = SocketTransport(server, told, arrivals=Arrivals())
     await asyncio.get_running_loop().sock_sendall(client, b"last words")
     client.shutdown(socket.SHUT_WR)
     while "end" not in told.told:
@@ -135,7 +136,7 @@ async def test_a_client_that_closed_its_side_is_still_written_to(ends: Ends) -> 
 async def test_a_protocol_that_has_enough_at_the_end_is_closed(ends: Ends) -> None:
     client, server = ends
     told = Told(stays=False)
-    SocketTransport(server, told)
+    SocketTransport(server, told, arrivals=Arrivals())
     client.shutdown(socket.SHUT_WR)
     assert await told.lost is None
     assert await read_all(client) == b""
@@ -144,7 +145,7 @@ async def test_a_protocol_that_has_enough_at_the_end_is_closed(ends: Ends) -> No
 async def test_a_reset_is_told_as_what_it_is(ends: Ends) -> None:
     client, server = ends
     told = Told()
-    transport = SocketTransport(server, told)
+    transport = SocketTransport(server, told, arrivals=Arrivals())
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
     assert isinstance(await told.lost, ConnectionError)
@@ -155,7 +156,7 @@ async def test_a_reset_is_told_as_what_it_is(ends: Ends) -> None:
 async def test_a_reset_is_told_while_much_is_unsent(ends: Ends) -> None:
     client, server = ends
     told = Told()
-    transport = SocketTransport(server, told)
+    transport = SocketTransport(server, told, arrivals=Arrivals())
     transport.write(MUCH)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
@@ -166,7 +167,7 @@ async def test_a_reset_is_told_while_much_is_unsent(ends: Ends) -> None:
 async def test_nothing_is_read_in_a_pause(ends: Ends) -> None:
     client, server = ends
     told = Told()
-    transport = SocketTransport(server, told)
+    transport = SocketTransport(server, told, arrivals=Arrivals())
     transport.pause_reading()
     transport.pause_reading()
     assert not transport.is_reading()

@@ -7,14 +7,17 @@ import email
 import re
 from email.message import EmailMessage
 from email.policy import SMTP, default
+from typing import Any
 
 import pytest
 
 from relay.content.header import parse
+from relay.content.original import Original
 from relay.model.reply import Refused
 from relay.model.submission import Envelope
 from relay.templates.catalog import Templates
-from relay.templates.template import Source
+from relay.templates.compose import compose
+from relay.templates.source import Source
 
 ENVELOPE = Envelope("app@acme.example", ("ann@example.net",))
 IMAGE = bytes(range(256)) * 3
@@ -485,3 +488,34 @@ def test_a_subject_begins_beside_its_name() -> None:
         assert len(line) <= 78
         made = email.message_from_bytes(raw, policy=default)
         assert made["Subject"] == subject
+
+
+def test_a_template_s_own_images_stand_beside_its_html_and_the_original_s() -> None:
+    image = b"Content-Type: image/png\r\nContent-ID: <own>\r\n\r\nown"
+    text = [b"Content-Type: text/plain\r\n\r\n", b"t"]
+    html = [b"Content-Type: text/html\r\n\r\n", b"h"]
+    original = Original(parse(rich()), ENVELOPE)
+
+    def made(**more: Any) -> str:  # noqa: ANN401 - parts of two kinds
+        raw = compose(
+            original,
+            subject="s",
+            sender=None,
+            reply_to=None,
+            text=text,
+            html=html,
+            **more,
+        )
+        whole = email.message_from_bytes(raw, policy=default)
+        assert isinstance(whole, EmailMessage)
+        return shape(whole)
+
+    assert made(images=[image]) == (
+        "alternative(text/plain, related(text/html, image/png))"
+    )
+    assert made(
+        images=[image], related=original.related, attachments=original.attachments
+    ) == (
+        "mixed(alternative(text/plain, related(text/html, image/png, image/png)), "
+        "application/pdf)"
+    )

@@ -13,7 +13,7 @@ from relay.model.reply import Refused
 from relay.model.submission import Envelope
 from relay.templates.catalog import Templates
 from relay.templates.lint import problems
-from relay.templates.template import Source
+from relay.templates.source import Source
 
 ENVELOPE = Envelope("app@acme.example", ("ann@example.net",))
 

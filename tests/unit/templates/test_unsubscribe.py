@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.templates.template import Source
+from relay.templates.source import Source
 from tests.unit.templates.test_template import ORIGINAL, applied, problem, refusal
 
 LINK = "https://acme.example/u/{{token}}"

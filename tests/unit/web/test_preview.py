@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from relay.content.codes import code_in
 from relay.templates.lint import problems
-from relay.templates.template import Source, Template
+from relay.templates.source import Source
+from relay.templates.template import Template
 from relay.web.preview import Preview
 
 
@@ -92,11 +93,14 @@ def test_any_mail_can_be_looked_at(header: bytes, body: bytes) -> None:
 
 
 def test_a_template_is_looked_at_for_what_mail_clients_do() -> None:
-    content = "<p>{{code}}</p>\n<img src=x>\n<img alt='' src=y>{{shop.name}}{{#if x}}"
+    content = (
+        "<p>{{code}}</p>\n<img src='https://acme.example/x'>\n"
+        "<img alt='' src='https://acme.example/y'>{{shop.name}}{{#if x}}"
+    )
     template = Template(
         Source("SignIn", "s", content), email_address="", missing="reject"
     )
     found = [(problem.kind, problem.line) for problem in problems(template, None)]
-    assert found == [("syntax", 0), ("variable", 3), ("image", 2)]
+    assert found == [("syntax", 3), ("variable", 3), ("image", 2)]
     large = problems(template, "x" * 102_001)
     assert [problem.kind for problem in large][-1] == "size"

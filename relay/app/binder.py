@@ -1,0 +1,85 @@
+"""Takes the addresses that the relay is reached at, and waits where that helps."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from contextlib import AsyncExitStack
+
+from relay import config, log
+from relay.system import sockets
+
+# Seconds in which an address that cannot be had is tried again, and how often: the
+# relay before this one may be on its way out, or the network on its way in.
+PATIENCE = 5.0
+TRIED_EVERY = 0.2
+
+
+class Binder:
+    """Takes addresses until the stack ends, with `PATIENCE` for all of them."""
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+        self._until: float | None = None
+
+    async def bound(
+        self, address: str, name: str, *, patient: bool = True
+    ) -> list[socket.socket]:
+        """Listening sockets for `address`. Raises CannotListen."""
+        host, port = config.host_and_port(address)
+        while True:
+            try:
+                bound = sockets.bind(host, port)
+                break
+            except sockets.CannotListen as error:
+                passes = patient and isinstance(error, sockets.CannotListenNow)
+                text = f"listener {name}: {error}"
+                if not (passes and self._waits(text)):
+                    raise type(error)(text) from error
+            await asyncio.sleep(TRIED_EVERY)
+        for sock in bound:
+            self._stack.callback(sock.close)
+            shown = sockets.shown(sock)
+            log.line(logging.INFO, "listening", listener=name, address=shown)
+        return bound
+
+    def _waits(self, reason: str) -> bool:
+        """Tell whether there is time left, and say once that it is waited."""
+        now = asyncio.get_running_loop().time()
+        if self._until is None:
+            self._until = now + PATIENCE
+            log.line(logging.WARNING, "waiting", reason=reason, seconds=PATIENCE)
+        return now < self._until
+
+
+async def page_sockets(settings: config.Config, binder: Binder) -> list[socket.socket]:
+    """Take the page's port now, so that a taken one is known before all else.
+
+    A page that nobody asked for is no reason to take no mail: where its default port
+    is taken, say by another relay, there is none. Raises CannotListen.
+    """
+    web = settings.web
+    if not web.listen:
+        return []
+    # Logto, which hands its mail over there, would find another relay.
+    needed = bool(config.revealed(settings.intake.token)) or "listen" in web.given
+    try:
+        return await binder.bound(web.listen, "web", patient=needed)
+    except sockets.CannotListen as error:
+        if needed:
+            raise
+        log.line(
+            logging.WARNING,
+            "no page",
+            detail=f'{error}; set web.listen to another address, or to "" for none',
+        )
+        return []
+
+
+async def health_sockets(
+    settings: config.Config, binder: Binder
+) -> list[socket.socket]:
+    if not settings.health.listen:
+        return []
+    return await binder.bound(settings.health.listen, "health")

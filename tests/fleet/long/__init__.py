@@ -1,0 +1,1 @@
+"""Tests of shared queues that take minutes: `make test-fleet` runs them."""

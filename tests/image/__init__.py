@@ -1,0 +1,1 @@
+"""The image of the Dockerfile, run by a container engine: `make test-image`."""
