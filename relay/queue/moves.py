@@ -19,6 +19,7 @@ from relay.model.job import (
     Sent,
     Superseded,
 )
+from relay.model.job import supersede as superseded
 from relay.model.mail import Priority, voids
 from relay.model.submission import MailId
 from relay.queue import Claim, End, rows
@@ -34,8 +35,19 @@ class First(NamedTuple):
     end: float | None
 
 
-def settle(connection: sqlite3.Connection, claim: Claim, state: End) -> bool:
-    """Write where the job of `claim` stands now; False: it moved on meanwhile."""
+def settle(
+    connection: sqlite3.Connection, claim: Claim, state: End, *, now: float
+) -> tuple[End, bool]:
+    """Write where the job of `claim` stands now; False: it moved on meanwhile.
+
+    What would wait, and newer mail came that supersedes it, does not wait any more.
+    """
+    if isinstance(state, Queued) and is_voided(connection, claim):
+        state = superseded(state, now=now)
+    return state, _write(connection, claim, state)
+
+
+def _write(connection: sqlite3.Connection, claim: Claim, state: End) -> bool:
     seq = claim.token
     before = "sending" if isinstance(claim.job.state, Sending) else "queued"
     if isinstance(state, Sent | Superseded):

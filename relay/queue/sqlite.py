@@ -17,7 +17,6 @@ from pathlib import Path
 
 from relay import log
 from relay.model.job import Job, Queued, Replaced, Sending
-from relay.model.job import supersede as superseded
 from relay.model.mail import Priority
 from relay.model.note import Note
 from relay.model.submission import MailId
@@ -327,10 +326,7 @@ class SqliteQueue:
         state: End,
         reports: Sequence[Job],
     ) -> tuple[End, bool]:
-        came_to: End = state
-        if isinstance(state, Queued) and moves.is_voided(connection, claim):
-            came_to = superseded(state, now=self.now())
-        moved = moves.settle(connection, claim, came_to)
+        came_to, moved = moves.settle(connection, claim, state, now=self.now())
         if moved and reports:
             self._places.insert(connection, reports)
         return came_to, moved
