@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from http.client import HTTPConnection, HTTPException
+from itertools import count
 from urllib.parse import urlencode
 
 import pytest
@@ -455,12 +456,22 @@ def was_reset(line: socket.socket) -> bool:
 
 def test_who_gives_up_waiting_leaves_the_place_to_another(site: Site) -> None:
     path = "/api/v1/wait?to=nobody@example.com&timeout="
+    made = count(1)
     with ExitStack() as lines:
-        for _ in range(100):  # all that may wait at a time
+
+        def one_more() -> None:
+            assert next(made) < 250, "nobody is told that there is no place"
             line = socket.create_connection(("127.0.0.1", site.port), timeout=WAIT)
             lines.enter_context(line)
             line.sendall(f"GET {path}300 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        until(lambda: site.get(f"{path}0").status == 503)
+
+        def no_place_is_left() -> bool:
+            one_more()  # one whose head came too slowly has lost its place
+            return site.get(f"{path}0").status == 503
+
+        for _ in range(99):  # of the 100 that may wait at a time
+            one_more()
+        until(no_place_is_left)
     until(lambda: site.get(f"{path}0").status == 404)
 
 
