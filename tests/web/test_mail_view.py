@@ -286,6 +286,10 @@ def test_a_narrow_window_goes_from_mail_to_mail(browser: Browser, site: Site) ->
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
     page.get_by_role("link", name="All mails").click()
     expect(page.locator(".list li")).to_have_count(2)
+    # Not all tabs fit: the one that an address opens is brought in.
+    page.goto(f"{site.url}/mails/{newest(site)}?tab=Checks")
+    expect(page.get_by_role("tab", name="Checks")).to_be_in_viewport(ratio=1)
+    expect(page.get_by_role("tab", name="Text")).not_to_be_in_viewport(ratio=1)
     context.close()
 
 

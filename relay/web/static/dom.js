@@ -133,6 +133,14 @@ export function copier(text, what) {
 }
 
 // Tabs by arrow keys; `panels` are [name, () => node], made when first shown.
+// On a phone not all of them fit.
+function bringIn(list, button) {
+  const left = button.offsetLeft - list.offsetLeft;
+  if (left < list.scrollLeft || left + button.offsetWidth > list.scrollLeft + list.clientWidth) {
+    list.scrollLeft = left - (list.clientWidth - button.offsetWidth) / 2;
+  }
+}
+
 export function tabs(label, panels, chosen = 0, changed = () => {}) {
   const list = h("div", { class: "tabs", role: "tablist", "aria-label": label });
   const panel = h("div", { class: "panel", role: "tabpanel", tabIndex: 0 });
@@ -157,6 +165,7 @@ export function tabs(label, panels, chosen = 0, changed = () => {}) {
     panel.setAttribute("aria-labelledby", buttons[index].id);
     panel.replaceChildren(panels[index][1]());
     node.shown = index;
+    requestAnimationFrame(() => bringIn(list, buttons[index])); // once they have a place
   }
   list.append(...buttons);
   const node = h("div", { class: "panel" }, list, panel);

@@ -2,7 +2,7 @@
 
 import { get, post } from "./api.js";
 import { agesOf, bar, causes, mails, nextTry, number } from "./causes.js";
-import { arrange, ask, broken, bytes, exact, h, say, stateOf } from "./dom.js";
+import { arrange, ask, broken, bytes, exact, h, lesson, say, stateOf } from "./dom.js";
 
 const FEW = 5; // causes, until one asks for all
 const PAGE = 50;
@@ -84,13 +84,13 @@ export function open(main, _, context) {
     return one.lastReply ? `SES said: ${why(one.lastReply)}. ${when}` : when;
   }
 
-  function lesson() {
+  function nothingHere() {
     if (context.status?.queue === "none") {
-      return ["There is no queue", "With queue.engine = \"none\" SES' answer is the reply that a client hears, and no mail is kept here. With \"sqlite\" mail that SES does not take at once waits here."];
+      return lesson("layers", "There is no queue", h("p", {}, "With queue.engine = \"none\" SES' answer is the reply that a client hears, and no mail is kept here. With \"sqlite\" mail that SES does not take at once waits here:"), h("pre", {}, "[queue]\nengine = \"sqlite\""));
     }
-    if (searched()) return ["Nothing is found", "No mail of the queue has all of these words.", h("button", { onclick: () => move({ cause: "", account: "", q: "" }) }, "Search for nothing")];
-    if (filter.state === "failed") return ["Nothing failed", "Mail that SES refused for good, or whose time was over, is kept here for queue.keepFailed, and can be retried."];
-    return ["Nothing waits", `Mail that SES does not take at once is kept ${isShared() ? "in S3" : "here, on the disk"}, and tried again until it is sent or its time is over. Here stands why it waits${isShared() ? "" : ", what cures it"} and when its next try is.`, h("pre", {}, "relay queue list")];
+    if (searched()) return lesson("search", "Nothing is found", h("p", {}, "No mail of the queue has all of these words."), h("button", { onclick: () => move({ cause: "", account: "", q: "" }) }, "Search for nothing"));
+    if (filter.state === "failed") return lesson("check", "Nothing failed", h("p", {}, "Mail that SES refused for good, or whose time was over, is kept here for queue.keepFailed, and can be retried."));
+    return lesson("check", "Nothing waits", h("p", {}, `Mail that SES does not take at once is kept ${isShared() ? "in S3" : "here, on the disk"}, and tried again until it is sent or its time is over. Here stands why it waits${isShared() ? "" : ", what cures it"} and when its next try is.`), h("pre", {}, "relay queue list"));
   }
 
   function draw() {
@@ -139,7 +139,7 @@ export function open(main, _, context) {
     listed.hidden = !rows.length;
     more.hidden = !next;
     say(more, total === null ? "Show more" : `Show ${number(Math.min(PAGE, total - rows.length))} more of ${number(total - rows.length)}`);
-    empty.replaceChildren(...rows.length || (groups.length && !searched()) || !(all || none) ? [] : [h("div", { class: "lesson" }, lesson().map((one, at) => (typeof one === "string" ? h(at ? "p" : "h2", {}, one) : one)))]);
+    empty.replaceChildren(...rows.length || (groups.length && !searched()) || !(all || none) ? [] : [nothingHere()]);
     const before = new Map(drawn);
     drawn.clear();
     for (const one of rows) {
