@@ -1,4 +1,7 @@
-"""What all tests share: in CI a skipped test is a failed one."""
+"""What all tests share: in CI a skipped test is a failed one.
+
+The end of a run tells when the machine stood still.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 from hypothesis import settings
 
+from tests.standstill import Standstills
+
 if TYPE_CHECKING:  # few tests need it
     from tests.fleet.emulators import Emulator
 
@@ -17,6 +22,18 @@ pytest_plugins = ["relay.pytest_plugin"]
 # A shared machine may stall for any time; what takes long is no failure.
 settings.register_profile("relay", deadline=None)
 settings.load_profile("relay")
+
+standstills = Standstills()
+
+
+def pytest_sessionstart() -> None:
+    standstills.start()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if standstills.seen:
+        terminalreporter.write_line(f"the machine stood still: {standstills}")
+
 
 R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
 
