@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.fake_ses import FakeSes
-from tests.server.relay_process import RelayProcess, running_relay, until
+from tests.server.relay_process import WAIT, RelayProcess, running_relay, until
 
 LOCAL = {"name": "local", "address": "127.0.0.1:0"}
 ENDS = ("reloaded", "not reloaded")
@@ -104,7 +104,7 @@ class Reloading:
         login: tuple[str, str] | None = None,
     ) -> str:
         """The first reply of a mail that is a refusal, else the last one."""
-        client = smtplib.SMTP("127.0.0.1", port or self.relay.port(), timeout=30)
+        client = smtplib.SMTP("127.0.0.1", port or self.relay.port(), timeout=WAIT)
         with client as smtp:
             smtp.ehlo()
             if login is not None:

@@ -6,7 +6,7 @@ import smtplib
 from pathlib import Path
 
 from tests.fake_ses import Answer, FakeSes
-from tests.server.relay_process import RelayProcess, until
+from tests.server.relay_process import WAIT, RelayProcess, until
 from tests.server.test_life import MAIL
 from tests.server.test_queue_replies import (
     DENIED,
@@ -25,7 +25,7 @@ def submit(
     relay: RelayProcess, options: list[str], recipients: dict[str, list[str]]
 ) -> str:
     """Hand a mail over with parameters of MAIL and of each RCPT; the reply to it."""
-    with smtplib.SMTP("127.0.0.1", relay.port(), timeout=30) as smtp:
+    with smtplib.SMTP("127.0.0.1", relay.port(), timeout=WAIT) as smtp:
         smtp.ehlo()
         assert smtp.has_extn("dsn")
         assert smtp.mail("a@b.example", options)[0] == 250
@@ -94,7 +94,7 @@ async def test_notify_never_is_no_report_at_all(tmp_path: Path) -> None:
     async with FakeSes(Answer(400, "MessageRejected", "Bad"), *[REJECTED] * 5) as ses:
 
         def use(relay: RelayProcess) -> None:
-            smtp = smtplib.SMTP("127.0.0.1", relay.port(), timeout=30)
+            smtp = smtplib.SMTP("127.0.0.1", relay.port(), timeout=WAIT)
             smtp.ehlo()
             smtp.mail("a@b.example")
             for recipient in MANY:

@@ -21,7 +21,7 @@ import pytest
 from relay.cli import main
 from tests.fake_ses import FakeSes, error
 from tests.server.disks import fill, remount, tmpfs
-from tests.server.relay_process import RelayProcess, environment, until
+from tests.server.relay_process import WAIT, RelayProcess, environment, until
 from tests.server.spool import DAY, calls, failed, mail, one_of_each, put, spool
 from tests.server.test_life import MAIL, relay_command
 from tests.server.test_queue_replies import queued_as, spooling, states
@@ -365,7 +365,7 @@ def drop_all_on_a_terminal(directory: Path, said: str) -> int:
             asked += os.read(terminal, 1000)
         assert b"Drop 2 mails" in asked
         os.write(terminal, said.encode())
-        return process.wait(timeout=20)
+        return process.wait(timeout=WAIT)
 
 
 @contextmanager
@@ -401,7 +401,7 @@ async def test_long_work_has_a_bar_on_a_terminal_and_none_off_it(
             seen = b""
             while not seen.endswith(b"\x1b[K"):
                 seen += os.read(terminal, 1000)
-            output, _ = process.communicate(timeout=20)
+            output, _ = process.communicate(timeout=WAIT)
             return seen, output
 
     seen, output = await asyncio.to_thread(retry)

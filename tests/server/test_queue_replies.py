@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.fake_ses import Answer, FakeSes, error
-from tests.server.relay_process import RelayProcess, until
+from tests.server.relay_process import WAIT, RelayProcess, until
 from tests.server.test_life import MAIL, Client
 from tests.server.test_traps import submit, with_relay
 
@@ -398,7 +398,7 @@ async def test_the_accounts_rate_paces_what_leaves(tmp_path: Path) -> None:
         def use(relay: RelayProcess) -> None:
             until(lambda: any(one.path.endswith("account") for one in ses.requests))
             began = time.monotonic()
-            with smtplib.SMTP("127.0.0.1", relay.port(), timeout=30) as client:
+            with smtplib.SMTP("127.0.0.1", relay.port(), timeout=WAIT) as client:
                 for _ in range(30):
                     client.sendmail("a@b.example", ["c@d.example"], MAIL)
             until(lambda: len(ses.sent) == 30)

@@ -17,7 +17,7 @@ import pytest
 
 from relay.queue import file
 from tests.fake_ses import Answer, FakeSes, error
-from tests.server.relay_process import RelayProcess, environment, until
+from tests.server.relay_process import WAIT, RelayProcess, environment, until
 from tests.server.test_life import MAIL, Client, relay_command, through
 from tests.server.test_queue_replies import jobs, queued_as, spooling, states
 from tests.server.test_traps import submit, with_relay
@@ -55,7 +55,7 @@ def listed(directory: Path, *words: str) -> list[dict[str, Any]]:
 
 def rcpt(relay: RelayProcess, *recipients: str) -> list[str]:
     """The replies to RCPT."""
-    with smtplib.SMTP("127.0.0.1", relay.port(), timeout=30) as smtp:
+    with smtplib.SMTP("127.0.0.1", relay.port(), timeout=WAIT) as smtp:
         smtp.ehlo()
         smtp.mail("a@b.example")
         return [f"{code} {text.decode()}" for code, text in map(smtp.rcpt, recipients)]

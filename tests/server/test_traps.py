@@ -14,7 +14,7 @@ from typing import TypeVar
 import pytest
 
 from tests.fake_ses import Answer, FakeSes
-from tests.server.relay_process import RelayProcess, running_relay
+from tests.server.relay_process import WAIT, RelayProcess, running_relay
 from tests.server.test_life import MAIL, Client, through
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ def submit(
     recipients: tuple[str, ...] = ("c@d.example",),
 ) -> tuple[list[int], str]:
     """Codes of the RCPT replies, and the reply to the mail."""
-    with smtplib.SMTP("127.0.0.1", relay.port(), timeout=30) as smtp:
+    with smtplib.SMTP("127.0.0.1", relay.port(), timeout=WAIT) as smtp:
         smtp.ehlo()
         smtp.mail(sender)
         codes = [smtp.rcpt(recipient)[0] for recipient in recipients]
