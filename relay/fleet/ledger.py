@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from concurrent.futures import TimeoutError as TooLong
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -18,11 +17,11 @@ from typing import Any, TypeVar, assert_never
 from relay.fleet import keys
 from relay.fleet import record as records
 from relay.fleet.audit import Found, redrive, ring
-from relay.fleet.aws import FleetSettings, Unusable
+from relay.fleet.aws import FleetSettings
 from relay.fleet.bell import Bell
 from relay.fleet.bucket import Bucket
 from relay.fleet.claims import delete
-from relay.fleet.connect import connected
+from relay.fleet.connect import Run, lent_run, own_loop
 from relay.fleet.entry import Entry, entry
 from relay.fleet.lease import hand
 from relay.fleet.names import names
@@ -36,27 +35,16 @@ from relay.queue.rows import Unreadable
 from relay.queue.selection import Selection
 
 T = TypeVar("T")
-Run = Callable[[Coroutine[Any, Any, T]], T]
 
 AT_ONCE = 50  # entries read at one time
 TRIES = 3  # at a job that others move meanwhile
-LONGEST = 600.0  # seconds of one step
 
 
 @contextmanager
 def open_ledger(settings: FleetSettings) -> Iterator[BucketLedger]:
     """Connect with a loop of its own. Raises UnusableSpool, here and in each use."""
-    with asyncio.Runner() as runner:
-        opened = connected(settings)
-        try:
-            bucket, bell = runner.run(opened.__aenter__())
-        except Unusable as error:
-            raise UnusableSpool(str(error)) from error
-        try:
-            yield BucketLedger(bucket, bell, runner.run)
-        finally:
-            runner.run(bell.drained())
-            runner.run(opened.__aexit__(None, None, None))
+    with own_loop(settings) as (bucket, bell, run):
+        yield BucketLedger(bucket, bell, run)
 
 
 @contextmanager
@@ -67,20 +55,10 @@ def lent_ledger(
     yield BucketLedger(bucket, bell, partial(lent_run, loop))
 
 
-def lent_run(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
-    """Run it in that loop, and wait for its end. Raises UnusableSpool."""
-    future = asyncio.run_coroutine_threadsafe(work, loop)
-    try:
-        return future.result(LONGEST)
-    except TooLong as error:
-        future.cancel()
-        raise UnusableSpool("S3: no answer in time") from error
-
-
 class BucketLedger:
     """A `Book` of the bucket; its clock is Unix time."""
 
-    def __init__(self, bucket: Bucket, bell: Bell, run: Callable[[Any], Any]) -> None:
+    def __init__(self, bucket: Bucket, bell: Bell, run: Run) -> None:
         self._bucket = bucket
         self._bell = bell
         self._run = run

@@ -10,10 +10,9 @@ from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
-from relay.fleet.aws import FleetSettings, Unusable
+from relay.fleet.aws import FleetSettings
 from relay.fleet.bucket import Bucket
-from relay.fleet.connect import connected
-from relay.fleet.ledger import lent_run
+from relay.fleet.connect import Run, lent_run, own_loop
 from relay.fleet.suppression import AT_ONCE, BucketSuppressions
 from relay.model.suppression import Known, Suppressed
 from relay.queue import Unwritable
@@ -22,22 +21,13 @@ from relay.queue.suppression_book import Became, became
 
 T = TypeVar("T")
 U = TypeVar("U")
-Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 @contextmanager
 def open_book(settings: FleetSettings) -> Iterator[BucketSuppressionBook]:
     """Connect with a loop of its own. Raises UnusableSpool, here and in each use."""
-    with asyncio.Runner() as runner:
-        opened = connected(settings)
-        try:
-            bucket, _ = runner.run(opened.__aenter__())
-        except Unusable as error:
-            raise UnusableSpool(str(error)) from error
-        try:
-            yield BucketSuppressionBook(bucket, runner.run)
-        finally:
-            runner.run(opened.__aexit__(None, None, None))
+    with own_loop(settings) as (bucket, _, run):
+        yield BucketSuppressionBook(bucket, run)
 
 
 @contextmanager
