@@ -355,6 +355,7 @@ def test_the_dashboard_and_the_alerts_ask_for_metrics_that_there_are() -> None:
         usages=(), now=lambda: Now(0, 0, 0.0, 1.0, 1.0, quota=1.0, quota_used=1.0)
     )
     stats.mails[OUTCOMES[0], "", ""] += 1
+    stats.told["bounce", "Permanent"] += 1
     stats.webhooks = lambda: [WebhookFigures("app")]
     known = set(
         re.findall(
