@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shlex
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from relay.app.rules import rules
 from relay.app.templates import templates
@@ -96,6 +100,48 @@ def test_each_block_of_settings_is_taken(block: str, tmp_path: Path) -> None:
     compiled = rules(settings, found)
     assert len(compiled.all if compiled else ()) == block.count("[[rules]]")
     assert warnings(settings) == []
+
+
+DATA: Mapping[str, Callable[[str], Any]] = {"json": json.loads, "yaml": yaml.safe_load}
+EXAMPLES = [
+    pytest.param(language, block, id=f"{document.name} {language} {number}")
+    for document in PAGES
+    for language in DATA
+    for number, block in enumerate(blocks(document, language))
+]
+
+
+@pytest.mark.parametrize(("language", "block"), EXAMPLES)
+def test_each_example_in_json_or_yaml_is_one_and_its_variables_are_settings(
+    language: str, block: str
+) -> None:
+    given = dict(variables(DATA[language](block)))
+
+    settings = load(None, given)
+
+    assert warnings(settings) == []
+    assert all(name in settings_of_the_reference() for name in given)
+
+
+def variables(example: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
+    """The RELAY_… variables that a task, a pod or a compose file gives."""
+    match example:
+        case {"name": str(name), "value": str(value)} if name.startswith("RELAY_"):
+            yield name, value
+        case dict():
+            for name, value in example.items():
+                if name.startswith("RELAY_"):
+                    yield name, value
+                yield from variables(value)
+        case list():
+            for one in example:
+                yield from variables(one)
+
+
+@cache
+def settings_of_the_reference() -> frozenset[str]:
+    page = (ROOT / "docs" / "reference" / "settings.md").read_text("utf-8")
+    return frozenset(re.findall(r"`(RELAY_\w+)`", page))
 
 
 def said_to_a_shell(document: Path) -> Iterator[str]:
