@@ -56,7 +56,9 @@ test-fleet: test-environment
 bench: test-environment
 	@.venv/bin/python -m bench $(BENCH)
 
+# From nothing each time: Sphinx says what is wrong with a page when it reads it alone.
 docs: test-environment
+	@rm -rf build/site build/doctrees
 	@.venv/bin/python -m sphinx -q -W --keep-going -d build/doctrees docs build/site
 	@echo "build/site/index.html is its first page."
 

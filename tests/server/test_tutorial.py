@@ -106,7 +106,8 @@ class Reader:
 
 def said(block: str) -> Iterator[tuple[str, str]]:
     """Each command of a block, and what it is to print."""
-    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+    whole = re.sub(r"\\\n *", "", block)
+    for part in re.split(r"^\$ ", whole, flags=re.MULTILINE)[1:]:
         command, _, output = part.partition("\n")
         yield command, output
 
