@@ -9,7 +9,7 @@ TESTS ?=
 JOBS ?= auto
 export PYTHON
 
-.PHONY: help demo test test-lowest test-systemd test-image test-fleet bench lint format screenshots tools environment test-environment clean
+.PHONY: help demo test docs test-lowest test-systemd test-image test-fleet bench lint format screenshots tools environment test-environment clean
 
 help:
 	@echo "make demo    start the relay, send one mail per usage, show each as people read it"
@@ -23,6 +23,7 @@ help:
 	@echo "make test-fleet"
 	@echo "             the long tests of queues that relays share: kills, several relays"
 	@echo "make bench   measure the relay beside a baseline and a floor (BENCH=--goal: all of it)"
+	@echo "make docs    make the site of docs/ in build/site"
 	@echo "make lint    formatting, lint and types only"
 	@echo "make format  format the code and repair what ruff can repair"
 	@echo "make screenshots"
@@ -54,6 +55,12 @@ test-fleet: test-environment
 
 bench: test-environment
 	@.venv/bin/python -m bench $(BENCH)
+
+# From nothing each time: Sphinx says what is wrong with a page when it reads it alone.
+docs: test-environment
+	@rm -rf build/site build/doctrees
+	@.venv/bin/python -m sphinx -q -W --keep-going -d build/doctrees docs build/site
+	@echo "build/site/index.html is its first page."
 
 lint: test-environment
 	@.venv/bin/python -m ruff format --check .

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.password import hashed
 from relay.pytest_plugin import CapturedMail, CapturedRelay, captured_relay
 from tests.server.test_life import relay_command
 
@@ -251,3 +252,43 @@ def test_the_headers_of_supabase_are_lists_in_json() -> None:
     found = re.search(r"GOTRUE_SMTP_HEADERS='(.*)'", shell)
     assert found is not None
     assert json.loads(found[1]) == {"X-Relay-Usage": ["$messageType"]}
+
+
+def test_an_app_of_mandrill_sends_on_with_its_own_headers(tmp_path: Path) -> None:
+    [settings] = [
+        text for text in blocks("migrating.md", "toml") if "headersOf" in text
+    ]
+    settings = settings.replace("$argon2id$…", hashed("the API key"))
+    with relay_of(settings, tmp_path) as relay:
+        mail = sent(
+            relay,
+            "-",
+            "plain",
+            From="app@acme.example",
+            Subject="-",
+            X_MC_Template="welcome-mail|main",
+            X_MC_MergeVars='{"FNAME": "Zoë", "LINK": "https://acme.example/a"}',
+            X_MC_Tags="welcome",
+        )
+    assert (mail.usage, mail.subject) == ("welcome-mail", "Welcome, Zoë")
+    assert "https://acme.example/a" in mail.links
+    assert not [name for name, _ in mail.headers if name.lower().startswith("x-mc")]
+
+
+def test_grafana_says_by_a_header_that_a_mail_is_its_own(tmp_path: Path) -> None:
+    [rule] = blocks("grafana.md", "toml")
+    template = next(
+        f"[[templates]]{text}"
+        for text in blocks("cookbook.md", "toml")[0].split("[[templates]]")
+        if 'usageType = "Alert"' in text
+    )
+    firing = (DOCS.parent / "tests" / "legacy" / "grafana-firing.eml").read_bytes()
+    resolved = firing.replace(b"[FIRING:", b"[RESOLVED:").replace(
+        b"From: ", b"X-App: grafana\r\nFrom: ", 1
+    )
+    with relay_of(rule + template, tmp_path) as relay:
+        with smtplib.SMTP(relay.host, relay.port) as smtp:
+            smtp.sendmail("grafana@acme.example", "ops@acme.example", resolved)
+        mail = relay.wait("ops@acme.example")
+    assert mail.usage == "Alert"
+    assert mail.subject.startswith("RESOLVED: High CPU: CPU of web01")

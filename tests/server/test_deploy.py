@@ -190,10 +190,9 @@ def _unit() -> dict[str, list[str]]:
 
 
 def _settings_for_the_unit() -> str:
-    """The settings that the README installs for it."""
-    (toml,) = re.findall(
-        r"```toml\n([^`]*/var/lib/[^`]*)```", (ROOT / "README.md").read_text("utf-8")
-    )
+    """The settings that docs/one-per-host.md installs for it."""
+    page = (ROOT / "docs" / "one-per-host.md").read_text("utf-8")
+    (toml,) = re.findall(r"```toml\n([^`]*/var/lib/[^`]*)```", page)
     return str(toml)
 
 

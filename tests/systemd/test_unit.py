@@ -1,4 +1,4 @@
-"""The unit in `deploy/`, installed as the README says and run by systemd itself."""
+"""The unit in `deploy/`, installed as its page says and run by systemd itself."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ UNIT = "ses-relay.service"
 SETTINGS = "/etc/ses-relay/config.toml"
 TEMPLATE = "/etc/ses-relay/templates/SignIn.html"
 DIRECTORY = machine_directory()
+PAGE = (ROOT / "docs" / "one-per-host.md").read_text("utf-8")
 
 
-def test_the_readme_installs_the_unit_as_these_tests_do() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert all(f"\n{line}\n" in readme for line in INSTALLED)
+def test_the_page_installs_the_unit_as_these_tests_do() -> None:
+    assert all(f"\n{line}\n" in PAGE for line in INSTALLED)
 
 
 INSTALLED = (
@@ -39,8 +39,8 @@ INSTALLED = (
 
 
 def drop_in() -> str:
-    """What the README puts beside the unit."""
-    _, _, rest = (ROOT / "README.md").read_text("utf-8").partition("# systemctl edit")
+    """What the page puts beside the unit."""
+    _, _, rest = PAGE.partition("# systemctl edit")
     return rest.partition("\n")[2].partition("```")[0]
 
 

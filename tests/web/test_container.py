@@ -1,4 +1,4 @@
-"""The README's `docker run` line, as far as it goes without an engine.
+"""The `docker run` line of docs/container.md, as far as it goes without an engine.
 
 Its shell runs it as it stands there; what stands in for `docker` starts the relay with
 the same arguments and environment, but listens on free ports of loopback.
@@ -23,9 +23,8 @@ from tests.server.relay_process import ROOT, WAIT, RelayProcess, environment
 from tests.web.site import Site, mail
 from tests.web.test_safety import basic
 
-[LINES] = re.findall(
-    r"```sh\n(docker build.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
-)
+PAGE = (ROOT / "docs" / "container.md").read_text("utf-8")
+[LINES] = re.findall(r"```sh\n(docker build.*?)```", PAGE, re.DOTALL)
 IMAGE = dict(re.findall(r"(RELAY_\w+)=(\S+)", (ROOT / "Dockerfile").read_text("utf-8")))
 DOCKER = f"""#!{sys.executable}
 import os, pathlib, sys
