@@ -42,7 +42,7 @@ ENV PATH=/opt/relay/bin:$PATH \
     RELAY_DEFAULTS=/usr/share/ses-relay
 LABEL org.opencontainers.image.title="ses-relay" \
     org.opencontainers.image.description="A direct, SMTP-compatible relay to Amazon SES with usage templates" \
-    org.opencontainers.image.licenses="Apache-2.0"
+    org.opencontainers.image.licenses="Apache-2.0 AND ISC AND MIT"
 USER 10025
 # Where a config.toml is mounted; it is read if it is there.
 WORKDIR /etc/ses-relay

@@ -9,13 +9,18 @@ TESTS ?=
 JOBS ?= auto
 export PYTHON
 
-.PHONY: help demo test docs test-lowest test-systemd test-image test-fleet bench lint format screenshots tools environment test-environment clean
+.PHONY: help demo test docs test-lowest test-pythons test-wheel dist test-systemd test-image test-fleet bench lint format screenshots tools environment test-environment clean
 
 help:
 	@echo "make demo    start the relay, send one mail per usage, show each as people read it"
 	@echo "make test    install what the tests need, and run all checks and tests"
 	@echo "make test-lowest"
 	@echo "             the fast tests, with the lowest versions of the libraries"
+	@echo "make test-pythons"
+	@echo "             the fast tests and the main job, with each Python from 3.11 to 3.14"
+	@echo "make test-wheel"
+	@echo "             all tests against the package as it is installed (TESTS: some)"
+	@echo "make dist    build the packages and their SBOM in dist"
 	@echo "make test-systemd"
 	@echo "             the unit in deploy/, run by a systemd in a container (as root)"
 	@echo "make test-image"
@@ -28,7 +33,7 @@ help:
 	@echo "make format  format the code and repair what ruff can repair"
 	@echo "make screenshots"
 	@echo "             take the pictures of the page anew, that tests and documents have"
-	@echo "make clean   remove .venv, .venv-lowest and what the tools leave"
+	@echo "make clean   remove .venv, those beside it and what the tools leave"
 
 demo: environment
 	@.venv/bin/python scripts/demo.py
@@ -39,6 +44,16 @@ test: lint tools
 test-lowest:
 	@scripts/environment lowest
 	@.venv-lowest/bin/python -m pytest $(or $(TESTS),tests/unit tests/contract tests/fuzz)
+
+test-pythons:
+	@scripts/test-pythons $(TESTS)
+
+test-wheel: tools
+	@.venv/bin/python -m scripts.packages tested .venv-wheel
+	@cd .venv-wheel/sources && ../environment/bin/python -m pytest -n $(JOBS) --maxprocesses 8 --dist loadfile $(TESTS)
+
+dist: test-environment
+	@.venv/bin/python -m scripts.packages build dist
 
 # In a network of its own, which the container shares: its ports meet nobody else's.
 test-systemd: test-environment
@@ -85,5 +100,5 @@ test-environment:
 	@scripts/environment test
 
 clean:
-	rm -rf .venv .venv-lowest build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lowest .venv-wheel .venv-3.* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find relay tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -188,9 +188,12 @@ def _spool(chosen: config.Config) -> list[Finding]:
             text = f"{here}: run this as its owner, or give it to this user"
             return [Finding("problem", text)]
         try:
+            file.check_private(path)
             file.opened(path, write=False).close()
         except file.UnusableSpool as error:
             return [Finding("problem", str(error))]
+        except OSError as error:
+            return [Finding("problem", file.trouble(path, error))]
     free = shutil.disk_usage(directory).free
     found = [Finding("ok", f"queue: {path}, {free / 1e9:.1f} GB are free")]
     # A body is written twice: to the log, then to its place.

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
+import errno
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ProxyConnectionError
 
 from relay.cli.finding import Finding
 from relay.log import without_logins
+from relay.ses import refused_keys
 from relay.ses.client_settings import ClientSettings
 from relay.ses.credentials import CREDENTIAL_ERRORS, CREDENTIALS_CURE
 from relay.ses.error_table import cut, for_client
 from relay.ses.read_answer import UNREADABLE, said
-from relay.ses.sdk_client import CannotOpen, Connection, connect
+from relay.ses.sdk_client import CannotOpen, Connection, connect, regions
 
 _DENIED = ("AccessDeniedException", "AccessDenied")
 _THROTTLED_ATTEMPTS = 4  # SES takes one such request a second
 _NEARLY = 0.8  # of the day's quota
+_NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL)
 
 
 class _Stop(Exception):  # noqa: N818 - a finding that makes further questions useless
@@ -48,7 +53,9 @@ async def checks(
         async with connect(settings, attempts=_THROTTLED_ATTEMPTS) as connection:
             seconds = settings.attempt_timeout * _THROTTLED_ATTEMPTS
             asker = _Asker(connection, seconds)
-            findings.append(Finding("ok", f"region: {connection.region}"))
+            # With an endpoint of one's own, any name will do.
+            known = [] if settings.endpoint_url else await regions(connection.names)
+            findings.append(_region(connection.region, known))
             findings.append(await asker.credentials())
             findings += await asker.account()
             findings += await asker.identities(identities, identity_arn)
@@ -189,18 +196,47 @@ class _Asker:
             if code in _DENIED:
                 cure = f"grant {permission} to let this check look"
                 return Finding("warning", f"{what}: not known, access denied; {cure}")
+            answer = f"SES answered {status} {code}: {for_client(text)}"
+            cure = refused_keys.cure(code, text)
             found = Finding(
-                "problem", f"{what}: SES answered {status} {code}: {for_client(text)}"
+                "problem", "; ".join(filter(None, (f"{what}: {answer}", cure)))
             )
             if status in (401, 403):
                 raise _Stop(found) from error
             return found
         except (BotoCoreError, TimeoutError, *UNREADABLE) as error:
             text = cut(without_logins(str(error))) or "no answer in time"
-            cure = "look at region, endpointUrl, proxy and network"
             raise _Stop(
-                Finding("problem", f"SES cannot be asked: {text}; {cure}")
+                Finding("problem", f"SES cannot be asked: {text}; {_way_out(error)}")
             ) from error
+
+
+def _region(name: str, known: Sequence[str]) -> Finding:
+    """Whether SES is there: a warning, since AWS may have more than `known`."""
+    if not known or name in known:
+        return Finding("ok", f"region: {name}")
+    close = difflib.get_close_matches(name, known, 1)
+    meant = f"did you mean {close[0]}?" if close else "look at its name"
+    return Finding("warning", f"region: {name} is none that has SES; {meant}")
+
+
+def _way_out(error: Exception) -> str:
+    """Where to look when SES cannot be asked."""
+    if isinstance(error, ProxyConnectionError):
+        return "look at HTTPS_PROXY and the proxy, or have NO_PROXY name SES' host"
+    # What the SDK's HTTP client could not do, and within it what the system said.
+    cause = getattr(getattr(error, "kwargs", {}).get("error"), "os_error", None)
+    if isinstance(cause, socket.gaierror):
+        return (
+            f"its name is not found ({cause.strerror}): look at ses.region, "
+            "ses.endpointUrl and this machine's DNS"
+        )
+    if isinstance(cause, OSError) and cause.errno in _NO_WAY:
+        return (
+            "there is no way to its address: look at the network; where there is IPv6 "
+            "alone, set AWS_USE_DUALSTACK_ENDPOINT=true"
+        )
+    return "look at region, endpointUrl, proxy and network"
 
 
 def _quota(quota: dict[str, float]) -> Finding:

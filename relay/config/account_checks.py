@@ -11,6 +11,7 @@ from relay.model.mail import DEFAULT, TAG
 
 Mistake = tuple[Location, str]
 
+_TEMPORARY = "ASIA"  # with what the ids of temporary keys begin
 # What accounts with the same credentials and region have together.
 _SHARED = ("connect_timeout", "attempt_timeout", "concurrency")
 
@@ -29,6 +30,21 @@ def of_accounts(config: Config) -> Iterator[Mistake]:
     yield from _domains(everybody)
     yield from _fallbacks(everybody)
     yield from _doors(everybody)
+
+
+def account_warnings(config: Config) -> Iterator[str]:
+    """Keys that AWS will not know without what the settings have no place for."""
+    for location, ses in (
+        (("ses",), config.ses),
+        *((("accounts", n), one) for n, one in enumerate(config.accounts)),
+    ):
+        if revealed(ses.access_key_id).startswith(_TEMPORARY):
+            yield (
+                f"{dotted((*location, 'access_key_id'))}: a temporary key "
+                f"({_TEMPORARY}…), which AWS knows with its session token alone; give "
+                "both to the AWS default chain (AWS_ACCESS_KEY_ID, "
+                "AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, or a profile) and none here"
+            )
 
 
 def _times(location: Location, ses: Ses, grace: float) -> Iterator[Mistake]:

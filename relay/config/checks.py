@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from relay import password
 from relay.config import fleet_checks, rules, webhooks
-from relay.config.account_checks import of_accounts, of_guard
+from relay.config.account_checks import account_warnings, of_accounts, of_guard
 from relay.config.accounts import accounts
 from relay.config.explain import Location, dotted
 from relay.config.fleet_checks import of_events, of_fleet
@@ -274,6 +274,7 @@ def warnings(config: Config) -> list[str]:
     found = [
         *_doors(config),
         *_captures_for_all(config),
+        *account_warnings(config),
         *rules.warnings(config),
         *fleet_checks.warnings(config),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from relay.config.explain import Location, unknown
@@ -39,10 +39,7 @@ def read(environ: Mapping[str, str], settings: Mapping[Location, Parse]) -> Envi
         path = known.get(name)
         if path is None:
             if "__" in name or not _KUBERNETES.fullmatch(name):
-                import difflib
-
-                close = difflib.get_close_matches(name, known, 1)
-                meant = close[0] if close else ""
+                meant = _meant(name, known)
                 found.mistakes.append(f"{_shown(name)}: {unknown(meant)}")
             continue
         parse = settings[path]
@@ -56,6 +53,21 @@ def read(environ: Mapping[str, str], settings: Mapping[Location, Parse]) -> Envi
         except ValueError as error:
             found.mistakes.append(f"{name}: {error}")
     return found
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    """A name like this one; of the same table, where there is such a table."""
+    import difflib
+
+    start = "".join(name.rpartition("__")[:2])
+    if not (start and any(other.startswith(start) for other in known)):
+        start = PREFIX
+    # What all of them have in common would make any two alike.
+    ends = {
+        other.removeprefix(start): other for other in known if other.startswith(start)
+    }
+    close = difflib.get_close_matches(name.removeprefix(start), ends, 1, 0.7)
+    return ends[close[0]] if close else ""
 
 
 def name_of(path: Location) -> str:

@@ -194,7 +194,9 @@ def read_text(
     try:
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        raise ValueError(f"is not UTF-8 (byte {error.start + 1})") from error
+        raise ValueError(
+            f"is not UTF-8 (byte {error.start + 1}); save it as UTF-8"
+        ) from error
 
 
 def _read(file: Path) -> str:
@@ -211,7 +213,8 @@ def toml(text: str, file: Path, *, line: int = 0) -> dict[str, Any]:
         return tomllib.loads(text.replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError as error:
         said = _AT_LINE.sub(lambda match: str(int(match[0]) + line), str(error))
-        raise ConfigError(f"{file}: is not TOML: {said}") from None
+        hint = "; a text stands in quotes" if said.startswith("Invalid value") else ""
+        raise ConfigError(f"{file}: is not TOML: {said}{hint}") from None
     except RecursionError:
         raise ConfigError(f"{file}: is not TOML: nested too deeply") from None
     except ValueError as error:
@@ -262,6 +265,8 @@ def field_names(
 
             close = difflib.get_close_matches(key, names, 1)
             meant = dotted((*path, names[close[0]])) if close else ""
+            if not (meant or path):
+                meant = " or ".join(_in_tables(key))
             wrong.append(((*path, Given(key)), unknown(meant)))
         elif name in found:
             both = f"given as {to_camel(name)} and as {name}; keep one"
@@ -270,6 +275,13 @@ def field_names(
             found[name], more = _inside(kinds[name], value, (*path, name))
             wrong += more
     return found, wrong
+
+
+def _in_tables(key: str) -> Iterator[str]:
+    """Where a name belongs that stands above the first table of the file."""
+    for location, _ in _leaves(Config, ()):
+        if len(location) > 1 and key in (location[-1], to_camel(str(location[-1]))):
+            yield dotted(location)
 
 
 def _inside(

@@ -149,6 +149,7 @@ class Alarm(NamedTuple):
 
     outcome: Deferred
     at: float
+    recipients: tuple[str, ...]  # of the mail: in the sandbox SES refuses it for them
 
 
 class Stats:
@@ -272,7 +273,8 @@ class Stats:
         self.alarms.pop((event.by, sender), None)
         while len(self.alarms) >= MOST_ALARMS:
             del self.alarms[next(iter(self.alarms))]
-        self.alarms[event.by, sender] = Alarm(outcome, time.monotonic())
+        to = event.mail.envelope.recipients
+        self.alarms[event.by, sender] = Alarm(outcome, time.monotonic(), to)
 
     def _took(self, name: str, seconds: float) -> None:
         self.seconds[name].add(seconds)

@@ -61,6 +61,7 @@ class Credentials(AioCredentials):  # type: ignore[misc] # the SDK has no types
         self._loop = asyncio.get_running_loop()
         self._source: AioCredentials | None = None
         self._given: ReadOnlyCredentials | None = None
+        self._expired: ReadOnlyCredentials | None = None
         self._search: asyncio.Task[ReadOnlyCredentials] | None = None
         self._not_before = self._silent_until = 0.0  # by the loop's time
         self.found_by = ""
@@ -94,8 +95,11 @@ class Credentials(AioCredentials):  # type: ignore[misc] # the SDK has no types
         """
         if isinstance(outcome, Accepted):
             return outcome
-        if outcome.reply == error_table.EXPIRED.reply:
+        if isinstance(outcome, Deferred) and outcome.reply == error_table.EXPIRED.reply:
+            again, self._expired = used == self._expired, used
             self.forget(used)
+            if again:  # nobody renews them by himself
+                return replace(outcome, alarm=True)
         elif (
             isinstance(outcome, Deferred)
             and outcome.reply == error_table.KEYS.reply

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from relay.model.mail import SendOptions
 from relay.model.outcome import Deferred, Effect, Rejected, When
 from relay.model.reply import Reply, printable
+from relay.ses import refused_keys
 
 MAX_TEXT = 400  # characters of SES' own text in a reply
 MOST_BYTES = 2_000  # of it anywhere: in the log, the spool, on the page
@@ -93,6 +94,16 @@ TROUBLE = Deferred(
 UNKNOWN = Deferred(
     Reply(451, "3.0", "SES answered with an unlisted error"), When.SLOWLY, alarm=True
 )
+
+_CURES: Mapping[Reply, str] = {
+    UNVERIFIED.reply: (
+        "verify it in SES' console, Identities, in this account and region; in the "
+        "sandbox each recipient too"
+    ),
+    NOT_FOUND.reply: (
+        "the settings name it: make it in this account and region, or name another"
+    ),
+}
 
 # Error code -> outcome. `outcome_for` looks at SES' text where one code stands for
 # several rows.
@@ -239,8 +250,8 @@ def outcome_for(
     elif outcome is NOT_FOUND and _clients_fault(text, named):
         outcome = NOT_FOUND_FOR_CLIENT
     detail = f"{status} {code}: {text}"
-    if outcome is DENIED:
-        detail = f"{detail} ({_cure(text)})"
+    if cure := _cure(outcome, code, text):
+        detail = f"{detail} ({cure})"
     if named.scope and (
         outcome is PAUSED or (outcome is SUSPENDED and _spares_account(code, said))
     ):
@@ -301,7 +312,16 @@ def _mentions(text: str, names: tuple[str, ...]) -> bool:
     )
 
 
-def _cure(text: str) -> str:
+def _cure(outcome: Deferred | Rejected, code: str, text: str) -> str:
+    """What an operator does about it, where SES' own words do not say so."""
+    if outcome is DENIED:
+        return _grant(text)
+    if outcome in (KEYS, EXPIRED):
+        return refused_keys.cure(code, text)
+    return _CURES.get(outcome.reply, "")
+
+
+def _grant(text: str) -> str:
     """Name the permission that is missing, and a policy statement that grants it."""
     found = _ACTION.search(text)
     # The v2 call with raw content is authorised as SES' older SendRawEmail.

@@ -105,6 +105,16 @@ def sdk_session(names: Names) -> AioSession:
     return session
 
 
+async def regions(names: Names) -> list[str]:
+    """The regions that have SES, as far as this release of the SDK knows."""
+    session = sdk_session(names)
+    return [
+        region
+        for partition in session.get_available_partitions()
+        for region in await session.get_available_regions("sesv2", partition)
+    ]
+
+
 class Provider:
     """Hands the SDK our credentials in place of what its chain finds at start."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from shlex import quote
 from typing import NamedTuple
 
+from relay.ses import refused_keys
 from relay.web.remedy import Circumstances, Fix, Remedy
 
 CHECK = Fix("Have the relay look for itself", "relay check --online")
@@ -134,9 +135,13 @@ def _access_denied(said: Said, about: Circumstances) -> Remedy:
 
 
 def _credentials(said: Said, about: Circumstances) -> Remedy:
+    code = said.detail.partition(" ")[2].partition(":")[0]
+    why = refused_keys.cure(code, said.detail) or (
+        "a wrong or expired key, or a clock that is off by more than five minutes"
+    )
+    none = "" if code else ", or there are none"
     return Remedy(
-        "SES does not accept the relay's credentials, or there are none: a wrong or "
-        "expired key, or a clock that is off by more than five minutes.",
+        f"SES does not accept the relay's credentials{none}: {why}.",
         "settings",
         fixes=(CHECK, Fix("See whose they are", "aws sts get-caller-identity")),
     )

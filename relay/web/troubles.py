@@ -49,7 +49,7 @@ def of_sending(
             )
             troubles.append({"text": text, "cure": _of_pause(account.paused, about)})
     paused = {one.account: one.paused for one in now.accounts} or {DEFAULT: now.paused}
-    for (by, sender), (alarm, at) in stats.alarms.items():
+    for (by, sender), (alarm, at, to) in stats.alarms.items():
         if alarm.reply.text == paused.get(by or DEFAULT):
             continue
         if sender and clock() - at > OF_A_SENDER:
@@ -57,7 +57,7 @@ def of_sending(
         of = f" of account {by or DEFAULT}" if now.accounts else ""
         what = f"refuses mail from {sender}" if sender else "takes no mail"
         text = f"SES {what}{of}: {alarm.reply.text.rstrip('.')}.{waits}"
-        said = Said(alarm.detail, sender)
+        said = Said(alarm.detail, sender, to)
         cure = ses_remedies.remedy(answer_class(alarm), said, about)
         troubles.append({"text": text, "cure": cure.in_words})
     return troubles

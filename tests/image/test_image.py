@@ -202,7 +202,7 @@ def test_code_and_libraries_are_layers_of_their_own_and_labels_say_what_it_is() 
         "org.opencontainers.image.description": (
             "A direct, SMTP-compatible relay to Amazon SES with usage templates"
         ),
-        "org.opencontainers.image.licenses": "Apache-2.0",
+        "org.opencontainers.image.licenses": "Apache-2.0 AND ISC AND MIT",
     }
     print("the image has", about["Size"] // 10**6, "MB")
     size = "SIZE=$(du -s {} | cut -f1); echo $SIZE"

@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +20,18 @@ from relay.cli.completion import PLACES
 from tests.server.relay_process import ROOT
 from tests.server.tools import need
 
-# What is typed: commands and options by their beginnings, and a file's.
-TYPED = "relay conf\tsh\t--al\t-c setti\t\r"
-WHOLE = "GOT:config show --all -c settings.toml"
+# What is typed: commands and options by their beginnings, a file's, and usages of the
+# settings; and what comes of it.
+TYPED = (
+    ("relay conf\tsh\t--al\t-c setti\t\r", "GOT:config show --all -c settings.toml"),
+    (
+        "relay rend\t-c settings.toml Ord\t\r",
+        "GOT:render -c settings.toml OrderShipped",
+    ),
+    ("relay send --usage Sig\t\r", "GOT:send --usage SignIn"),
+    ("relay queue li\t--usage Ord\t\r", "GOT:queue list --usage OrderShipped"),
+)
+TEMPLATE = '[[templates]]\nusageType = "{}"\nsubject = "s"\ncontent = "c"\n'
 
 BASH = """\
 relay() {{ echo "GOT:$*"; }}
@@ -73,7 +83,8 @@ def _shell(*command: str, cwd: Path) -> Iterator[Shell]:
     if process == 0:
         os.chdir(cwd)
         environment = {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{cwd}/bin:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
             "HOME": str(cwd),
             "TERM": "xterm",
             "COLUMNS": "200",
@@ -101,13 +112,22 @@ def test_a_shell_completes_commands_options_and_files(
 ) -> None:
     need(shell)
     file = ROOT / "share" / PLACES[shell]
-    (tmp_path / "settings.toml").touch()
+    # The settings that -c names, and those of this directory.
+    (tmp_path / "settings.toml").write_text(TEMPLATE.format("OrderShipped"))
+    here = ("SignIn", "OrderShipped", "$(touch run)")
+    (tmp_path / "config.toml").write_text("".join(map(TEMPLATE.format, here)))
+    program = tmp_path / "bin" / "relay"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m relay "$@"\n')
+    program.chmod(0o755)
 
     with _shell(shell, *options, cwd=tmp_path) as terminal:
         terminal.type(start.format(folder=file.parent, file=file))
         terminal.wait_for("READY> ")
-        terminal.type(TYPED)
-        terminal.wait_for(WHOLE)
+        for typed, whole in TYPED:
+            terminal.type(typed)
+            terminal.wait_for(whole)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("page", ["man1/relay.1", "man5/relay.toml.5"])

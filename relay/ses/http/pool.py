@@ -159,6 +159,8 @@ class Pool:
         except ssl.SSLError as error:
             raise Unsent(_said(error), tls=True) from error
         # A host name that cannot be one is a UnicodeError; uvloop knows RuntimeError.
+        except socket.gaierror as error:
+            raise Unsent(f"{peer.host}: {_said(error)}") from error
         except (OSError, UnicodeError, RuntimeError) as error:
             raise Unsent(_said(error)) from error
 

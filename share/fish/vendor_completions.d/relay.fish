@@ -4,6 +4,11 @@
 # 2) Ensure a binary named relay is in your PATH
 # See also: https://fishshell.com/docs/current/completions.html#where-to-put-completions
 
+# Custom Preamble
+function _relay_usages
+  command relay completion usages (commandline -opc) 2>/dev/null
+end
+# End Custom Preamble
 
 # Parse current commandline:
 # - _shtab_relay_cmdpath=(sub)command path seen so far
@@ -74,7 +79,7 @@ complete -c relay -n '_shtab_relay_using; and test $_shtab_relay_npos -eq 0' -a 
 complete -c relay -n '_shtab_relay_using send' -s h -l help -d 'show this help message and exit'
 complete -c relay -n '_shtab_relay_using send' -l to -x -d 'a recipient'
 complete -c relay -n '_shtab_relay_using send' -l from -x -d 'the sender, of the envelope and of From'
-complete -c relay -n '_shtab_relay_using send' -l usage -x -d 'usage header; none: passed through'
+complete -c relay -n '_shtab_relay_using send' -l usage -xka "(_relay_usages)" -d 'usage header; none: passed through'
 complete -c relay -n '_shtab_relay_using send' -l var -x -d 'a variable; user.name=Ann makes a nested one'
 complete -c relay -n '_shtab_relay_using send' -l variables -xka "(__fish_complete_path (commandline -ct))" -d 'more of them, as one JSON object: with lists too'
 complete -c relay -n '_shtab_relay_using send' -l locale -x -d 'such as fr-CA'
@@ -99,6 +104,7 @@ complete -c relay -n '_shtab_relay_using render' -l locale -x -d 'such as fr-CA'
 complete -c relay -n '_shtab_relay_using render' -l to -x -d 'the recipient'
 complete -c relay -n '_shtab_relay_using render' -l html -xka "(__fish_complete_path (commandline -ct))" -d 'write the HTML there, to open in a browser'
 complete -c relay -n '_shtab_relay_using render' -l raw -d 'print the mail as it goes'
+complete -c relay -n '_shtab_relay_using render; and test $_shtab_relay_npos -eq 0' -ka "(_relay_usages)" -d 'whose template it is'
 complete -c relay -n '_shtab_relay_using; and test $_shtab_relay_npos -eq 0' -a templates -d 'lint, preview and test the templates'
 complete -c relay -n '_shtab_relay_using templates' -s h -l help -d 'show this help message and exit'
 complete -c relay -n '_shtab_relay_using templates; and test $_shtab_relay_npos -eq 0' -a lint -d 'Print what is wrong with the templates: unknown and unused variables, missing locales, insecure or relative links, images without alt, what common mail programs do not take, mail that Gmail clips, and places where a value does harm. Exit code 0: no error; 1: an error; 2: the settings or a test cannot be read.'
@@ -144,7 +150,7 @@ complete -c relay -n '_shtab_relay_using queue; and test $_shtab_relay_npos -eq 
 complete -c relay -n '_shtab_relay_using queue list' -s h -l help -d 'show this help message and exit'
 complete -c relay -n '_shtab_relay_using queue list' -l json -d 'an array of objects of id, state, usage, sender, recipients, size, attempts, acceptedAt, due, lastReply, maybeSent, priority, rule, messageId; times are ISO 8601 in UTC'
 complete -c relay -n '_shtab_relay_using queue list' -l state -xka "queued sending sent failed superseded" -d 'may be given more than once'
-complete -c relay -n '_shtab_relay_using queue list' -l usage -x -d 'its usage; '"'"''"'"' for mail without one'
+complete -c relay -n '_shtab_relay_using queue list' -l usage -xka "(_relay_usages)" -d 'its usage; '"'"''"'"' for mail without one'
 complete -c relay -n '_shtab_relay_using queue list' -l recipient -x -d 'one of its recipients, or a domain of one'
 complete -c relay -n '_shtab_relay_using queue list' -l older-than -x -d 'since it came: 90s, 10m, 2h, 3d'
 complete -c relay -n '_shtab_relay_using queue list' -l newer-than -x -d 'since it came: 90s, 10m, 2h, 3d'
@@ -159,7 +165,7 @@ complete -c relay -n '_shtab_relay_using queue retry' -s h -l help -d 'show this
 complete -c relay -n '_shtab_relay_using queue retry' -l all -d 'all waiting and failed'
 complete -c relay -n '_shtab_relay_using queue retry' -l json -d 'an array of objects of id, state, usage, sender, recipients, size, attempts, acceptedAt, due, lastReply, maybeSent, priority, rule, messageId; times are ISO 8601 in UTC; a single object for one ID that is one call'
 complete -c relay -n '_shtab_relay_using queue retry' -l state -xka "queued sending sent failed superseded" -d 'may be given more than once'
-complete -c relay -n '_shtab_relay_using queue retry' -l usage -x -d 'its usage; '"'"''"'"' for mail without one'
+complete -c relay -n '_shtab_relay_using queue retry' -l usage -xka "(_relay_usages)" -d 'its usage; '"'"''"'"' for mail without one'
 complete -c relay -n '_shtab_relay_using queue retry' -l recipient -x -d 'one of its recipients, or a domain of one'
 complete -c relay -n '_shtab_relay_using queue retry' -l older-than -x -d 'since it came: 90s, 10m, 2h, 3d'
 complete -c relay -n '_shtab_relay_using queue retry' -l newer-than -x -d 'since it came: 90s, 10m, 2h, 3d'
@@ -170,7 +176,7 @@ complete -c relay -n '_shtab_relay_using queue drop' -s h -l help -d 'show this 
 complete -c relay -n '_shtab_relay_using queue drop' -l all -d 'all waiting and failed'
 complete -c relay -n '_shtab_relay_using queue drop' -l json -d 'an array of objects of id, state, usage, sender, recipients, size, attempts, acceptedAt, due, lastReply, maybeSent, priority, rule, messageId; times are ISO 8601 in UTC; a single object for one ID that is one call'
 complete -c relay -n '_shtab_relay_using queue drop' -l state -xka "queued sending sent failed superseded" -d 'may be given more than once'
-complete -c relay -n '_shtab_relay_using queue drop' -l usage -x -d 'its usage; '"'"''"'"' for mail without one'
+complete -c relay -n '_shtab_relay_using queue drop' -l usage -xka "(_relay_usages)" -d 'its usage; '"'"''"'"' for mail without one'
 complete -c relay -n '_shtab_relay_using queue drop' -l recipient -x -d 'one of its recipients, or a domain of one'
 complete -c relay -n '_shtab_relay_using queue drop' -l older-than -x -d 'since it came: 90s, 10m, 2h, 3d'
 complete -c relay -n '_shtab_relay_using queue drop' -l newer-than -x -d 'since it came: 90s, 10m, 2h, 3d'
@@ -184,7 +190,7 @@ complete -c relay -n '_shtab_relay_using queue redrive' -l json -d 'an object of
 complete -c relay -n '_shtab_relay_using queue redrive' -s c -l config -xka "(__fish_complete_path (commandline -ct))" -d 'settings; else $RELAY_CONFIG, else ./config.toml if it exists'
 complete -c relay -n '_shtab_relay_using; and test $_shtab_relay_npos -eq 0' -a completion -d 'print what a shell completes: bash, zsh or fish'
 complete -c relay -n '_shtab_relay_using completion' -s h -l help -d 'show this help message and exit'
-complete -c relay -n '_shtab_relay_using completion; and test $_shtab_relay_npos -eq 0' -ka "bash zsh fish" -d 'which shell'
+complete -c relay -n '_shtab_relay_using completion; and test $_shtab_relay_npos -eq 0' -ka "bash zsh fish usages" -d 'which shell; or usages: those that the settings have templates for'
 complete -c relay -n '_shtab_relay_using; and test $_shtab_relay_npos -eq 0' -a suppression -d 'list, add, remove, import or export who gets no mail'
 complete -c relay -n '_shtab_relay_using suppression' -s h -l help -d 'show this help message and exit'
 complete -c relay -n '_shtab_relay_using suppression; and test $_shtab_relay_npos -eq 0' -a list -d 'who gets no mail, since when and why'

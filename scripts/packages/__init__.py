@@ -1,0 +1,1 @@
+"""The packages of a release: built, described, and installed to be tested."""
