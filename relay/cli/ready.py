@@ -60,7 +60,9 @@ def _url(options: argparse.Namespace) -> str:
             '(such as "127.0.0.1:8026") or web.listen, or give --url'
         )
         return ""
-    return f"http://{_reachable(address)}/readyz"
+    from relay.cli.connection import reachable
+
+    return f"http://{reachable(address)}/readyz"
 
 
 def _asked(url: str) -> tuple[int, str]:
@@ -79,11 +81,3 @@ def _asked(url: str) -> tuple[int, str]:
 
 def _complain(text: str) -> None:
     print(text, file=sys.stderr)
-
-
-def _reachable(address: str) -> str:
-    """The address by which this machine reaches a listener on all addresses."""
-    host, _, port = address.rpartition(":")
-    everywhere = "0.0.0.0"  # noqa: S104 - looked for, not bound
-    host = {everywhere: "127.0.0.1", "[::]": "[::1]", "": "localhost"}.get(host, host)
-    return f"{host}:{port}"
