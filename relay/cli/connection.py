@@ -17,11 +17,35 @@ SERVER = "localhost:1025"
 
 
 class Place(NamedTuple):
-    """Where a listener is: as it was named, and host and port."""
+    """Where a listener is: as it was named, and host and port, or a socket's `path`."""
 
     name: str
     host: str
     port: int
+    path: str = ""
+
+
+class _OverUnix(smtplib.SMTP):
+    """smtplib's own over a unix socket; its LMTP has that, but another greeting."""
+
+    def __init__(
+        self, path: str, *, own: str, timeout: float, under: ssl.SSLContext | None
+    ) -> None:
+        self._path = path
+        self._under = under
+        super().__init__("localhost", 25, local_hostname=own, timeout=timeout)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(timeout)
+            sock.connect(self._path)
+            if self._under is None:
+                return sock
+            return self._under.wrap_socket(sock, server_hostname=host)
+        except BaseException:
+            sock.close()
+            raise
 
 
 def add(parser: argparse.ArgumentParser, *, timeout: str) -> None:
@@ -50,10 +74,12 @@ def add(parser: argparse.ArgumentParser, *, timeout: str) -> None:
 
 
 def place(server: str) -> Place:
-    """Read HOST:PORT or [V6]:PORT. Raises ValueError."""
+    """Read HOST:PORT, [V6]:PORT or unix:PATH. Raises ValueError."""
+    if server.startswith("unix:/"):
+        return Place(server, "localhost", 0, server.removeprefix("unix:"))
     host, colon, port = server.rpartition(":")
     if not colon or not port.isdecimal():
-        raise ValueError("not HOST:PORT")
+        raise ValueError("neither HOST:PORT nor unix:/PATH")
     return Place(server, host.strip("[]"), int(port))
 
 
@@ -86,11 +112,16 @@ def connected(
     """
     # This machine's name is what smtplib would say too, but it asks the DNS for more.
     own = socket.gethostname()
-    if tls == "implicit":
+    smtp: smtplib.SMTP
+    if at.path:
+        under = trust if tls == "implicit" else None
+        smtp = _OverUnix(at.path, own=own, timeout=timeout, under=under)
+    elif tls == "implicit":
         return smtplib.SMTP_SSL(
             at.host, at.port, local_hostname=own, timeout=timeout, context=trust
         )
-    smtp = smtplib.SMTP(at.host, at.port, local_hostname=own, timeout=timeout)
+    else:
+        smtp = smtplib.SMTP(at.host, at.port, local_hostname=own, timeout=timeout)
     if tls == "starttls":
         try:
             smtp.starttls(context=trust)

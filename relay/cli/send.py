@@ -36,7 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--server",
         default=connection.SERVER,
         metavar="HOST:PORT",
-        help="the relay's listener",
+        help="the relay's listener, or unix:/PATH",
     )
     connection.add(parser, timeout="60")
     parser.add_argument(

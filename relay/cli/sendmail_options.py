@@ -105,8 +105,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server",
         metavar="HOST:PORT",
-        help="the relay's listener; else the first of the settings that -C or "
-        f"$RELAY_CONFIG names, else {connection.SERVER}",
+        help="the relay's listener, or unix:/PATH; else the first of the settings that "
+        f"-C or $RELAY_CONFIG names, else {connection.SERVER}",
     )
     parser.add_argument(
         "-C", "--config", metavar="FILE", help="the relay's settings, for --server"
