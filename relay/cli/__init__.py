@@ -26,6 +26,7 @@ COMMANDS = {
     "serve": "run the relay",
     "worker": "send what waits in a queue that relays share, and take no mail",
     "check": "read and validate the settings and templates",
+    "doctor": "check the settings, AWS, and the way in and out, for a ticket",
     "send": "submit a test mail to a running relay and print its reply",
     "sendmail": "submit a mail from stdin, in place of /usr/sbin/sendmail",
     "render": "show what a template makes of the variables, without sending",

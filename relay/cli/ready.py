@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         _complain(f"--url {shown}: begins with neither http:// nor https://")
         return 2
     try:
-        status, said = _asked(url)
+        status, said = asked(url)
     except (OSError, ValueError, HTTPException) as error:
         _complain(f"relay ready: {shown}: {error}")
         return 1
@@ -65,7 +65,7 @@ def _url(options: argparse.Namespace) -> str:
     return f"http://{reachable(address)}/readyz"
 
 
-def _asked(url: str) -> tuple[int, str]:
+def asked(url: str) -> tuple[int, str]:
     """The answer's status, and its words: a proxy of the environment is for SES."""
     parts = urlsplit(url)
     made = HTTPSConnection if parts.scheme == "https" else HTTPConnection

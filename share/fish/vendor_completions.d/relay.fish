@@ -50,7 +50,7 @@ function _shtab_relay_using
   test "$_shtab_relay_cmdpath" = "$argv"
 end
 
-set -g _shtab_relay_commands serve worker check send sendmail render templates 'templates lint' 'templates preview' 'templates test' rules 'rules test' import config 'config show' schema queue 'queue list' 'queue show' 'queue retry' 'queue drop' 'queue redrive' completion suppression 'suppression list' 'suppression add' 'suppression remove' 'suppression import' 'suppression export' password ready
+set -g _shtab_relay_commands serve worker check doctor send sendmail render templates 'templates lint' 'templates preview' 'templates test' rules 'rules test' import config 'config show' schema queue 'queue list' 'queue show' 'queue retry' 'queue drop' 'queue redrive' completion suppression 'suppression list' 'suppression add' 'suppression remove' 'suppression import' 'suppression export' password ready
 set -g _shtab_relay_opts_with_value --attach --ca-file --client --config --from --header --html --limit --listener --local-to --locale --newer-than --note --older-than --password-file --reason --recipient --sender --server --state --subject --text --timeout --tls --to --url --usage --usage-header --user --var --variables -A -B -C -F -L -N -O -R -V -X -b -c -e -f -o -p -q -r
 
 complete -c relay -e
@@ -70,6 +70,10 @@ complete -c relay -n '_shtab_relay_using; and test $_shtab_relay_npos -eq 0' -a 
 complete -c relay -n '_shtab_relay_using check' -s h -l help -d 'show this help message and exit'
 complete -c relay -n '_shtab_relay_using check' -s c -l config -xka "(__fish_complete_path (commandline -ct))" -d 'settings; else $RELAY_CONFIG, else ./config.toml if it exists'
 complete -c relay -n '_shtab_relay_using check' -l online -d 'ask AWS: credentials, identities, sandbox, quota, configuration set, the queue that relays share, and that of SES'"'"' events'
+complete -c relay -n '_shtab_relay_using; and test $_shtab_relay_npos -eq 0' -a doctor -d 'check the settings, AWS, and the way in and out, for a ticket'
+complete -c relay -n '_shtab_relay_using doctor' -s h -l help -d 'show this help message and exit'
+complete -c relay -n '_shtab_relay_using doctor' -s c -l config -xka "(__fish_complete_path (commandline -ct))" -d 'settings; else $RELAY_CONFIG, else ./config.toml if it exists'
+complete -c relay -n '_shtab_relay_using doctor' -l json -d 'the same, for programs'
 complete -c relay -n '_shtab_relay_using; and test $_shtab_relay_npos -eq 0' -a send -d 'submit a test mail to a running relay and print its reply'
 complete -c relay -n '_shtab_relay_using send' -s h -l help -d 'show this help message and exit'
 complete -c relay -n '_shtab_relay_using send' -l to -x -d 'a recipient'
