@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -107,7 +108,7 @@ class FakeSes:
 
     `answers` are given to SendEmail in order, then it accepts. `resources` are the
     answers to GET, by path, with its query or without; STS' AssumeRole gives one of
-    `roles` after another.
+    `roles` after another. Its clock is `ahead` by so many seconds in what it answers.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class FakeSes:
         port: int = 0,
         tls: ssl.SSLContext | None = None,
         seconds: float = 0,
+        ahead: float = 0,
     ) -> None:
         self.answers = deque(answers)
         self.requests: list[Request] = []
@@ -127,6 +129,7 @@ class FakeSes:
         self._port = port
         self._tls = tls
         self._seconds = seconds
+        self._ahead = timedelta(seconds=ahead)
         self._over = asyncio.Event()
         self._shape = _send_email()
         self._runner: web.ServerRunner | None = None
@@ -184,6 +187,14 @@ class FakeSes:
             await site.stop()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        response = await self._answered(request)
+        if self._ahead and not response.prepared:
+            response.headers["Date"] = format_datetime(
+                datetime.now(UTC) + self._ahead, usegmt=True
+            )
+        return response
+
+    async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
         self.opened += 1
         sends = request.method == "POST" and request.path == SEND
         answer = self.answers.popleft() if sends and self.answers else None

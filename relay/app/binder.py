@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from relay import config, log
 from relay.system import sockets
@@ -24,13 +25,15 @@ class Binder:
         self._until: float | None = None
 
     async def bound(
-        self, address: str, name: str, *, patient: bool = True
+        self, address: str, name: str, *, patient: bool = True, mode: str = ""
     ) -> list[socket.socket]:
-        """Listening sockets for `address`. Raises CannotListen."""
-        host, port = config.host_and_port(address)
+        """Listening sockets for `address`; `mode` is a unix socket's, in octal.
+
+        Raises CannotListen.
+        """
         while True:
             try:
-                bound = sockets.bind(host, port)
+                bound = self._bind(address, mode)
                 break
             except sockets.CannotListen as error:
                 passes = patient and isinstance(error, sockets.CannotListenNow)
@@ -43,6 +46,15 @@ class Binder:
             shown = sockets.shown(sock)
             log.line(logging.INFO, "listening", listener=name, address=shown)
         return bound
+
+    def _bind(self, address: str, mode: str) -> list[socket.socket]:
+        if path := config.unix_path(address):
+            from relay.system import unix_socket
+
+            sock, remove = unix_socket.bind(Path(path), int(mode, 8))
+            self._stack.callback(remove)
+            return [sock]
+        return sockets.bind(*config.host_and_port(address))
 
     def _waits(self, reason: str) -> bool:
         """Tell whether there is time left, and say once that it is waited."""

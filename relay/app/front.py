@@ -65,7 +65,9 @@ class Front:
     async def bind(self, settings: config.Config, binder: Binder) -> None:
         """Take the listeners' addresses. Raises CannotListen."""
         for listener, service in zip(settings.listeners, self._first, strict=True):
-            bound = await binder.bound(listener.address, listener.name)
+            bound = await binder.bound(
+                listener.address, listener.name, mode=listener.socket_mode
+            )
             self.listeners.append(Listener(service, bound))
             self.listening += bound
 
@@ -111,6 +113,7 @@ class Front:
                 accept=accept,
                 limits=limits,
                 allow=Networks(listener.allow),
+                unix=bool(config.unix_path(listener.address)),
                 doorkeeper=self.doorkeeper,
                 stopping=self._stopping,
                 usage=listener.usage,

@@ -1,7 +1,10 @@
 """The command `relay`: one module per subcommand, loaded when it is asked for.
 
+Started as `sendmail`, by a link of that name, it is `relay sendmail`.
+
 Exit codes: 0 done; 1 it ran and something failed; 2 usage or settings; 3 stopped
 with work cut off; 4 a part broke, or what keeps a relay from its start may pass.
+`relay sendmail` has those of sendmail.
 """
 
 from __future__ import annotations
@@ -23,7 +26,9 @@ COMMANDS = {
     "serve": "run the relay",
     "worker": "send what waits in a queue that relays share, and take no mail",
     "check": "read and validate the settings and templates",
+    "doctor": "check the settings, AWS, and the way in and out, for a ticket",
     "send": "submit a test mail to a running relay and print its reply",
+    "sendmail": "submit a mail from stdin, in place of /usr/sbin/sendmail",
     "render": "show what a template makes of the variables, without sending",
     "templates": "lint, preview and test the templates",
     "rules": "test which rule a mail has, and what it finds",
@@ -104,6 +109,8 @@ def command_line(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command named by `arguments` (default: the process' own)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None and sys.argv[0].rpartition("/")[2] == "sendmail":
+        words.insert(0, "sendmail")
     asked = next(iter(words), "")
     if asked in STAYS:
         gc.disable()  # until it is ready: what a start makes stays, and looks cost
@@ -114,7 +121,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # asked one alone: no start pays for the others' parsers and imports.
     parser = command_line([asked] if asked in COMMANDS else COMMANDS, whole={asked})
     try:
-        options = parser.parse_args(words)
+        if asked == "sendmail":  # whose options are other programs'
+            from relay.cli import sendmail
+
+            options = sendmail.options(words[1:], formatter=_Help)
+        else:
+            options = parser.parse_args(words)
         code: int = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:  # `relay schema | head`

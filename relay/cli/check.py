@@ -45,19 +45,32 @@ def run(options: argparse.Namespace) -> int:
     chosen = settings.to_serve(options)
     if chosen is None:
         return 2
-    try:  # what a start asks, in the words and with the exit code of a start
-        templates = in_force.templates(chosen)
-        in_force.rules(chosen, templates)
-        certificate = front.certificate(chosen)
-        tracked: list[str] = []
-        if chosen.transport != "capture":
-            untracks = asyncio.run(ses_side.try_to_open(chosen))
-            tracked = [] if untracks else list(in_vain.tracked(chosen, templates))
+    try:
+        templates, findings = offline(chosen)
     except CannotStart as error:
         settings.complain(str(error))
         return 2
+    if options.online:
+        findings += asyncio.run(online(chosen, templates))
+    for finding in findings:
+        print(f"{finding.level}: {finding.text}")
+    return 1 if any(finding.level == "problem" for finding in findings) else 0
+
+
+def offline(chosen: config.Config) -> tuple[Templates, list[Finding]]:
+    """The templates, and all that can be said without asking anybody.
+
+    What a start asks, in its words. Raises CannotStart.
+    """
+    templates = in_force.templates(chosen)
+    in_force.rules(chosen, templates)
+    certificate = front.certificate(chosen)
+    tracked: list[str] = []
+    if chosen.transport != "capture":
+        untracks = asyncio.run(ses_side.try_to_open(chosen))
+        tracked = [] if untracks else list(in_vain.tracked(chosen, templates))
     waiting = in_vain.without_queue(chosen, templates)
-    findings = [
+    return templates, [
         Finding("ok", f"settings: {chosen.file or 'from the environment'}"),
         Finding("ok", f"templates: {', '.join(templates.usages) or 'none'}"),
         *([_end_of(certificate)] if isinstance(certificate, Certificate) else []),
@@ -71,11 +84,6 @@ def run(options: argparse.Namespace) -> int:
         *_outside_the_identity(chosen, templates),
         *_spool(chosen),
     ]
-    if options.online:
-        findings += asyncio.run(_online(chosen, templates))
-    for finding in findings:
-        print(f"{finding.level}: {finding.text}")
-    return 1 if any(finding.level == "problem" for finding in findings) else 0
 
 
 def _end_of(certificate: Certificate) -> Finding:
@@ -210,7 +218,8 @@ def _spool(chosen: config.Config) -> list[Finding]:
     return found
 
 
-async def _online(chosen: config.Config, templates: Templates) -> list[Finding]:
+async def online(chosen: config.Config, templates: Templates) -> list[Finding]:
+    """What AWS says of them."""
     if chosen.transport == "capture":
         return [Finding("ok", 'transport = "capture": there is nothing to ask')]
     from relay.cli import check_aws

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import re
 
-from relay.config import duration
-
 
 def seconds(text: str) -> float:
     """The seconds of `text`, for argparse; a number alone is seconds."""
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return float(text)
+    from relay.config import duration  # with pydantic, which takes its time
+
     try:
         return duration.seconds(text)
     except ValueError as error:

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         _complain(f"--url {shown}: begins with neither http:// nor https://")
         return 2
     try:
-        status, said = _asked(url)
+        status, said = asked(url)
     except (OSError, ValueError, HTTPException) as error:
         _complain(f"relay ready: {shown}: {error}")
         return 1
@@ -60,10 +60,12 @@ def _url(options: argparse.Namespace) -> str:
             '(such as "127.0.0.1:8026") or web.listen, or give --url'
         )
         return ""
-    return f"http://{_reachable(address)}/readyz"
+    from relay.cli.connection import reachable
+
+    return f"http://{reachable(address)}/readyz"
 
 
-def _asked(url: str) -> tuple[int, str]:
+def asked(url: str) -> tuple[int, str]:
     """The answer's status, and its words: a proxy of the environment is for SES."""
     parts = urlsplit(url)
     made = HTTPSConnection if parts.scheme == "https" else HTTPConnection
@@ -79,11 +81,3 @@ def _asked(url: str) -> tuple[int, str]:
 
 def _complain(text: str) -> None:
     print(text, file=sys.stderr)
-
-
-def _reachable(address: str) -> str:
-    """The address by which this machine reaches a listener on all addresses."""
-    host, _, port = address.rpartition(":")
-    everywhere = "0.0.0.0"  # noqa: S104 - looked for, not bound
-    host = {everywhere: "127.0.0.1", "[::]": "[::1]", "": "localhost"}.get(host, host)
-    return f"{host}:{port}"

@@ -7,14 +7,13 @@ import getpass
 import json
 import mimetypes
 import smtplib
-import ssl
 import sys
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, make_msgid
 from pathlib import Path
 
-from relay.cli import duration, password, variables
+from relay.cli import connection, password, variables
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -35,24 +34,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     variables.add(parser)
     parser.add_argument(
         "--server",
-        default="localhost:1025",
+        default=connection.SERVER,
         metavar="HOST:PORT",
-        help="the relay's listener",
+        help="the relay's listener, or unix:/PATH",
     )
-    parser.add_argument(
-        "--tls",
-        choices=("off", "starttls", "implicit"),
-        default="off",
-        help="as the listener has it",
-    )
-    parser.add_argument(
-        "--ca-file",
-        metavar="FILE",
-        help="certificates to trust beside the system's, such as the relay's own",
-    )
-    parser.add_argument(
-        "--no-verify", action="store_true", help="with --tls: trust any certificate"
-    )
+    connection.add(parser, timeout="60")
     parser.add_argument(
         "--user",
         metavar="NAME",
@@ -77,20 +63,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="as usageHeader in the relay's settings",
     )
-    parser.add_argument(
-        "--timeout",
-        type=duration.seconds,
-        default=60,
-        metavar="TIME",
-        help="how long to wait for the relay, such as 30s",
-    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Send; 0 when the relay took the mail for every recipient."""
-    host, colon, port = options.server.rpartition(":")
-    if not colon or not port.isdecimal():
-        print(f"--server {options.server}: not HOST:PORT", file=sys.stderr)
+    try:
+        at = connection.place(options.server)
+    except ValueError as error:
+        print(f"--server {options.server}: {error}", file=sys.stderr)
         return 2
     try:
         content = _message(options).as_bytes()
@@ -98,65 +78,29 @@ def run(options: argparse.Namespace) -> int:
         print(f"relay send: {error}", file=sys.stderr)
         return 2
     try:
-        context = _context(options)
+        trust = connection.context(options)
         secret = _password() if options.user else ""
     except (OSError, password.UnusablePassword) as error:
         print(f"relay send: {error}", file=sys.stderr)
         return 2
     try:
-        with _connected(options, host.strip("[]"), int(port), context) as smtp:
+        with connection.connected(
+            at, tls=options.tls, timeout=options.timeout, trust=trust
+        ) as smtp:
             if options.user:
                 smtp.login(options.user, secret)
             return _submit(smtp, options, content)
     except smtplib.SMTPResponseException as error:
-        print(_shown(error.smtp_code, error.smtp_error))
-    except ssl.SSLError as error:
-        print(
-            f"relay send: {options.server}: {error.strerror or error}; --ca-file names "
-            "a certificate to trust, --no-verify trusts any",
-            file=sys.stderr,
-        )
-    except smtplib.SMTPException as error:
-        print(f"relay send: {options.server}: {error}", file=sys.stderr)
+        print(connection.shown(error.smtp_code, error.smtp_error))
     except OSError as error:
-        print(
-            f"relay send: {options.server}: {error.strerror or error}; "
-            "is the relay running there?",
-            file=sys.stderr,
-        )
+        print(f"relay send: {connection.trouble(at, error)}", file=sys.stderr)
     return 1
-
-
-def _context(options: argparse.Namespace) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996: no older one
-    if options.ca_file:
-        context.load_verify_locations(options.ca_file)
-    if options.no_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _password() -> str:
     if sys.stdin.isatty():
         return getpass.getpass("Password: ")
     return password.given()
-
-
-def _connected(
-    options: argparse.Namespace, host: str, port: int, context: ssl.SSLContext
-) -> smtplib.SMTP:
-    if options.tls == "implicit":
-        return smtplib.SMTP_SSL(host, port, timeout=options.timeout, context=context)
-    smtp = smtplib.SMTP(host, port, timeout=options.timeout)
-    if options.tls == "starttls":
-        try:
-            smtp.starttls(context=context)
-        except BaseException:
-            smtp.close()
-            raise
-    return smtp
 
 
 def _submit(smtp: smtplib.SMTP, options: argparse.Namespace, content: bytes) -> int:
@@ -168,17 +112,12 @@ def _submit(smtp: smtplib.SMTP, options: argparse.Namespace, content: bytes) -> 
             rcpt_code, rcpt_text = smtp.rcpt(recipient)
             if rcpt_code != 250:
                 refused += 1
-                print(f"{recipient}: {_shown(rcpt_code, rcpt_text)}")
+                print(f"{recipient}: {connection.shown(rcpt_code, rcpt_text)}")
         if refused == len(options.to):
             return 1
         code, text = smtp.data(content)
-    print(_shown(code, text))
+    print(connection.shown(code, text))
     return 0 if code == 250 and not refused else 1
-
-
-def _shown(code: int, text: bytes | str) -> str:
-    said = text if isinstance(text, str) else text.decode("ascii", "replace")
-    return f"{code} {said}"
 
 
 def _message(options: argparse.Namespace) -> EmailMessage:

@@ -16,7 +16,7 @@ from relay.config.entry import front_matter, one_rule
 from relay.config.exposed import exposed
 from relay.config.generated import generated_password
 from relay.config.models import Config, revealed
-from relay.config.places import host_and_port, is_loopback
+from relay.config.places import host_and_port, is_loopback, unix_path
 from relay.config.read import (
     ConfigError,
     Note,
@@ -49,6 +49,7 @@ __all__ = [
     "revealed",
     "schema",
     "spool_path",
+    "unix_path",
     "warnings",
 ]
 

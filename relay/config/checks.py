@@ -14,7 +14,7 @@ from relay.config.fleet_checks import of_events, of_fleet
 from relay.config.generated import GENERATE
 from relay.config.models import Config, Listener, revealed
 from relay.config.network import Network
-from relay.config.places import is_loopback
+from relay.config.places import is_loopback, unix_path
 from relay.model.mail import RECIPIENTS_PER_CALL
 from relay.password import is_hash
 
@@ -129,6 +129,7 @@ def _listeners(config: Config) -> Iterator[Mistake]:
         )
         if names.index(listener.name) != number:
             yield (*here, "name"), f'= "{listener.name}": given twice'
+        yield from _of_its_kind(listener, number)
         if outside and listener.auth == "any":
             yield (
                 (*here, "auth"),
@@ -156,6 +157,18 @@ def _listeners(config: Config) -> Iterator[Mistake]:
             )
         if listener.auth in ("optional", "required") and not config.users:
             yield (*here, "auth"), f'= "{listener.auth}": needs [[users]]'
+
+
+def _of_its_kind(listener: Listener, number: int) -> Iterator[Mistake]:
+    """What is for addresses alone, or for unix sockets alone."""
+    here = ("listeners", number)
+    if unix_path(listener.address):
+        for name in ("allow", "proxies"):
+            if getattr(listener, name) and name in listener.given:
+                text = f"is for addresses, and {listener.address} is a file: socketMode"
+                yield (*here, name), f"{text} and its directory say who may open it"
+    elif listener.socket_mode != Listener().socket_mode:
+        yield (*here, "socket_mode"), "is for an address such as unix:/run/x/smtp.sock"
 
 
 def _through(listener: Listener) -> str:

@@ -17,8 +17,12 @@ class Listener(Table):
 
     name: v.Name = "local"
     """Its name in the log and in rules."""
-    address: v.HostPort = "localhost:1025"
-    """Where it listens: host:port or [v6]:port."""
+    address: v.ListenAddress = "localhost:1025"
+    """Where it listens: host:port, [v6]:port, or unix:/path for a unix socket, whose
+    clients count as one, named unix; allow and proxies are not for it."""
+    socket_mode: Literal["0600", "0660", "0666"] = "0660"
+    """Of a unix socket: who may open it, its owner, its group too, or all users of this
+    machine."""
     tls: Literal["off", "starttls", "implicit"] = "off"
     """off, starttls or implicit; TLS 1.2 or newer."""
     require_tls: v.Flag = False

@@ -86,7 +86,13 @@ def _same_addresses(
                     found[number] = other
                     rest.remove(other)
                     break
-    moved = [
+    moved = []
+    for number, other in found.items():
+        mode = running[number].socket_mode
+        if other.socket_mode != mode:
+            found[number] = other.replaced(socket_mode=mode)
+            moved.append(f"listener {other.name}: socketMode stays as it is")
+    moved += [
         f"listener {one.name}: {one.address} stays as it is"
         for number, one in enumerate(running)
         if number not in found

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from relay.config import duration
 from relay.config.network import Network, network
-from relay.config.places import host_and_port
+from relay.config.places import host_and_port, unix_path
 from relay.config.table import Narrow, added, checked, limited, shown_as
 from relay.content import address
 from relay.content.address import mailbox
@@ -35,6 +35,12 @@ _PER_RECIPIENT = re.compile(r"([0-9]{1,6})/([smhd])", re.ASCII)
 
 def _host_port(value: Any) -> Any:  # noqa: ANN401 - pydantic gives what the file has
     if isinstance(value, str) and value:
+        host_and_port(value)
+    return value
+
+
+def _listen_address(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, str) and value and not unix_path(value):
         host_and_port(value)
     return value
 
@@ -280,6 +286,7 @@ AddressPattern = Annotated[
     ),
 ]
 HostPort = Annotated[str, checked(_host_port)]
+ListenAddress = Annotated[str, checked(_listen_address)]
 Email = Annotated[str, checked(_email)]
 AllowedNetwork = Annotated[
     Network,

@@ -38,6 +38,10 @@ _IN_ASCII = re.compile(
 _HIDING = re.compile(r'(?P<quoted>"(?>(?:[^"\\]++|\\.)*)(?:"|\\?\Z))|\(', re.DOTALL)
 _IN_COMMENT = re.compile(r"\\.|[()]", re.DOTALL)
 _IN_ANGLES = re.compile(r"<\s*+([^<>\s]++)\s*+>")
+# What stands between the commas of a list, a local part in quotes with its own.
+_PIECE = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|[^,;])++', re.DOTALL)
+_GROUP = re.compile(r"\A[^<>@:\[]*+:")
+_NO_BLANKS = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|[^\s<>"])++')
 # RFC 5321 section 4.5.3.1: 64 octets before the @, 255 behind it.
 MAX_ADDRESS = 320
 
@@ -135,6 +139,32 @@ def is_in_ascii(address: str) -> bool:
 
 def first_address(value: str) -> str:
     """The first address of a decoded list of mailboxes, "" where there is none."""
+    bare = _without_names(value)
+    found = _IN_ANGLES.search(bare)
+    return found[1] if found else bare.partition(",")[0].strip()
+
+
+def addresses(value: str) -> list[str]:
+    """All addresses of a list of mailboxes, as they are written; groups are theirs.
+
+    A local part alone is one as well. Raises ValueError where something is none.
+    """
+    found = []
+    for piece in _PIECE.findall(_without_names(value)):
+        # `friends: ann@example.net, bob@example.net;`
+        one = _GROUP.sub("", piece).strip()
+        if (angles := _IN_ANGLES.search(one)) is not None:
+            one = angles[1]
+        if not one:
+            continue
+        if not _NO_BLANKS.fullmatch(one):
+            raise ValueError(f"{one!r} is no address")
+        found.append(one)
+    return found
+
+
+def _without_names(value: str) -> str:
+    """A list of mailboxes without its comments and its names in quotes."""
     pieces = []
     position = 0
     while (match := _HIDING.search(value, position)) is not None:
@@ -145,9 +175,7 @@ def first_address(value: str) -> str:
             pieces.append(" ")
         else:  # a local part may be in quotes, too
             pieces.append(match[0] if value.startswith("@", position) else " ")
-    bare = "".join((*pieces, value[position:]))
-    found = _IN_ANGLES.search(bare)
-    return found[1] if found else bare.partition(",")[0].strip()
+    return "".join((*pieces, value[position:]))
 
 
 def first_mailbox(value: str) -> Mailbox:

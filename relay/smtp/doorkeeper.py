@@ -28,6 +28,7 @@ class Networks(tuple[Network, ...]):
 
 
 NOWHERE = Networks()
+UNIX = "unix"  # what all clients of unix sockets are called: they have no address
 
 
 class Limits(NamedTuple):
@@ -90,6 +91,10 @@ class Visit:
         if not allowed(peer, allow):
             return replies.NOT_ALLOWED
         return self.count() or self._of_client(peer)
+
+    def admit_local(self) -> Reply | None:
+        """The same of a client of a unix socket, which its file let in."""
+        return self.count() or self._of_client(UNIX)
 
     def count(self) -> Reply | None:
         """Count a connection whose client is not known yet, as behind a proxy."""

@@ -33,6 +33,7 @@ class ListenerSettings:
     allow: Networks
     doorkeeper: Doorkeeper
     stopping: asyncio.Event
+    unix: bool = False  # its clients come by a file, which says who may; not `allow`
     usage: str = ""
     starttls: TlsContext | None = None  # for one of the two at most
     implicit_tls: TlsContext | None = None

@@ -21,7 +21,7 @@ from relay.model.reply import Reply
 from relay.smtp import proxy_protocol
 from relay.smtp.channel import Silent
 from relay.smtp.dialog import HANDSHAKE_SECONDS, Dialog
-from relay.smtp.doorkeeper import Visit, allowed, plain
+from relay.smtp.doorkeeper import UNIX, Visit, allowed, plain
 from relay.smtp.listener_settings import ListenerSettings, TlsContext
 from relay.smtp.replies import TIME_OVER
 from relay.smtp.tls import TlsError
@@ -102,14 +102,18 @@ class Session(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._sessions.add(self)
-        peer = transport.get_extra_info("peername")
-        self._peer = plain(peer[0]) if peer else ""
         service = self._service
-        if service.proxies and allowed(self._peer, service.proxies):
-            self._proxy = self._peer
-            self._refusal = self._visit.count()
+        if service.unix:
+            self._peer = UNIX
+            self._refusal = self._visit.admit_local()
         else:
-            self._refusal = self._visit.admit(self._peer, service.allow)
+            peer = transport.get_extra_info("peername")
+            self._peer = plain(peer[0]) if peer else ""
+            if service.proxies and allowed(self._peer, service.proxies):
+                self._proxy = self._peer
+                self._refusal = self._visit.count()
+            else:
+                self._refusal = self._visit.admit(self._peer, service.allow)
         super().connection_made(transport)
         self._wire = Wire(
             cast("asyncio.Transport", transport), timeout=service.limits.timeout

@@ -91,9 +91,10 @@ class Door:
         self._at_once = 1
         self.turn = next(_turns)  # when somebody came in last
         sock.setblocking(False)
-        # Else a reply may wait until the client confirms the last one. A client's
-        # socket has it from this one.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family != socket.AF_UNIX:
+            # Else a reply may wait until the client confirms the last one. A client's
+            # socket has it from this one.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.open()
 
     def open(self) -> None:

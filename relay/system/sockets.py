@@ -144,7 +144,10 @@ def listens(sock: socket.socket) -> bool:
 def shown(sock: socket.socket) -> str:
     """The address that `sock` is bound to, as an operator writes it; "" when closed."""
     try:
-        host, port, *_ = sock.getsockname()
+        name = sock.getsockname()
     except OSError:
         return ""
+    if sock.family == socket.AF_UNIX:
+        return f"unix:{name}"
+    host, port, *_ = name
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -15,6 +15,7 @@ What each command is for, and what it takes.
 `relay COMMAND --help` says the same.
 
 All of them end with 0 when it is done, with 1 when it ran and something failed, and with 2 for wrong usage or settings; `serve` and `worker` with 3 when a stop cut work off, and with 4 when a part broke or what keeps them from their start may pass.
+`sendmail` has codes of its own.
 
 <!-- Made by scripts/reference of the parsers in relay/cli. -->
 """

@@ -63,7 +63,7 @@ export async function maker(mail, content) {
     } }, h("option", { value: "" }, `${label} …`), choices.map(([text], index) => h("option", { value: String(index) }, text)));
     return select;
   }
-  const peer = mail.peer ? { client: mail.peer } : {};
+  const peer = mail.peer && mail.peer !== "unix" ? { client: mail.peer } : {};
   const moreConditions = adder("Add a condition", [
     ...[...chosen, ...Object.entries({ ...others.conditions, ...peer })].map(([name, value]) => [`${LABELS[name]}: ${value}`, () => condition(name, value)]),
     ...[...chosenHeaders, ...others.headers].map(([name, value]) => [`Header ${name}: ${value}`, () => header(name, value)]),

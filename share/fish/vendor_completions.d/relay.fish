@@ -55,8 +55,8 @@ function _shtab_relay_using
   test "$_shtab_relay_cmdpath" = "$argv"
 end
 
-set -g _shtab_relay_commands serve worker check send render templates 'templates lint' 'templates preview' 'templates test' rules 'rules test' import config 'config show' schema queue 'queue list' 'queue show' 'queue retry' 'queue drop' 'queue redrive' completion suppression 'suppression list' 'suppression add' 'suppression remove' 'suppression import' 'suppression export' password ready
-set -g _shtab_relay_opts_with_value --attach --ca-file --client --config --from --header --html --limit --listener --locale --newer-than --note --older-than --reason --recipient --sender --server --state --subject --text --timeout --tls --to --url --usage --usage-header --user --var --variables -c
+set -g _shtab_relay_commands serve worker check doctor send sendmail render templates 'templates lint' 'templates preview' 'templates test' rules 'rules test' import config 'config show' schema queue 'queue list' 'queue show' 'queue retry' 'queue drop' 'queue redrive' completion suppression 'suppression list' 'suppression add' 'suppression remove' 'suppression import' 'suppression export' password ready
+set -g _shtab_relay_opts_with_value --attach --ca-file --client --config --from --header --html --limit --listener --local-to --locale --newer-than --note --older-than --password-file --reason --recipient --sender --server --state --subject --text --timeout --tls --to --url --usage --usage-header --user --var --variables -A -B -C -F -L -N -O -R -V -X -b -c -e -f -o -p -q -r
 
 complete -c relay -e
 complete -c relay -f
@@ -75,6 +75,10 @@ complete -c relay -n '_shtab_relay_using; and test $_shtab_relay_npos -eq 0' -a 
 complete -c relay -n '_shtab_relay_using check' -s h -l help -d 'show this help message and exit'
 complete -c relay -n '_shtab_relay_using check' -s c -l config -xka "(__fish_complete_path (commandline -ct))" -d 'settings; else $RELAY_CONFIG, else ./config.toml if it exists'
 complete -c relay -n '_shtab_relay_using check' -l online -d 'ask AWS: credentials, identities, sandbox, quota, configuration set, the queue that relays share, and that of SES'"'"' events'
+complete -c relay -n '_shtab_relay_using; and test $_shtab_relay_npos -eq 0' -a doctor -d 'check the settings, AWS, and the way in and out, for a ticket'
+complete -c relay -n '_shtab_relay_using doctor' -s h -l help -d 'show this help message and exit'
+complete -c relay -n '_shtab_relay_using doctor' -s c -l config -xka "(__fish_complete_path (commandline -ct))" -d 'settings; else $RELAY_CONFIG, else ./config.toml if it exists'
+complete -c relay -n '_shtab_relay_using doctor' -l json -d 'the same, for programs'
 complete -c relay -n '_shtab_relay_using; and test $_shtab_relay_npos -eq 0' -a send -d 'submit a test mail to a running relay and print its reply'
 complete -c relay -n '_shtab_relay_using send' -s h -l help -d 'show this help message and exit'
 complete -c relay -n '_shtab_relay_using send' -l to -x -d 'a recipient'
@@ -83,10 +87,11 @@ complete -c relay -n '_shtab_relay_using send' -l usage -xka "(_relay_usages)" -
 complete -c relay -n '_shtab_relay_using send' -l var -x -d 'a variable; user.name=Ann makes a nested one'
 complete -c relay -n '_shtab_relay_using send' -l variables -xka "(__fish_complete_path (commandline -ct))" -d 'more of them, as one JSON object: with lists too'
 complete -c relay -n '_shtab_relay_using send' -l locale -x -d 'such as fr-CA'
-complete -c relay -n '_shtab_relay_using send' -l server -x -d 'the relay'"'"'s listener'
+complete -c relay -n '_shtab_relay_using send' -l server -x -d 'the relay'"'"'s listener, or unix:/PATH'
 complete -c relay -n '_shtab_relay_using send' -l tls -xka "off starttls implicit" -d 'as the listener has it'
 complete -c relay -n '_shtab_relay_using send' -l ca-file -xka "(__fish_complete_path (commandline -ct))" -d 'certificates to trust beside the system'"'"'s, such as the relay'"'"'s own'
 complete -c relay -n '_shtab_relay_using send' -l no-verify -d 'with --tls: trust any certificate'
+complete -c relay -n '_shtab_relay_using send' -l timeout -x -d 'how long to wait for the relay, such as 30s'
 complete -c relay -n '_shtab_relay_using send' -l user -x -d 'log in; the password is asked for, or from stdin'
 complete -c relay -n '_shtab_relay_using send' -l subject -x -d 'of the mail'
 complete -c relay -n '_shtab_relay_using send' -l text -x -d 'text body'
@@ -94,7 +99,30 @@ complete -c relay -n '_shtab_relay_using send' -l html -x -d 'HTML body, beside 
 complete -c relay -n '_shtab_relay_using send' -l attach -xka "(__fish_complete_path (commandline -ct))" -d 'a file to attach'
 complete -c relay -n '_shtab_relay_using send' -l header -x -d 'a further header, such as '"'"'X-SES-MESSAGE-TAGS: a=b'"'"''
 complete -c relay -n '_shtab_relay_using send' -l usage-header -x -d 'as usageHeader in the relay'"'"'s settings'
-complete -c relay -n '_shtab_relay_using send' -l timeout -x -d 'how long to wait for the relay, such as 30s'
+complete -c relay -n '_shtab_relay_using; and test $_shtab_relay_npos -eq 0' -a sendmail -d 'submit a mail from stdin, in place of /usr/sbin/sendmail'
+complete -c relay -n '_shtab_relay_using sendmail' -s h -l help -d 'show this help message and exit'
+complete -c relay -n '_shtab_relay_using sendmail' -s t -d 'recipients of To, Cc and Bcc too'
+complete -c relay -n '_shtab_relay_using sendmail' -s i -d 'a lone dot does not end the mail'
+complete -c relay -n '_shtab_relay_using sendmail' -s f -s r -x -d 'the envelope'"'"'s sender, '"'"''"'"' or '"'"'<>'"'"' for none; else that of From, else user@host'
+complete -c relay -n '_shtab_relay_using sendmail' -s F -x -d 'in a From that is added'
+complete -c relay -n '_shtab_relay_using sendmail' -s N -x -d 'of which reports: failure, or never'
+complete -c relay -n '_shtab_relay_using sendmail' -s R -xka "full hdrs" -d 'how much of it reports have'
+complete -c relay -n '_shtab_relay_using sendmail' -s V -x -d 'what reports call it'
+complete -c relay -n '_shtab_relay_using sendmail' -s v -d 'print the relay'"'"'s reply'
+complete -c relay -n '_shtab_relay_using sendmail' -s o -x -d '-oi is -i; others are taken and do nothing'
+complete -c relay -n '_shtab_relay_using sendmail' -s b -x -d 'm alone: submit a mail'
+complete -c relay -n '_shtab_relay_using sendmail' -s q -x -d 'refused: there is no queue here'
+complete -c relay -n '_shtab_relay_using sendmail' -s A -s B -s L -s O -s X -s e -s p -x -d 'taken, and does nothing'
+complete -c relay -n '_shtab_relay_using sendmail' -s G -s U -s m -s n -d 'taken, and does nothing'
+complete -c relay -n '_shtab_relay_using sendmail' -l local-to -x -d 'who gets mail for names without a domain, such as root'
+complete -c relay -n '_shtab_relay_using sendmail' -l server -x -d 'the relay'"'"'s listener, or unix:/PATH; else the first of the settings that -C or $RELAY_CONFIG names, else localhost:1025'
+complete -c relay -n '_shtab_relay_using sendmail' -s C -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the relay'"'"'s settings, for --server'
+complete -c relay -n '_shtab_relay_using sendmail' -l tls -xka "off starttls implicit" -d 'as the listener has it'
+complete -c relay -n '_shtab_relay_using sendmail' -l ca-file -xka "(__fish_complete_path (commandline -ct))" -d 'certificates to trust beside the system'"'"'s, such as the relay'"'"'s own'
+complete -c relay -n '_shtab_relay_using sendmail' -l no-verify -d 'with --tls: trust any certificate'
+complete -c relay -n '_shtab_relay_using sendmail' -l timeout -x -d 'how long to wait for the relay, such as 30s'
+complete -c relay -n '_shtab_relay_using sendmail' -l user -x -d 'log in'
+complete -c relay -n '_shtab_relay_using sendmail' -l password-file -xka "(__fish_complete_path (commandline -ct))" -d 'with --user: holds the password'
 complete -c relay -n '_shtab_relay_using; and test $_shtab_relay_npos -eq 0' -a render -d 'show what a template makes of the variables, without sending'
 complete -c relay -n '_shtab_relay_using render' -s h -l help -d 'show this help message and exit'
 complete -c relay -n '_shtab_relay_using render' -s c -l config -xka "(__fish_complete_path (commandline -ct))" -d 'settings; else $RELAY_CONFIG, else ./config.toml if it exists'

@@ -377,6 +377,51 @@ def test_the_environment_goes_over_the_file_in_either_spelling(tmp_path: Path) -
     assert config.host_and_port(loaded.listeners[0].address) == ("::", 0)
 
 
+@pytest.mark.parametrize(
+    ("listener", "said"),
+    [
+        (
+            'address = "unix:smtp.sock"',
+            '.address = "unix:smtp.sock": must be unix: and',
+        ),
+        (
+            'address = "unix:/run/"',
+            '.address = "unix:/run/": must be unix: and a whole',
+        ),
+        (
+            f'address = "unix:/{"x" * 107}"',
+            f'.address = "unix:/{"x" * 107}": has a path of more than 107 bytes',
+        ),
+        (
+            'address = "unix:/x"\nproxies = ["10.0.0.0/8"]',
+            ".proxies: is for addresses, and unix:/x is a file: socketMode and its",
+        ),
+        (
+            'address = "unix:/x"\nallow = ["127.0.0.0/8"]',
+            ".allow: is for addresses, and unix:/x is a file",
+        ),
+        ('socketMode = "0666"', ".socketMode: is for an address such as unix:/run/x/"),
+        (
+            'address = "unix:/x"\nsocketMode = "0777"',
+            '.socketMode = "0777": must be "0600", "0660" or "0666"',
+        ),
+    ],
+)
+def test_a_unix_socket_has_settings_of_its_own(
+    tmp_path: Path, listener: str, said: str
+) -> None:
+    text = _refusal(tmp_path, f"[[listeners]]\n{listener}")
+    assert text.startswith(f"config.toml: listeners[0]{said}")
+
+
+def test_a_unix_socket_is_of_this_machine(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[[listeners]]\naddress = "unix:/run/x.sock"\nauth = "any"\n')
+    (listener,) = config.load(file, {}).listeners
+    assert config.unix_path(listener.address) == "/run/x.sock"
+    assert config.is_loopback(listener.address)
+
+
 def test_one_setting_under_both_spellings_is_refused(tmp_path: Path) -> None:
     text = _refusal(tmp_path, "[ses]\nusage_tag = 'a'\nusageTag = 'a'")
     assert (

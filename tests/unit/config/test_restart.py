@@ -84,6 +84,27 @@ def test_a_listener_that_is_gone_or_moved_stays_as_it_was(tmp_path: Path) -> Non
     assert taken.detail == "listener office: localhost:2525 stays as it is"
 
 
+def test_the_mode_of_a_socket_stays_as_it_was_made(tmp_path: Path) -> None:
+    local = {"name": "local", "address": "unix:/run/relay/smtp.sock"}
+    running = settings(tmp_path, listeners=[local])
+    new = settings(
+        tmp_path, listeners=[{**local, "socketMode": "0666", "usage": "SignIn"}]
+    )
+    taken = restart.taken_over(running, new)
+    assert taken.needs_restart == ("listeners",)
+    assert taken.detail == "listener local: socketMode stays as it is"
+    (one,) = taken.settings.listeners
+    assert (one.socket_mode, one.usage) == ("0660", "SignIn")
+
+    moved = settings(tmp_path, listeners=[LOCAL])
+    taken = restart.taken_over(running, moved)
+    assert taken.settings.listeners == running.listeners
+    assert taken.detail == (
+        "listener local: unix:/run/relay/smtp.sock stays as it is; "
+        "listener local: localhost:1025 is not served yet"
+    )
+
+
 @pytest.mark.parametrize(
     ("before", "now", "said"),
     [

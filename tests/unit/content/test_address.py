@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from relay.content.address import (
     NonAsciiLocalPart,
+    addresses,
     ascii_mailbox,
     check,
     first_address,
@@ -76,6 +77,36 @@ def test_the_first_address_of_a_list(value: str, address: str) -> None:
     assert first_address(value) == address
 
 
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ('A <a@x.example>, "B, b" <b@x.example>', ["a@x.example", "b@x.example"]),
+        ("a@x.example (Ann, of us),\tb@x.example ", ["a@x.example", "b@x.example"]),
+        ('"a, b"@c.example, x', ['"a, b"@c.example', "x"]),
+        ("root", ["root"]),
+        ("Zoë <zoë@x.example>", ["zoë@x.example"]),
+        (
+            "us: a@x.example, B <b@x.example>;, c@y",
+            ["a@x.example", "b@x.example", "c@y"],
+        ),
+        ("undisclosed-recipients:;", []),
+        ("a@[IPv6:::1], , <b@x.example>,", ["a@[IPv6:::1]", "b@x.example"]),
+        (" ", []),
+    ],
+)
+def test_all_addresses_of_a_list(value: str, found: list[str]) -> None:
+    assert addresses(value) == found
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["Ann Lee", "a@x.example b@x.example", "a@x.example, <b@x.example", "<a b>"],
+)
+def test_what_is_no_address_is_not_passed_over(value: str) -> None:
+    with pytest.raises(ValueError, match="is no address"):
+        addresses(value)
+
+
 @pytest.mark.parametrize("before", ["", '"', "(", "a <", 'é "a"@'])
 @pytest.mark.parametrize(
     "piece", ["(\\(", ")", '\\"', '"a', "<a", "< ", "a@", "a.", "a-", " ", '"@']
@@ -86,6 +117,8 @@ def test_twice_the_addresses_take_twice_the_time(piece: str, before: str) -> Non
         found = ascii_mailbox(mailbox(value))
         is_in_ascii(found.address)
         is_sender(value)
+        with suppress(ValueError):
+            addresses(value)
         with suppress(ValueError):
             check(value)
 

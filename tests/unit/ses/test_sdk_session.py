@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import ssl
 
-from relay.cli import send
+from relay.cli import connection
 from relay.ses.client_settings import ClientSettings
 from relay.ses.sdk_client import connect
 from relay.ses.sdk_session import BoundedSession
@@ -17,11 +17,11 @@ def test_the_sdks_connections_are_tls_1_2_at_least() -> None:
 
 
 async def test_the_client_that_asks_ses_has_such_connections() -> None:
-    async with connect(ClientSettings(region="eu-west-1")) as connection:
-        session = connection.client._endpoint.http_session
+    async with connect(ClientSettings(region="eu-west-1")) as opened:
+        session = opened.client._endpoint.http_session
         assert isinstance(session, BoundedSession)
 
 
-def test_relay_send_speaks_tls_1_2_at_least() -> None:
+def test_commands_that_submit_mail_speak_tls_1_2_at_least() -> None:
     options = argparse.Namespace(ca_file=None, no_verify=False)
-    assert send._context(options).minimum_version == ssl.TLSVersion.TLSv1_2
+    assert connection.context(options).minimum_version == ssl.TLSVersion.TLSv1_2
