@@ -18,7 +18,6 @@ import pytest
 import yaml
 
 from relay import config
-from relay.app import templates
 from tests.server.relay_process import ROOT, running_relay
 from tests.server.test_life import relay_command, without_rights
 
@@ -75,75 +74,6 @@ def test_the_starters_order_is_written_in_the_readers_language(
     said = made.stdout.partition("--- text/html")[0].splitlines()
     assert f"Subject: {subject}" in said
     assert [line for line in said if line.startswith(("Tea", "Cup"))] == lines
-
-
-def test_the_sidecars_settings_load_and_its_probes_ask_the_health_listener(
-    tmp_path: Path,
-) -> None:
-    config_map, account, deployment = _documents("kubernetes-sidecar.yaml")
-    file = tmp_path / "config.toml"
-    file.write_text(config_map["data"]["config.toml"], encoding="utf-8")
-    pod = deployment["spec"]["template"]["spec"]
-    assert account["kind"] == "ServiceAccount"
-    assert account["metadata"]["name"] == pod["serviceAccountName"]
-    (sidecar,) = pod["initContainers"]
-    environ = {one["name"]: one["value"] for one in sidecar["env"]}
-
-    settings = config.load(file, environ)
-
-    templates.templates(settings)
-    assert sidecar["restartPolicy"] == "Always"
-    port = config.host_and_port(settings.health.listen)[1]
-    assert {one["name"]: one["containerPort"] for one in sidecar["ports"]} == {
-        "health": port
-    }
-    for probe, path in {
-        "startupProbe": "/readyz",
-        "readinessProbe": "/readyz",
-        "livenessProbe": "/livez",
-    }.items():
-        assert sidecar[probe]["httpGet"] == {"path": path, "port": "health"}
-    assert pod["terminationGracePeriodSeconds"] > settings.grace
-    # A pod's own disk keeps nothing, so a 250 must mean that SES has the mail.
-    assert settings.queue.engine == "none"
-    assert {tuple(one)[1] for one in pod["volumes"]} == {"configMap"}
-
-
-def test_the_stateful_sets_spool_is_on_its_claim_and_its_owner_may_write_it(
-    tmp_path: Path,
-) -> None:
-    config_map, account, service, stateful_set = _documents(
-        "kubernetes-statefulset.yaml"
-    )
-    file = tmp_path / "config.toml"
-    file.write_text(config_map["data"]["config.toml"], encoding="utf-8")
-    spec = stateful_set["spec"]
-    pod = spec["template"]["spec"]
-    assert account["kind"] == "ServiceAccount"
-    assert account["metadata"]["name"] == pod["serviceAccountName"]
-    (container,) = pod["containers"]
-    (claim,) = spec["volumeClaimTemplates"]
-
-    settings = config.load(file, {})
-
-    assert spec["replicas"] == 1
-    mounts = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
-    directory = config.spool_path(settings).parent
-    assert settings.queue.engine == "sqlite"
-    assert str(directory) == mounts[claim["metadata"]["name"]]
-    security = container["securityContext"]
-    assert pod["securityContext"]["fsGroup"] == security["runAsGroup"]
-    ports = {one["name"]: one["containerPort"] for one in container["ports"]}
-    (listener,) = settings.listeners
-    assert ports == {
-        "smtp": config.host_and_port(listener.address)[1],
-        "health": config.host_and_port(settings.health.listen)[1],
-    }
-    (port,) = service["spec"]["ports"]
-    assert port["targetPort"] in ports
-    labels = spec["template"]["metadata"]["labels"]
-    assert service["spec"]["selector"] == labels == spec["selector"]["matchLabels"]
-    assert pod["terminationGracePeriodSeconds"] > settings.grace
 
 
 def test_the_composes_settings_load_and_allow_its_own_network_alone() -> None:
