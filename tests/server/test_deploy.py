@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from relay import config
+from relay.system import sockets
 from tests.server.relay_process import ROOT, running_relay
 from tests.server.test_life import relay_command, without_rights
 
@@ -109,10 +110,10 @@ def test_the_unit_waits_for_readiness_and_gives_the_stop_its_time() -> None:
     assert float(service["WatchdogSec"]) > config.Config().grace
 
 
-def _unit() -> dict[str, list[str]]:
+def _unit(name: str = "ses-relay.service") -> dict[str, list[str]]:
     """Each key of the unit with its values."""
     found: dict[str, list[str]] = {}
-    for line in (DEPLOY / "ses-relay.service").read_text("utf-8").splitlines():
+    for line in (DEPLOY / name).read_text("utf-8").splitlines():
         key, equals, value = line.partition("=")
         if equals and not line.startswith("#"):
             found.setdefault(key, []).append(value)
@@ -162,6 +163,24 @@ def test_the_queue_of_a_unit_is_listed_beside_it_and_after_it(tmp_path: Path) ->
     after = relay_command("queue", "list", "-c", str(file), cwd=tmp_path)
     for found in (beside, after):
         assert (found.returncode, found.stderr) == (0, "no mail\n")
+
+
+def test_the_socket_units_listener_is_the_one_that_the_settings_have() -> None:
+    unit = _unit("ses-relay.socket")
+    [listener] = config.Config().listeners
+    assert unit["FileDescriptorName"] == [listener.name]
+    host, port = config.host_and_port(listener.address)
+    known = {where[:2] for _, where in sockets.addresses(host, port)}
+    assert {config.host_and_port(one) for one in unit["ListenStream"]} <= known
+
+
+@pytest.mark.parametrize("name", ["ses-relay.service", "ses-relay.socket"])
+def test_the_manual_that_a_unit_names_is_there(name: str) -> None:
+    [pages] = _unit(name)["Documentation"]
+    found = re.findall(r"man:(\S+)\((\d)\)", pages)
+    assert len(found) == len(pages.split())
+    for page, section in found:
+        assert (ROOT / "share" / "man" / f"man{section}" / f"{page}.{section}").exists()
 
 
 def test_the_unit_starts_again_after_all_but_wrong_settings() -> None:
