@@ -45,13 +45,19 @@ def of_kind(objects: Iterable[Object], kind: str) -> Object:
     return found
 
 
-def settings_of(objects: Iterable[Object], name: str = "ses-relay") -> str:
-    """The config.toml of the ConfigMap of this name."""
-    [found] = [
-        one
-        for one in objects
-        if one["kind"] == "ConfigMap" and one["metadata"]["name"] == name
-    ]
+def named(objects: Iterable[Object], kind: str, name: str) -> Object:
+    """The one of this kind and name."""
+    [found] = [one for one in objects if one["kind"] == kind and name_of(one) == name]
+    return found
+
+
+def name_of(one: Object) -> str:
+    return str(one["metadata"]["name"])
+
+
+def settings_of(objects: Iterable[Object]) -> str:
+    """The config.toml of the ConfigMap."""
+    found = named(objects, "ConfigMap", "ses-relay")
     return str(found["data"]["config.toml"])
 
 

@@ -15,6 +15,7 @@ from relay import __version__, config
 from tests.deploy.objects import (
     CHART,
     Object,
+    named,
     newest,
     notes,
     of_kind,
@@ -115,7 +116,7 @@ def test_the_schemas_refuse_an_unknown_key_and_a_wrong_type() -> None:
     """A control of the test above."""
     objects = rendered({})
     pod_of(of_kind(objects, "StatefulSet"))["serviceAcount"] = "relay"
-    of_kind(objects, "Service")["spec"]["ports"][0]["port"] = "smtp"
+    named(objects, "Service", "ses-relay")["spec"]["ports"][0]["port"] = "smtp"
     assert problems(objects, newest()) == [
         "Service: spec.ports.0.port: 'smtp' is not of type 'integer'",
         (
@@ -143,10 +144,12 @@ def test_what_one_object_names_another_is(values: Mapping[str, Any]) -> None:
     created = values.get("serviceAccount", {}).get("create", True)
     assert (("ServiceAccount", account) in names) == created
     assert pods["spec"]["selector"]["matchLabels"].items() <= labels
-    service = of_kind(objects, "Service")
-    assert service["spec"]["selector"].items() <= labels
-    ports = {one["name"] for one in container["ports"]}
-    assert {one["targetPort"] for one in service["spec"]["ports"]} == ports
+    services = [one for one in objects if one["kind"] == "Service"]
+    assert all(one["spec"]["selector"].items() <= labels for one in services)
+    ports = [one["name"] for one in container["ports"]]
+    assert [
+        each["targetPort"] for one in services for each in one["spec"]["ports"]
+    ] == ports
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert container[probe]["httpGet"]["port"] in ports
     for kind, path in (("PodDisruptionBudget", "selector"), ("NetworkPolicy", "pod")):
@@ -262,13 +265,12 @@ def test_everything_that_is_said_is_heard() -> None:
     assert meta["annotations"] == {"a": "b"}
     account = of_kind(objects, "ServiceAccount")
     assert account["metadata"]["annotations"] == {"eks/role-arn": "arn"}
-    service = of_kind(objects, "Service")
+    service = named(objects, "Service", "acme-ses-relay")
     assert service["spec"]["type"] == "LoadBalancer"
-    assert service["spec"]["ports"][0] == {
-        "name": "smtp",
-        "port": 25,
-        "targetPort": "smtp",
-    }
+    # What needs no password stays within the cluster.
+    assert service["spec"]["ports"] == [
+        {"name": "smtp", "port": 25, "targetPort": "smtp"}
+    ]
     budget = of_kind(objects, "PodDisruptionBudget")
     assert budget["spec"]["maxUnavailable"] == "50%"
     [templates] = [one for one in objects if "templates" in one["metadata"]["name"]]
@@ -295,14 +297,18 @@ def test_prometheus_is_led_to_the_metrics_of_each_pod() -> None:
     assert "ServiceMonitor" not in {one["kind"] for one in rendered({})}
     objects = rendered(ALL)
     monitor = of_kind(objects, "ServiceMonitor")
-    service = of_kind(objects, "Service")
+    service = named(objects, "Service", "ses-relay-metrics")
+    assert service["spec"]["clusterIP"] == "None"
     assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
     [endpoint] = monitor["spec"]["endpoints"]
     assert endpoint == {"port": "health", "path": "/metrics", "interval": "30s"}
     assert endpoint["port"] in {one["name"] for one in service["spec"]["ports"]}
     chosen = monitor["spec"]["selector"]["matchLabels"].items()
-    assert chosen <= service["metadata"]["labels"].items()
+    services = [one for one in objects if one["kind"] == "Service"]
+    assert [one for one in services if chosen <= one["metadata"]["labels"].items()] == [
+        service
+    ]
 
 
 @pytest.mark.parametrize(
