@@ -69,9 +69,8 @@ def playable(objects: list[Object]) -> list[Object]:
         pod["volumes"].append({"name": mount, "persistentVolumeClaim": claimed})
     for container in pod["containers"] + pod.get("initContainers", []):
         container["image"] = f"localhost/{IMAGE}"
-        container.pop(
-            "ports", None
-        )  # which podman publishes, in this machine's network too
+        # Podman would publish them, which the network of this machine does not need.
+        container.pop("ports", None)
     for volume in pod["volumes"]:
         if "secret" in volume:
             volume["configMap"] = {"name": volume.pop("secret")["secretName"]}
