@@ -268,9 +268,13 @@ def _roots_alone(machine: Machine, text: str, secret: str) -> None:
     template(machine, "one {{ code }}")
     machine.write(SETTINGS, text, mode="600")
     machine.say("chown", "root", SETTINGS)
-    machine.write("/etc/ses-relay/ses-secret", f"{secret}\n", mode="600")
+    machine.write("/root/ses-secret", f"{secret}\n", mode="600")
+    made = block("Secrets as credentials", "sh")
+    machine.say("sh", "-ec", f"cd /root\n{made}rm ses-secret")
+    # Beside the settings for who reads them there, and not what the unit is given.
+    machine.write("/etc/ses-relay/ses-secret", "another\n", mode="600")
     more = block("The settings as a credential")
-    more += "LoadCredential=ses-secret:/etc/ses-relay/ses-secret\n"
+    more += re.findall("LoadCredentialEncrypted=[^`]+", DOCS)[0] + "\n"
     with dropped_in(machine, more):
         machine.say("systemctl", "start", UNIT)
         assert submit().startswith("250 2.0.0 Ok")
@@ -351,6 +355,36 @@ def _restarted(machine: Machine, text: str) -> Counter[str]:
 
 
 HOLDS = "A restart that refuses no client"
+
+
+async def test_two_listeners_have_a_socket_unit_each(machine: Machine) -> None:
+    async with FakeSes() as fake:
+        listeners = [
+            {"name": "local", "address": "127.0.0.1:1025"},
+            {"name": "submission", "address": "[::]:587"},
+        ]
+        text = settings(fake, listeners=listeners)
+        await asyncio.to_thread(_two_sockets, machine, text)
+        assert subjects(fake) == ["one 123456"] * 3
+
+
+def _two_sockets(machine: Machine, text: str) -> None:
+    install(machine, text, "one {{ code }}")
+    second = "ses-relay-submission.socket"
+    unit = (ROOT / "deploy" / SOCKET).read_text("utf-8")
+    machine.write(f"/run/systemd/system/{SOCKET}", unit)
+    unit = unit.replace("=local\n", f"=submission\nService={UNIT}\n")
+    unit = unit.replace("=127.0.0.1:1025\n", "=587\n")
+    machine.write(f"/run/systemd/system/{second}", unit)
+    with dropped_in(machine, f"[Service]\nSockets={SOCKET} {second}\n"):
+        machine.say("systemctl", "start", SOCKET, second)
+        try:
+            machine.say("systemctl", "start", UNIT)
+            # A port below 1024 without a capability, and IPv4 where IPv6 listens.
+            assert [submit(port)[:3] for port in (1025, 587, 587)] == ["250"] * 3
+        finally:
+            machine.say("systemctl", "stop", SOCKET, second, UNIT)
+    machine.say("rm", f"/run/systemd/system/{second}")
 
 
 async def test_a_socket_that_is_no_listeners_ends_the_start_with_its_name(
