@@ -404,3 +404,36 @@ def test_the_notes_lead_to_the_listener_the_check_and_the_page() -> None:
     assert "--server ses-relay:25" in other
     assert "alone" not in other
     assert "IRSA" not in other
+
+
+def test_what_the_documents_set_is_taken() -> None:
+    page = (ROOT / "docs" / "kubernetes.md").read_text("utf-8")
+    settings, keys = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert "accessKeySecretFile" in keys
+    policy = yaml.safe_load(
+        next(one for one in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    )
+    values = {**policy, "settings": f'templatesDir = "/templates"\n{settings}'}
+    said = re.findall(r"--set (?:'([^']*)'|(\S+))", page)
+    assert len(said) == 4
+    for quoted, plain in said:
+        values |= helm_python.parse_set_string(quoted or plain)
+
+    objects = rendered(values, name="mail")
+
+    # As the page names them.
+    assert problems(objects, newest()) == []
+    [account] = [one for one in objects if one["kind"] == "ServiceAccount"]
+    name = account["metadata"]["name"]
+    assert f"system:serviceaccount:mail:{name}" in page
+    assert f"--service-account {name} " in page
+    assert f"statefulset/{name} " in page
+    role = account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
+    assert f"--role-arn {role}\n" in page
+    pod = pod_of(of_kind(objects, "StatefulSet"))
+    assert pod["containers"][0]["image"].startswith("registry.acme.example/ses-relay:")
+    volumes = {one["name"]: one for one in pod["volumes"]}
+    assert volumes["templates"]["configMap"]["name"] == "mail-templates"
+    assert volumes["secrets"]["secret"]["secretName"] == "ses-keys"
+    ingress = of_kind(objects, "NetworkPolicy")["spec"]["ingress"]
+    assert [one["from"] for one in ingress] == list(policy["networkPolicy"].values())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -157,3 +159,23 @@ def test_only_apps_that_ask_for_it_have_a_sidecar(tmp_path: Path) -> None:
         for one in made
     }
     assert sidecars == {"other": [], "legacy-app": ["ses-relay"]}
+
+
+def test_the_overlay_of_the_documents_has_its_own_settings(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "kubernetes.md").read_text("utf-8")
+    [text] = re.findall(r"```yaml\n(apiVersion: kust.*?)```", page, re.DOTALL)
+    [settings, *_] = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "deploy").mkdir()
+    shutil.copytree(KUSTOMIZE, tmp_path / "deploy" / "kustomize")
+    overlay = tmp_path / "mail"
+    overlay.mkdir()
+    (overlay / "kustomization.yaml").write_text(text, "utf-8")
+    (overlay / "config.toml").write_text(settings, "utf-8")
+
+    objects = built(str(overlay))
+
+    assert problems(objects, newest()) == []
+    assert settings_of(objects) == settings
+    assert {one["metadata"]["namespace"] for one in objects} == {"mail"}
+    [container] = pod_of(of_kind(objects, "StatefulSet"))["containers"]
+    assert container["image"] == "registry.acme.example/ses-relay:0.1.0"
