@@ -81,7 +81,7 @@ lint: test-environment
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
-	@.venv/bin/python -m mypy relay tests bench scripts/demo.py scripts/map.py scripts/reference scripts/sample_pictures.py scripts/screenshots.py
+	@.venv/bin/python -m mypy relay tests bench scripts/demo.py scripts/kustomize.py scripts/map.py scripts/reference scripts/sample_pictures.py scripts/screenshots.py
 
 format: test-environment
 	@.venv/bin/python -m ruff format .

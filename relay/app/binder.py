@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -41,11 +42,15 @@ class Binder:
                 if not (passes and self._waits(text)):
                     raise type(error)(text) from error
             await asyncio.sleep(TRIED_EVERY)
+        self.keep(bound, name)
+        return bound
+
+    def keep(self, bound: Sequence[socket.socket], name: str) -> None:
+        """Have these until the stack ends, and tell of them."""
         for sock in bound:
             self._stack.callback(sock.close)
             shown = sockets.shown(sock)
             log.line(logging.INFO, "listening", listener=name, address=shown)
-        return bound
 
     def _bind(self, address: str, mode: str) -> list[socket.socket]:
         if path := config.unix_path(address):

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from relay import config, log
+from relay.app.activated import activated
 from relay.app.binder import Binder
 from relay.app.guard import guard
 from relay.app.places import REFUSED, Places, places
@@ -64,10 +65,15 @@ class Front:
 
     async def bind(self, settings: config.Config, binder: Binder) -> None:
         """Take the listeners' addresses. Raises CannotListen."""
+        given = activated({one.name: one.address for one in settings.listeners})
+        for name, listening in given.items():
+            binder.keep(listening, name)
         for listener, service in zip(settings.listeners, self._first, strict=True):
-            bound = await binder.bound(
-                listener.address, listener.name, mode=listener.socket_mode
-            )
+            bound = given.get(listener.name)
+            if bound is None:
+                bound = await binder.bound(
+                    listener.address, listener.name, mode=listener.socket_mode
+                )
             self.listeners.append(Listener(service, bound))
             self.listening += bound
 

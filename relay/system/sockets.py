@@ -40,7 +40,22 @@ def bind(host: str, port: int) -> list[socket.socket]:
 
     Raises CannotListen with what stands in the way, and the cure.
     """
-    name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    name = _written(host, port)
+    found = addresses(host, port)
+    for _ in range(_DRAWS):
+        try:
+            return _bind_all(found, name)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and port == 0:
+                continue
+            hosts = [str(where[0]) for _, where in found]
+            raise _refused(error, name, hosts, port) from error
+    raise CannotListenNow(f"{name}: no port is free on all of its addresses")
+
+
+def addresses(host: str, port: int) -> list[tuple[int, Address]]:
+    """All that a name stands for, with their families. Raises CannotListen."""
+    name = _written(host, port)
     try:
         # As bytes: a text goes through the codec of IDNA, which has tables to import.
         name_or_none = host.encode() if host.isascii() else host
@@ -55,18 +70,11 @@ def bind(host: str, port: int) -> list[socket.socket]:
         raise CannotListenNow(f"{text}, or no name service yet") from error
     except (OSError, UnicodeError) as error:
         raise CannotListen(f"{name}: {error}: no such host") from error
-    addresses: list[tuple[int, Address]] = list(
-        dict.fromkeys((family, where) for family, _, _, _, where in found)
-    )
-    for _ in range(_DRAWS):
-        try:
-            return _bind_all(addresses, name)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE and port == 0:
-                continue
-            hosts = [str(where[0]) for _, where in addresses]
-            raise _refused(error, name, hosts, port) from error
-    raise CannotListenNow(f"{name}: no port is free on all of its addresses")
+    return list(dict.fromkeys((family, where) for family, _, _, _, where in found))
+
+
+def _written(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _refused(

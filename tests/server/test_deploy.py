@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from relay import config
-from relay.app import templates
+from relay.system import sockets
 from tests.server.relay_process import ROOT, running_relay
 from tests.server.test_life import relay_command, without_rights
 
@@ -77,75 +77,6 @@ def test_the_starters_order_is_written_in_the_readers_language(
     assert [line for line in said if line.startswith(("Tea", "Cup"))] == lines
 
 
-def test_the_sidecars_settings_load_and_its_probes_ask_the_health_listener(
-    tmp_path: Path,
-) -> None:
-    config_map, account, deployment = _documents("kubernetes-sidecar.yaml")
-    file = tmp_path / "config.toml"
-    file.write_text(config_map["data"]["config.toml"], encoding="utf-8")
-    pod = deployment["spec"]["template"]["spec"]
-    assert account["kind"] == "ServiceAccount"
-    assert account["metadata"]["name"] == pod["serviceAccountName"]
-    (sidecar,) = pod["initContainers"]
-    environ = {one["name"]: one["value"] for one in sidecar["env"]}
-
-    settings = config.load(file, environ)
-
-    templates.templates(settings)
-    assert sidecar["restartPolicy"] == "Always"
-    port = config.host_and_port(settings.health.listen)[1]
-    assert {one["name"]: one["containerPort"] for one in sidecar["ports"]} == {
-        "health": port
-    }
-    for probe, path in {
-        "startupProbe": "/readyz",
-        "readinessProbe": "/readyz",
-        "livenessProbe": "/livez",
-    }.items():
-        assert sidecar[probe]["httpGet"] == {"path": path, "port": "health"}
-    assert pod["terminationGracePeriodSeconds"] > settings.grace
-    # A pod's own disk keeps nothing, so a 250 must mean that SES has the mail.
-    assert settings.queue.engine == "none"
-    assert {tuple(one)[1] for one in pod["volumes"]} == {"configMap"}
-
-
-def test_the_stateful_sets_spool_is_on_its_claim_and_its_owner_may_write_it(
-    tmp_path: Path,
-) -> None:
-    config_map, account, service, stateful_set = _documents(
-        "kubernetes-statefulset.yaml"
-    )
-    file = tmp_path / "config.toml"
-    file.write_text(config_map["data"]["config.toml"], encoding="utf-8")
-    spec = stateful_set["spec"]
-    pod = spec["template"]["spec"]
-    assert account["kind"] == "ServiceAccount"
-    assert account["metadata"]["name"] == pod["serviceAccountName"]
-    (container,) = pod["containers"]
-    (claim,) = spec["volumeClaimTemplates"]
-
-    settings = config.load(file, {})
-
-    assert spec["replicas"] == 1
-    mounts = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
-    directory = config.spool_path(settings).parent
-    assert settings.queue.engine == "sqlite"
-    assert str(directory) == mounts[claim["metadata"]["name"]]
-    security = container["securityContext"]
-    assert pod["securityContext"]["fsGroup"] == security["runAsGroup"]
-    ports = {one["name"]: one["containerPort"] for one in container["ports"]}
-    (listener,) = settings.listeners
-    assert ports == {
-        "smtp": config.host_and_port(listener.address)[1],
-        "health": config.host_and_port(settings.health.listen)[1],
-    }
-    (port,) = service["spec"]["ports"]
-    assert port["targetPort"] in ports
-    labels = spec["template"]["metadata"]["labels"]
-    assert service["spec"]["selector"] == labels == spec["selector"]["matchLabels"]
-    assert pod["terminationGracePeriodSeconds"] > settings.grace
-
-
 def test_the_composes_settings_load_and_allow_its_own_network_alone() -> None:
     (compose,) = _documents("compose.yaml")
     service = compose["services"]["relay"]
@@ -179,10 +110,10 @@ def test_the_unit_waits_for_readiness_and_gives_the_stop_its_time() -> None:
     assert float(service["WatchdogSec"]) > config.Config().grace
 
 
-def _unit() -> dict[str, list[str]]:
+def _unit(name: str = "ses-relay.service") -> dict[str, list[str]]:
     """Each key of the unit with its values."""
     found: dict[str, list[str]] = {}
-    for line in (DEPLOY / "ses-relay.service").read_text("utf-8").splitlines():
+    for line in (DEPLOY / name).read_text("utf-8").splitlines():
         key, equals, value = line.partition("=")
         if equals and not line.startswith("#"):
             found.setdefault(key, []).append(value)
@@ -231,6 +162,24 @@ def test_the_queue_of_a_unit_is_listed_beside_it_and_after_it(tmp_path: Path) ->
     after = relay_command("queue", "list", "-c", str(file), cwd=tmp_path)
     for found in (beside, after):
         assert (found.returncode, found.stderr) == (0, "no mail\n")
+
+
+def test_the_socket_units_listener_is_the_one_that_the_settings_have() -> None:
+    unit = _unit("ses-relay.socket")
+    [listener] = config.Config().listeners
+    assert unit["FileDescriptorName"] == [listener.name]
+    host, port = config.host_and_port(listener.address)
+    known = {where[:2] for _, where in sockets.addresses(host, port)}
+    assert {config.host_and_port(one) for one in unit["ListenStream"]} <= known
+
+
+@pytest.mark.parametrize("name", ["ses-relay.service", "ses-relay.socket"])
+def test_the_manual_that_a_unit_names_is_there(name: str) -> None:
+    [pages] = _unit(name)["Documentation"]
+    found = re.findall(r"man:(\S+)\((\d)\)", pages)
+    assert len(found) == len(pages.split())
+    for page, section in found:
+        assert (ROOT / "share" / "man" / f"man{section}" / f"{page}.{section}").exists()
 
 
 def test_the_unit_starts_again_after_all_but_wrong_settings() -> None:

@@ -1,0 +1,1 @@
+"""What `deploy/` has for Kubernetes: the chart, and what kustomize makes."""
