@@ -7,6 +7,7 @@ site alone. index.md lists them; its headings and lists are the site's navigatio
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from pygments.lexers.html import HtmlLexer
 from sphinx.application import Sphinx
@@ -26,6 +27,8 @@ html_copy_source = False
 html_show_copyright = False
 html_use_index = False  # of terms: pages have none
 
+DOCS = Path(__file__).parent
+LINK = re.compile(r"\[([^]]+)\]\(([^)#:]+)\)")
 PAGE = re.compile(r"^- \[[^]]+\]\(([\w/-]+)\.md\)", re.MULTILINE)
 
 
@@ -39,7 +42,18 @@ def with_navigation(_: Sphinx, page: str, source: list[str]) -> None:
         source[0] += f"\n\n```{{toctree}}\n:hidden:\n:caption: {title}\n\n{pages}\n```"
 
 
+def without_folders(_: Sphinx, page: str, source: list[str]) -> None:
+    """Leave the words alone of links to folders, which a site has not."""
+    here = (DOCS / page).parent
+
+    def link_or_words(link: re.Match[str]) -> str:
+        return link[1] if (here / link[2]).is_dir() else link[0]
+
+    source[0] = LINK.sub(link_or_words, source[0])
+
+
 def setup(app: Sphinx) -> None:
     """Sphinx calls it at its start."""
     app.connect("source-read", with_navigation)
+    app.connect("source-read", without_folders)
     app.add_lexer("ftl", HtmlLexer)  # Pygments knows no FreeMarker

@@ -78,16 +78,19 @@ SETTINGS = [
 def test_each_block_of_settings_is_taken(block: str, tmp_path: Path) -> None:
     for example, secret in SECRETS.items():
         block = block.replace(example, secret)
-    for name, path in re.findall(r'(?m)^(\w+File|\w+Dir) = "(\w[^"]*)"', block):
+    # What it names is there, but in this folder.
+    block = re.sub(r'(?m)^(\w+File|templatesDir) = "/', r'\1 = "', block)
+    for name, path in re.findall(r'(?m)^(\w+File|templatesDir) = "([^"]+)"', block):
+        named = tmp_path / path
         if name == "templatesDir":
-            (tmp_path / path).mkdir()
+            named.mkdir(parents=True)
             continue
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_text("<p>any text, as a secret may be</p>")
-        (tmp_path / path).chmod(0o600)
+        named.parent.mkdir(parents=True, exist_ok=True)
+        named.write_text("any-text-as-a-secret-may-be")
+        named.chmod(0o600)
     own = set(re.findall(r'^usageType = "(\w+)"', block, re.MULTILINE))
-    named = set(re.findall(r'^(?:usage|notFound) = "(\w+)"', block, re.MULTILINE))
-    others = sorted(named - own - {"pass", "reject"})
+    wanted = set(re.findall(r'^(?:usage|notFound) = "(\w+)"', block, re.MULTILINE))
+    others = sorted(wanted - own - {"pass", "reject"})
     block += "".join(map(TEMPLATE.format, others))
     block += "".join(BEFORE[word] for word in BEFORE if word in block)
     file = tmp_path / "config.toml"
@@ -243,6 +246,16 @@ def test_each_target_of_make_that_is_named_is_there() -> None:
     }
     assert named >= {"demo", "test"}
     assert named <= set(known)
+
+
+def test_each_file_of_deploy_that_a_page_names_is_there() -> None:
+    named = {
+        path
+        for document in PAGES
+        for path in re.findall(r"`(deploy/[\w./-]+)`", document.read_text("utf-8"))
+    }
+    assert len(named) > 5
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
 def anchors(document: Path) -> set[str]:

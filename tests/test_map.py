@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 MAP = (ROOT / "docs" / "map.md").read_text("utf-8")
 PLACES = sorted(set(re.findall(r"`(relay/[\w/]+\.py): ([\w.]+)`", MAP)))
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-PATH = re.compile(r"`((?:relay|tests|bench|scripts|docs|deploy)/[\w./*-]+)`")
+PATH = re.compile(r"`((?:relay|tests|bench|scripts|docs)/[\w./*-]+)`")
 # docs/security.md names tests by their place in tests/.
 TEST = re.compile(r"`((?:unit|server|dialogs|web|fuzz)/[\w/*-]+\.(?:py|smtp))`")
 
