@@ -39,9 +39,9 @@ _HIDING = re.compile(r'(?P<quoted>"(?>(?:[^"\\]++|\\.)*)(?:"|\\?\Z))|\(', re.DOT
 _IN_COMMENT = re.compile(r"\\.|[()]", re.DOTALL)
 _IN_ANGLES = re.compile(r"<\s*+([^<>\s]++)\s*+>")
 # What stands between the commas of a list, a local part in quotes with its own.
-_PIECE = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|[^,;])++', re.DOTALL)
+_PIECE = re.compile(r'(?>(?:"(?>(?:[^"\\]|\\.)*)"|[^,;])+)', re.DOTALL)
 _GROUP = re.compile(r"\A[^<>@:\[]*+:")
-_NO_BLANKS = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|[^\s<>"])++')
+_NO_BLANKS = re.compile(r'(?>(?:"(?>(?:[^"\\]|\\.)*)"|[^\s<>"])+)')
 # RFC 5321 section 4.5.3.1: 64 octets before the @, 255 behind it.
 MAX_ADDRESS = 320
 
