@@ -136,12 +136,12 @@ def _access_denied(said: Said, about: Circumstances) -> Remedy:
 
 def _credentials(said: Said, about: Circumstances) -> Remedy:
     code = said.detail.partition(" ")[2].partition(":")[0]
-    why = refused_keys.cure(code, said.detail) or (
-        "a wrong or expired key, or a clock that is off by more than five minutes"
-    )
-    none = "" if code else ", or there are none"
+    why = ", or there are none: a wrong or expired key, or a clock that is off by more "
+    why += "than five minutes"
+    if found := refused_keys.cure(code, said.detail):
+        why = f": {found}"
     return Remedy(
-        f"SES does not accept the relay's credentials{none}: {why}.",
+        f"SES does not accept the relay's credentials{why}.",
         "settings",
         fixes=(CHECK, Fix("See whose they are", "aws sts get-caller-identity")),
     )

@@ -27,7 +27,10 @@ def build(sources: Path, to: Path) -> Packages:
 def unpacked(sdist: Path, to: Path) -> Path:
     """Unpack an sdist: the folder that is in it."""
     with tarfile.open(sdist) as file:
-        file.extractall(to, filter="data")
+        if hasattr(tarfile, "data_filter"):
+            file.extractall(to, filter="data")
+        else:  # Python before 3.11.4; the file is our own
+            file.extractall(to)  # noqa: S202
     return to / sdist.name.removesuffix(".tar.gz")
 
 
