@@ -144,7 +144,10 @@ def parsed(
         "-h", dest="taken", metavar="VALUE", help="taken, and does nothing"
     )
     add(parser)
-    found = parser.parse_intermixed_args(words)
+    # Not left to argparse, whose intermixed arguments know options behind it as well.
+    end = words.index("--") if "--" in words else len(words)
+    found = parser.parse_intermixed_args(words[:end])
+    found.recipients = [*found.recipients, *words[end + 1 :]]
     if found.run_queue is not None:
         parser.error("-q: there is no queue here; relay queue has the relay's")
     if found.mode != "m":

@@ -173,6 +173,14 @@ def test_without_t_the_header_need_not_name_anybody(
     assert shown.recipients == ["ann@example.net"]
 
 
+def test_behind_two_dashes_all_are_addresses(
+    relay: RelayProcess, sendmail: Sendmail
+) -> None:
+    words = ["-i", "--", "-C/etc/passwd@example.net", "-t@example.net"]
+    shown = sent(relay, sendmail, *words, mail=MAIL)
+    assert shown.recipients == ["-C/etc/passwd@example.net", "-t@example.net"]
+
+
 def test_a_mail_that_is_sent_again_goes_to_whom_that_names(
     relay: RelayProcess, sendmail: Sendmail
 ) -> None:
