@@ -10,7 +10,6 @@ from typing import BinaryIO
 
 from relay.content import address, new_field
 from relay.content.header import (
-    Field,
     Message,
     fields_of,
     header_of,
@@ -38,20 +37,18 @@ def read(stream: BinaryIO, *, dot_ends: bool) -> bytes:
 class LocalMail:
     """`content` goes to the server as it is, and has no Bcc.
 
-    `named` is whom the header names, Bcc as well; `author` the address of From, ""
-    where there is none.
+    `author` is the address of From, "" where there is none.
     """
 
     content: bytes
-    named: tuple[str, ...]
     author: str
 
 
 def local_mail(content: bytes, *, name: str, sender: str) -> LocalMail:
     """What is to be sent of `content`, with a From where it has none.
 
-    That is of `name`, perhaps "", and `sender`. Raises ValueError where a field of
-    recipients, or `sender`, cannot be read.
+    That is of `name`, perhaps "", and `sender`. Raises ValueError where `sender` cannot
+    stand there.
     """
     header = header_of(content)
     fields = fields_of(header)
@@ -65,7 +62,6 @@ def local_mail(content: bytes, *, name: str, sender: str) -> LocalMail:
         rest = rest if rest.startswith(b"\r\n") or header else b"\r\n" + rest
     return LocalMail(
         Message(kept, rest).content if kept != fields else content,
-        _named(fields),
         "" if author is None else address.first_address(author.value),
     )
 
@@ -77,8 +73,12 @@ def _mailbox(name: str, sender: str) -> address.Mailbox:
     return found
 
 
-def _named(fields: tuple[Field, ...]) -> tuple[str, ...]:
-    """The recipients; of a mail that is sent again, those of that alone."""
+def named(content: bytes) -> list[str]:
+    """Whom the header names, Bcc too; in a mail that is sent again, that alone.
+
+    Raises ValueError where a field of them cannot be read.
+    """
+    fields = fields_of(header_of(content))
     resent = [field for field in fields if field.key in _RESENT]
     found: list[str] = []
     for field in resent or [one for one in fields if one.key in _RECIPIENTS]:
@@ -86,4 +86,4 @@ def _named(fields: tuple[Field, ...]) -> tuple[str, ...]:
             found += address.addresses(field.value)
         except ValueError as error:
             raise ValueError(f"{field.name}: {error}") from None
-    return tuple(found)
+    return found

@@ -16,7 +16,7 @@ from contextlib import closing, suppress
 from io import BytesIO
 
 from relay.cli import connection
-from relay.cli.local_mail import LocalMail, local_mail, read
+from relay.cli.local_mail import local_mail, named, read
 from relay.cli.sendmail_options import add, parsed
 from relay.content import address
 
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         mail = local_mail(content, name=options.name, sender=sender or here)
         if options.sender is None and "@" in mail.author:
             sender = mail.author
-        recipients = _recipients(options, mail)
+        recipients = _recipients(options, content)
         with closing(_connected(options, at, tls)) as smtp:
             _log_in(smtp, options)
             code = _submitted(smtp, options, mail.content, sender, recipients)
@@ -60,6 +60,8 @@ def run(options: argparse.Namespace) -> int:
             return code
     except _Failed as failed:
         _complain(str(failed))
+        if failed.code == os.EX_TEMPFAIL and options.no_tempfail:
+            return os.EX_UNAVAILABLE
         return failed.code
     except ValueError as error:  # an address that no command can have
         _complain(str(error))
@@ -69,14 +71,14 @@ def run(options: argparse.Namespace) -> int:
 def _listener(options: argparse.Namespace) -> tuple[connection.Place, str]:
     """Where the relay listens, and by which TLS, as the options or settings say."""
     server, tls = options.server, options.tls
-    named = options.config or os.environ.get("RELAY_CONFIG")
+    file = options.config or os.environ.get("RELAY_CONFIG")
     # Not for a config.toml in the working directory, as cron's or PHP's may be any.
-    if server is None and named:
+    if server is None and file:
         from relay.cli import settings
 
-        chosen = settings.load(argparse.Namespace(config=named), capture=True)
+        chosen = settings.load(argparse.Namespace(config=file), capture=True)
         if chosen is None:
-            raise _Failed(os.EX_CONFIG, f"{named}: cannot be used; --server needs none")
+            raise _Failed(os.EX_CONFIG, f"{file}: cannot be used; --server needs none")
         first = chosen.listeners[0]
         server = connection.reachable(first.address)
         if tls == "off" and (first.tls == "implicit" or first.require_tls):
@@ -102,13 +104,13 @@ def _sender(given: str | None, here: str) -> str:
     return f"{found}@{socket.gethostname()}" if found and "@" not in found else found
 
 
-def _recipients(options: argparse.Namespace, mail: LocalMail) -> list[str]:
+def _recipients(options: argparse.Namespace, content: bytes) -> list[str]:
     """Each once, in their order."""
     found: list[str] = []
     for given in options.recipients:
         found += address.addresses(given)
     if options.from_header:
-        found += mail.named
+        found += named(content)
     if not found:
         text = "no recipients: the mail has none in To, Cc or Bcc"
         raise _Failed(os.EX_DATAERR, text)

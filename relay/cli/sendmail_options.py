@@ -103,6 +103,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="who gets mail for names without a domain, such as root",
     )
     parser.add_argument(
+        "--no-tempfail",
+        action="store_true",
+        help="end with 69 instead of 75, which PHP takes for a queued mail",
+    )
+    parser.add_argument(
         "--server",
         metavar="HOST:PORT",
         help="the relay's listener, or unix:/PATH; else the first of the settings that "
@@ -132,9 +137,17 @@ def parsed(
         prog="relay sendmail",
         description="submit a mail from stdin, in place of /usr/sbin/sendmail",
         formatter_class=formatter,
+        add_help=False,  # -h is sendmail's: who gives it must not read of a success
+    )
+    parser.add_argument("--help", action="help", help="show this and exit")
+    parser.add_argument(
+        "-h", dest="taken", metavar="VALUE", help="taken, and does nothing"
     )
     add(parser)
-    found = parser.parse_intermixed_args(words)
+    # Not left to argparse, whose intermixed arguments know options behind it as well.
+    end = words.index("--") if "--" in words else len(words)
+    found = parser.parse_intermixed_args(words[:end])
+    found.recipients = [*found.recipients, *words[end + 1 :]]
     if found.run_queue is not None:
         parser.error("-q: there is no queue here; relay queue has the relay's")
     if found.mode != "m":

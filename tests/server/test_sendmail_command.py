@@ -142,6 +142,7 @@ def test_as_mail_programs_call_it(relay: RelayProcess, sendmail: Sendmail) -> No
         ["-oem", "-oi", "-fapp@acme.example", "--", "ann@example.net"],
         ["-f", "app@acme.example", "-i", "ann@example.net"],
         ["-ti"],
+        ["-h", "3", "-ee", "ann@example.net"],
         ["-ti", "-r", "App <app@acme.example>", "ann@example.net"],
         ["-bm", "ann@example.net", "-N", "failure,delay", "-Rhdrs", "-V", "a=1"],
     ):
@@ -162,6 +163,22 @@ def test_addresses_join_those_of_the_header(
     assert sorted(shown.recipients) == [
         *("ann@example.net", "bob@example.net", "cy@example.net")
     ]
+
+
+def test_without_t_the_header_need_not_name_anybody(
+    relay: RelayProcess, sendmail: Sendmail
+) -> None:
+    mail = b"From: app@acme.example\nTo: Ann Lee\n\nx\n"
+    shown = sent(relay, sendmail, "ann@example.net", mail=mail)
+    assert shown.recipients == ["ann@example.net"]
+
+
+def test_behind_two_dashes_all_are_addresses(
+    relay: RelayProcess, sendmail: Sendmail
+) -> None:
+    words = ["-i", "--", "-C/etc/passwd@example.net", "-t@example.net"]
+    shown = sent(relay, sendmail, *words, mail=MAIL)
+    assert shown.recipients == ["-C/etc/passwd@example.net", "-t@example.net"]
 
 
 def test_a_mail_that_is_sent_again_goes_to_whom_that_names(
@@ -223,6 +240,7 @@ def test_what_is_refused_has_the_reply_and_the_code_of_sysexits(
 ) -> None:
     no_domain = MAIL.replace(b"ann@example.net", b"Ann Lee")
     for words, mail, code, said in (
+        (["--no-tempfail", "throttle@relay.test"], MAIL, 69, "the mail: 454 4.4.5 "),
         (["nobody"], MAIL, 67, "nobody: 553 5.1.3 "),
         (["reject@relay.test"], MAIL, 69, "the mail: 554 5.6.0 Message rejected"),
         (["throttle@relay.test"], MAIL, 75, "the mail: 454 4.4.5 Throttling failure"),
@@ -236,7 +254,12 @@ def test_what_is_refused_has_the_reply_and_the_code_of_sysexits(
         (["-bp"], MAIL, 64, "-bp: the queue; relay queue list shows it\n"),
         (["-q30m"], MAIL, 64, "-q: there is no queue here"),
         (["-N", "always", "a@x.example"], MAIL, 64, "-N: neither never nor "),
-        (["--server", "nowhere", "a@x.example"], MAIL, 64, "--server nowhere: not "),
+        (
+            ["--server", "nowhere", "a@x.example"],
+            MAIL,
+            64,
+            "--server nowhere: neither ",
+        ),
         (["-Q"], MAIL, 64, "unrecognized arguments: -Q\n"),
     ):
         ended = sendmail(*words, mail=mail)

@@ -115,6 +115,7 @@ complete -c relay -n '_shtab_relay_using sendmail' -s q -x -d 'refused: there is
 complete -c relay -n '_shtab_relay_using sendmail' -s A -s B -s L -s O -s X -s e -s p -x -d 'taken, and does nothing'
 complete -c relay -n '_shtab_relay_using sendmail' -s G -s U -s m -s n -d 'taken, and does nothing'
 complete -c relay -n '_shtab_relay_using sendmail' -l local-to -x -d 'who gets mail for names without a domain, such as root'
+complete -c relay -n '_shtab_relay_using sendmail' -l no-tempfail -d 'end with 69 instead of 75, which PHP takes for a queued mail'
 complete -c relay -n '_shtab_relay_using sendmail' -l server -x -d 'the relay'"'"'s listener, or unix:/PATH; else the first of the settings that -C or $RELAY_CONFIG names, else localhost:1025'
 complete -c relay -n '_shtab_relay_using sendmail' -s C -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the relay'"'"'s settings, for --server'
 complete -c relay -n '_shtab_relay_using sendmail' -l tls -xka "off starttls implicit" -d 'as the listener has it'
