@@ -293,4 +293,4 @@ def _counted(job: Job) -> Job:
     """The job for one more attempt, begun at once."""
     if not isinstance(job.state, Sending):
         return job
-    return replace(job, state=replace(job.state, attempts=job.state.attempts + 1))
+    return job._replace(state=replace(job.state, attempts=job.state.attempts + 1))

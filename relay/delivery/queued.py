@@ -10,7 +10,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from relay import log
 from relay.content import moment
@@ -307,7 +306,7 @@ class QueuedDelivery:
             state, about = self._attempts.end_of(call, outcome)
             if not isinstance(state, Sent):
                 ended.append((call, state, about, outcome))
-                jobs.append(replace(call.job, state=state))
+                jobs.append(call.job._replace(state=state))
         claims: Sequence[Claim] = ()
         try:
             claims = await self._put(
