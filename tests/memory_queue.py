@@ -121,7 +121,7 @@ class MemoryQueue:
         claims = []
         for seq, job in chosen.items():
             assert isinstance(job.state, Queued)
-            self.jobs[seq] = replace(job, state=begun(job.state))
+            self.jobs[seq] = job._replace(state=begun(job.state))
             claims.append(Claim(self.jobs[seq], seq))
         self._tell()
         return claims
@@ -143,7 +143,7 @@ class MemoryQueue:
         came_to: End = state
         if isinstance(state, Queued) and self._is_voided(claim):
             came_to = Superseded(state.attempts, self.now(), state.maybe_sent)
-        self.jobs[claim.token] = _ended(replace(before, state=came_to))
+        self.jobs[claim.token] = _ended(before._replace(state=came_to))
         self._insert(reports)
         self._tell()
         return came_to
@@ -157,7 +157,7 @@ class MemoryQueue:
                 and job.state.due > self.now() >= job.began
             ):
                 state = replace(job.state, due=job.began)
-                self.jobs[seq] = replace(job, state=state)
+                self.jobs[seq] = job._replace(state=state)
         self._tell()
 
     def holds(self, claim: Claim) -> bool:
@@ -194,7 +194,7 @@ class MemoryQueue:
                 continue
             assert isinstance(job.state, Queued)
             over = Superseded(job.state.attempts, self.now(), job.state.maybe_sent)
-            self.jobs[seq] = _ended(replace(job, state=over))
+            self.jobs[seq] = _ended(job._replace(state=over))
             to = job.mail.envelope.recipients
             replaced.append(Replaced(job.id, job.number, choice.usage, to, over))
         return replaced
@@ -226,7 +226,7 @@ def _is_marked(job: Job) -> bool:
 def _ended(job: Job) -> Job:
     """The job without its content, where nobody needs that any more."""
     if isinstance(job.state, Sent | Superseded):
-        return replace(job, mail=replace(job.mail, content=b""))
+        return job._replace(mail=replace(job.mail, content=b""))
     return job
 
 

@@ -95,7 +95,9 @@ class Attempts:
         self.use.enter()
         self.work.begun = number = self.work.begun + 1
         # It tells of its end itself: a callback would be a turn of the loop for each.
-        task = asyncio.create_task(self._do(number, work, *on))
+        # By the loop, and with a name, which asyncio would make up for each.
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self._do(number, work, *on), name="attempt")
         self._tasks[number] = task
 
     async def _do(
@@ -293,4 +295,4 @@ def _counted(job: Job) -> Job:
     """The job for one more attempt, begun at once."""
     if not isinstance(job.state, Sending):
         return job
-    return replace(job, state=replace(job.state, attempts=job.state.attempts + 1))
+    return job._replace(state=replace(job.state, attempts=job.state.attempts + 1))

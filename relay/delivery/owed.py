@@ -29,8 +29,6 @@ def settled_by(outcomes: Outcomes, *, left: bool, accepted_as: str) -> Reply | N
 
     None: what SES did not take has to be kept. `left`: nobody hears a reply.
     """
-    if len(outcomes) == 1 and isinstance(outcomes[0], Accepted):  # nearly all mail
-        return ok(outcomes[0].message_id, accepted_as)
     taken = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
     if len(taken) == len(outcomes):
         return ok(taken[0].message_id, accepted_as)

@@ -45,7 +45,7 @@ class WaitingClient:
     ) -> None:
         self.left = left
         self._patience = patience
-        self.calls = [Call(job) for job in jobs]
+        self.calls = list(map(Call, jobs))
         self._under_way = len(self.calls)
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

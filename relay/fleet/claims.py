@@ -220,7 +220,7 @@ class Claims:
             return None
         job, whole = await self._with_content(record)
         expires_at = stands.expires_at or job.expires_at
-        job = replace(job, state=stands.state, expires_at=expires_at)
+        job = job._replace(state=stands.state, expires_at=expires_at)
         hold = Hold(
             hint.name,
             job,
@@ -252,7 +252,7 @@ class Claims:
         found = await self._bucket.get(key, size=record.size)
         if found is None or len(found.body) != record.size:
             return job, False
-        return replace(job, mail=replace(job.mail, content=found.body)), True
+        return job._replace(mail=replace(job.mail, content=found.body)), True
 
     async def newer(self, job: Job) -> MailId | None:
         """The mail that takes this one's place, if there is one. Raises Unwritable."""
@@ -333,6 +333,6 @@ def _at_end(hold: Hold, last: Reply | None) -> Hold:
     """A job that fails without an attempt: it waits, as far as anybody is told."""
     state = hold.stands.state
     waiting = Queued(state.attempts - 1, 0.0, last, state.maybe_sent)
-    hold.job = replace(hold.job, state=waiting)
+    hold.job = hold.job._replace(state=waiting)
     hold.over = True
     return hold

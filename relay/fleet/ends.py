@@ -71,7 +71,7 @@ class Ends:
         self, hold: Hold, state: Failed, reports: Sequence[Job]
     ) -> Failed | None:
         named = [
-            replace(job, id=MailId(keys.report_id(hold.name, number)), number=0)
+            job._replace(id=MailId(keys.report_id(hold.name, number)), number=0)
             for number, job in enumerate(reports)
         ]
         if not await self._is_ours(hold):

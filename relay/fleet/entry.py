@@ -33,7 +33,7 @@ class Entry:
         """The job, without its content."""
         job = self.record.job
         expires_at = self.stands.expires_at or job.expires_at
-        return replace(job, state=self.stands.state, expires_at=expires_at)
+        return job._replace(state=self.stands.state, expires_at=expires_at)
 
     @property
     def in_hand(self) -> bool:

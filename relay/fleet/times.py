@@ -14,8 +14,7 @@ def shifted(job: Job, by: float) -> Job:
     """The same job by a clock that is ahead."""
     if not by:
         return job
-    return replace(
-        job,
+    return job._replace(
         accepted_at=job.accepted_at + by,
         expires_at=job.expires_at + by,
         send_at=None if job.send_at is None else job.send_at + by,

@@ -56,7 +56,7 @@ class Lanes:
             first = First([*first.due, *[()] * missing], first.end)
         self.first = first
         # Mostly nothing waits, which each new mail asks, and each end of a call.
-        self._some_due = any(due is not None for lane in first.due for due in lane)
+        self.some_due = any(due is not None for lane in first.due for due in lane)
 
     def has_due(
         self,
@@ -65,7 +65,7 @@ class Lanes:
         lanes: Sequence[int] | None,
     ) -> bool:
         """Tell whether mail of this or a higher priority is due in these lanes."""
-        if not self._some_due:
+        if not self.some_due:
             return False
         now = clock()
         for lane in self.all if lanes is None else lanes:

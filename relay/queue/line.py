@@ -8,7 +8,6 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict, deque
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from relay.model.job import Queued, claim
@@ -118,7 +117,7 @@ def _begun(connection: sqlite3.Connection, waiting: Claim) -> Claim:
         " WHERE seq = ? AND state = 'queued'",
         (state.attempts, waiting.token),
     )
-    return Claim(replace(waiting.job, state=state), waiting.token)
+    return Claim(waiting.job._replace(state=state), waiting.token)
 
 
 def _promoted(

@@ -169,7 +169,7 @@ class SqliteQueue:
     def is_due(
         self, priority: Priority = Priority.LOW, lanes: Sequence[int] | None = None
     ) -> bool:
-        return self.lanes.has_due(self.now, priority, lanes)
+        return self.lanes.some_due and self.lanes.has_due(self.now, priority, lanes)
 
     def due_in(self, lanes: Sequence[int] | None = None) -> float | None:
         first = self.lanes.next(lanes)

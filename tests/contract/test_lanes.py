@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,7 +142,7 @@ async def test_the_next_start_brings_mail_into_the_lanes_of_its_settings(
     keep = {"keep_sent": LATER, "keep_failed": LATER}
     async with open_spool(path, **keep, accounts=("", "b", "c")) as spool:
         jobs = [job(spool, f"k{name or 1}", name) for name in ("", "b", "c")]
-        failed = replace(jobs[1], id=MailId("kf"), state=Failed(1, spool.now(), NO))
+        failed = jobs[1]._replace(id=MailId("kf"), state=Failed(1, spool.now(), NO))
         await spool.put([*jobs, failed])
     async with open_spool(path, **keep, accounts=("", "c")) as spool:
         assert await claimed(spool, 0) == ["k1"]

@@ -167,10 +167,10 @@ async def test_what_is_put_comes_back_whole(side: Side) -> None:
         ),
         Choice("SignIn", "Generic", "fr", 600.0, supersedes=True, rule="Größe"),
     )
-    put = replace(side.job(), mail=mail, report=True)
+    put = side.job()._replace(mail=mail, report=True)
     await side.queue.put([put])
     (claim,) = await side.queue.claim(1, size=MUCH)
-    assert claim.job == replace(put, state=Sending(1))
+    assert claim.job == put._replace(state=Sending(1))
     assert side.look() == [claim.job]
 
 
@@ -189,7 +189,7 @@ async def test_what_is_put_as_being_sent_is_its_puts_and_nobody_elses(
 
 
 async def test_jobs_are_put_all_or_none(side: Side) -> None:
-    wrong = replace(side.job("k2"), state=Sent(1, 0.0, "x"))
+    wrong = side.job("k2")._replace(state=Sent(1, 0.0, "x"))
     with pytest.raises(ValueError, match="took"):
         await side.queue.put([side.job("k1"), wrong])
     assert side.look() == []
@@ -215,7 +215,7 @@ async def test_the_oldest_mail_leaves_first_whatever_it_waited_for(side: Side) -
 async def test_mail_that_came_at_the_same_time_leaves_in_its_order(side: Side) -> None:
     now = side.queue.now()
     same = [
-        replace(side.job(f"k{n}"), accepted_at=now - 1, state=Queued(0, now - 1))
+        side.job(f"k{n}")._replace(accepted_at=now - 1, state=Queued(0, now - 1))
         for n in range(5)
     ]
     await side.queue.put(same)
@@ -544,7 +544,7 @@ async def test_its_clock_goes_forward_and_tells_unix_time(side: Side) -> None:
 def later(side: Side, mail_id: str, seconds: float, *, age: float = 0.0) -> Job:
     """A mail that came `age` seconds ago, to be sent `seconds` from now."""
     at = side.queue.now() + seconds
-    return replace(side.job(mail_id, age=age), state=Queued(0, at), send_at=at)
+    return side.job(mail_id, age=age)._replace(state=Queued(0, at), send_at=at)
 
 
 async def test_what_is_to_be_sent_later_is_not_due_nor_old(side: Side) -> None:
@@ -562,7 +562,7 @@ async def test_what_is_to_be_sent_later_waits_on_when_all_else_becomes_due(
 ) -> None:
     soon = side.queue.now() + 50
     waiting = [
-        replace(side.job(f"k{number}"), state=Queued(1, soon)) for number in range(3)
+        side.job(f"k{number}")._replace(state=Queued(1, soon)) for number in range(3)
     ]
     await side.queue.put([waiting[0], later(side, "s1", 50), *waiting[1:]])
     await side.queue.put([later(side, "s2", 40)])

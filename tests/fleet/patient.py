@@ -100,7 +100,7 @@ def _job(s3: Any, place: FleetSettings, name: str) -> Job | None:  # noqa: ANN40
         job = record.job
         if record.shared:
             content = _object(s3, place, keys.content_key(job.id))
-            job = replace(job, mail=replace(job.mail, content=content))
+            job = job._replace(mail=replace(job.mail, content=content))
     except s3.exceptions.NoSuchKey:
         return None
     stands = record.standing
@@ -108,7 +108,7 @@ def _job(s3: Any, place: FleetSettings, name: str) -> Job | None:  # noqa: ANN40
         stands = records.standing(_object(s3, place, keys.state_key(name)))
     except s3.exceptions.NoSuchKey:
         pass
-    return replace(job, state=stands.state)
+    return job._replace(state=stands.state)
 
 
 def objects(place: FleetSettings, folder: str = "") -> list[str]:

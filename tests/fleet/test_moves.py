@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 
@@ -151,7 +150,7 @@ async def test_fields_that_are_not_known_are_ignored(queue: PatientQueue) -> Non
     more = json.dumps({**json.loads(hint.to_text()), "new": [1]})
     await queue.bell.send(more, delay=0, group="")
     (claim,) = await queue.claim(9, size=MUCH)
-    assert claim.job == replace(waits, state=Sending(1))
+    assert claim.job == waits._replace(state=Sending(1))
 
 
 async def test_a_message_that_is_no_hint_is_left_alone(

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -250,7 +249,7 @@ async def test_after_a_restart_mail_that_is_overdue_leaves_oldest_first(
         now = queue.now()
         for number, (age, due) in enumerate([(9.0, -8.0), (50.0, -1.0), (1.0, -1.0)]):
             waiting = job(queue, Queued(1, now + due), content=b"%d" % number)
-            await queue.put([replace(waiting, accepted_at=now - age)])
+            await queue.put([waiting._replace(accepted_at=now - age)])
     async with open_spool(path, keep_sent=KEEP, keep_failed=KEEP) as queue:
         claims = await queue.claim(9, size=10_000)
     assert [one.job.mail.content for one in claims] == [b"1", b"0", b"2"]

@@ -25,7 +25,7 @@ from relay.model.job import (
     Superseded,
 )
 from relay.model.mail import Choice, Mail, Prepared, SendOptions
-from relay.model.note import Note
+from relay.model.note import Key, Note
 from relay.model.outcome import Accepted, Deferred, Outcome, Rejected, When
 from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId, Submission
@@ -129,11 +129,15 @@ class Relay:
         self.gone = False
 
     async def deliver(
-        self, *mails: Mail, mail_id: str = "k3", send_at: float | None = None
+        self,
+        *mails: Mail,
+        mail_id: str = "k3",
+        send_at: float | None = None,
+        key: Key | None = None,
     ) -> str:
         loop = asyncio.get_running_loop()
         submission = Submission(MailId(mail_id), mails[0].envelope, CONTENT)
-        prepared = Prepared(mails, send_at=send_at)
+        prepared = Prepared(mails, send_at=send_at, key=key)
         reply = await self.delivery.deliver(
             submission, prepared, started=loop.time(), left=lambda: self.gone
         )
@@ -152,6 +156,14 @@ async def test_what_ses_takes_in_time_never_touches_the_queue() -> None:
     assert await relay.deliver(MAIL) == "250 2.0.0 Ok 0100-1"
     assert relay.states() == []
     assert relay.answered().outcome == Accepted("0100-1")
+
+
+async def test_of_a_mail_with_a_key_that_ses_took_its_key_is_remembered() -> None:
+    relay, key = Relay(SlowQueue(), Ses(Accepted("0100-1"))), Key("app", "k1", b"1")
+    said = await relay.deliver(MAIL, key=key)
+    note = await relay.queue.notes.recall(key)
+    assert note is not None
+    assert (str(note.reply), note.message_id) == (said, "0100-1")
 
 
 async def test_a_refusal_that_is_heard_leaves_nothing() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -430,7 +430,7 @@ def _heard_250(sender: Sender) -> bool:
 
 
 def _with(job: Job, state: Queued) -> Job:
-    return replace(job, state=state)
+    return job._replace(state=state)
 
 
 TestDelivering = Delivering.TestCase

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -150,7 +149,7 @@ def test_any_object_is_a_hint_or_is_not(found: dict[str, object]) -> None:
 
 
 def test_a_report_is_named_by_the_call_that_it_is_about() -> None:
-    about = replace(job(STATES[0]), id=MailId(keys.report_id("t49pm4svb9spkr.3", 1)))
+    about = job(STATES[0])._replace(id=MailId(keys.report_id("t49pm4svb9spkr.3", 1)))
     assert keys.name_of(about) == "t49pm4svb9spkr.3.r1"
     assert keys.mail_key(keys.name_of(about)).startswith(
         keys.mail_key("t49pm4svb9spkr.3")
