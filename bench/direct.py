@@ -1,7 +1,8 @@
 """What a shared queue costs mail that SES takes at once: `python -m bench.direct`.
 
-Two relays in turns, one without a queue and one with a shared one: processor time of
-so many mails, less what each needs in as much time with nothing to do.
+Two relays in turns, one without a queue and one with a shared one: processor time, or
+with `--instructions` thousands of instructions, of so many mails, less what each needs
+in as much time with nothing to do.
 """
 
 from __future__ import annotations
@@ -10,19 +11,19 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import tools
+from bench import instructions, tools
 from bench.cases import Case
 from bench.fleet import store
 from bench.mails import write_mails
 from bench.measure import Bench
 from bench.process import cpu_seconds
-from bench.relays import RELAY
+from bench.relays import RELAY, Relay
 from bench.tools import BUILD, Load, build
 from relay.fleet.aws import FleetSettings
 
@@ -36,8 +37,35 @@ endpointUrl = "{place.endpoint_url}"
 answerWithin = 60
 """
 WARM_UP = 300  # mails
-IDLE = 3.0  # seconds
 LONGEST = 300.0  # seconds of one run
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a mail needs, by what a process has `used`; `unit` is a thousandth of it.
+
+    `idle`: seconds in which a relay with nothing to do is watched.
+    """
+
+    relay: Relay
+    unit: str
+    idle: float
+    begin: Callable[[int], None]
+    used: Callable[[int], float]
+
+
+TIME = Measure(RELAY, "ms", 3.0, lambda pid: None, cpu_seconds)
+
+
+def counting() -> Measure:
+    """By instructions: millions of them, where TIME has seconds."""
+    return Measure(
+        instructions.counted(RELAY),
+        "thousand instructions",
+        40.0,  # its mails take as long, in which it polls twice
+        instructions.begin,
+        lambda pid: instructions.instructions(pid) / 1e6,
+    )
 
 
 def main(words: Sequence[str]) -> int:
@@ -45,7 +73,13 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser("python -m bench.direct", description=__doc__)
     parser.add_argument("--mails", type=int, default=3000, help="of each run")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--instructions",
+        action="store_true",
+        help="count them with valgrind, for a machine that has other work",
+    )
     options = parser.parse_args(words)
+    measure = counting() if options.instructions else TIME
     found: dict[str, list[float]] = {"none": [], "sqs": []}
     made = build()
     with (
@@ -54,35 +88,41 @@ def main(words: Sequence[str]) -> int:
     ):
         bench = Bench(made, Path(directory))
         for _ in range(options.repeats):
-            for engine, times in found.items():
+            for engine, costs in found.items():
                 shared = place if engine == "sqs" else None
-                times.append(_cpu(bench, options.mails, shared))
-    for engine, times in found.items():
-        least, most = min(times), max(times)
-        middle = statistics.median(times)
-        print(f"{engine:5} {middle:.3f} ms a mail ({least:.3f} to {most:.3f})")
+                costs.append(_cost(bench, measure, options.mails, shared))
+    for engine, costs in found.items():
+        least, most = min(costs), max(costs)
+        middle = statistics.median(costs)
+        print(f"{engine:5} {middle:.3f} {measure.unit} a mail ", end="")
+        print(f"({least:.3f} to {most:.3f})")
     more = statistics.median(found["sqs"]) / statistics.median(found["none"]) - 1
     print(f"{more:+.1%}, {options.repeats} runs of {options.mails} mails in turns")
     return 0
 
 
-def _cpu(bench: Bench, mails: int, shared: FleetSettings | None) -> float:
-    """Milliseconds of the relay for a mail."""
+def _cost(
+    bench: Bench, measure: Measure, mails: int, shared: FleetSettings | None
+) -> float:
+    """Of a mail, in the measure's unit."""
     share = partial(_share, place=shared)
-    with bench.running(RELAY, CASE, before=share) as (running, _, directory):
+    with bench.running(measure.relay, CASE, before=share) as (running, _, directory):
         file, _ = write_mails(CASE, directory)
         load = Load.of(CASE, port=running.port, file=file, seconds=LONGEST)
         tools.send(bench.tools, replace(load, mails=WARM_UP))
-        idle = cpu_seconds(running.pid)
-        time.sleep(IDLE)
-        before = cpu_seconds(running.pid)
+        measure.begin(running.pid)
+        idle = measure.used(running.pid)
+        began = time.monotonic()
+        time.sleep(measure.idle)
+        before = measure.used(running.pid)
+        idled = time.monotonic() - began
         began = time.monotonic()
         heard = tools.send(bench.tools, replace(load, mails=mails))
-        used = cpu_seconds(running.pid) - before
+        used = measure.used(running.pid) - before
         seconds = time.monotonic() - began
     if heard["queued"] or heard["mails"] < mails:
         raise SystemExit(f"not all mails went out at once: {heard}")
-    return (used - (before - idle) / IDLE * seconds) / mails * 1000
+    return (used - (before - idle) / idled * seconds) / mails * 1000
 
 
 def _share(directory: Path, place: FleetSettings | None) -> None:

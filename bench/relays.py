@@ -20,7 +20,6 @@ from bench.process import Cores, on_core
 from bench.settings import KEY_ID, KEY_SECRET, REGION
 from bench.tools import ROOT
 
-_PATIENCE = 30.0  # seconds until a relay that says nothing counts as broken
 _LOOK_EVERY = 0.002
 
 
@@ -35,6 +34,7 @@ class Relay:
     name: str
     command: tuple[str, ...]
     features: bool = True  # it has templates and a queue
+    patience: float = 30.0  # seconds until one that says nothing counts as broken
 
     def words(self, *, port: int, ses_url: str, config: Path) -> list[str]:
         """The command that starts it."""
@@ -127,7 +127,7 @@ class Running:
             except OSError as error:
                 raise NotStarted(f"{self._words[0]}: {error.strerror}") from error
         try:
-            self._wait_for_220(start + _PATIENCE)
+            self._wait_for_220(start + self._relay.patience)
         except BaseException:
             self._stop()
             raise
@@ -158,7 +158,9 @@ class Running:
             except OSError:
                 pass
             time.sleep(_LOOK_EVERY)  # not listening yet
-        raise NotStarted(f"no 220 within {_PATIENCE:g} s; {self._last_words()}")
+        raise NotStarted(
+            f"no 220 within {self._relay.patience:g} s; {self._last_words()}"
+        )
 
     def _last_words(self) -> str:
         said = self._log.read_text("utf-8", "replace").replace(
@@ -171,7 +173,7 @@ class Running:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(_PATIENCE)
+            self._process.wait(self._relay.patience)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -35,6 +35,9 @@ class SharedPace(Pace):
         self._answers += 1
         if self._rate is None or self._full is None:
             return
+        if self._rate == self._full and not self._learned:
+            self._in_a_row += recipients  # it cannot grow: mostly, and each mail asks
+            return
         for _ in range(recipients):
             times = 1 + self._in_a_row // FASTER_AFTER
             self._rate += GROWS_BY * self._account * times

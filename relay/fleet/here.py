@@ -28,6 +28,8 @@ class Here:
 
     def has(self, priority: Priority, lanes: Sequence[int] | None) -> bool:
         """Tell whether mail of this or a higher priority waits here."""
+        if not self._hints:
+            return False  # mostly, which each new mail asks, and each end of a call
         return any(
             looked.hint.priority <= priority and self._is_in(looked, lanes)
             for looked, _ in self._hints.values()

@@ -6,47 +6,42 @@ Signatures by the SDK's own signers, the date, the keys, and the sums of bodies.
 from __future__ import annotations
 
 import base64
-import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
-from io import BytesIO
 from zlib import crc32
 
-import aiohttp
 from aiohttp import web
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from yarl import URL
+
+from tests.fleet.passing import (
+    Refusal,
+    Target,
+    action_of,
+    as_json,
+    body_of,
+    listening,
+    target,
+    xml,
+)
 
 SKEW = 900.0  # seconds
-# Of a connection, and not of what is asked.
-HOPS = ("host", "content-length", "connection", "transfer-encoding")
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """An answer that says no."""
-
-    status: int
-    code: str
-    text: str = ""
 
 
 @dataclass
 class Strict:
-    """Passes what AWS would take to `target`.
+    """Passes on what AWS would take.
 
     `keys` are the secrets by their ids; `expired` has ids whose time is over. `now` is
     its clock. `instead` may give an answer before the emulator is asked, `spoil` makes
     another body of an object.
     """
 
-    target: str
     url: str = ""
     keys: dict[str, str] = field(default_factory=lambda: {"AKIAFAKE": "fake-secret"})
     tokens: dict[str, str] = field(default_factory=dict)
@@ -59,11 +54,11 @@ class Strict:
     agents: set[str] = field(default_factory=set)
 
     async def serve(
-        self, request: web.BaseRequest, session: aiohttp.ClientSession
+        self, request: web.BaseRequest, target: Target
     ) -> web.StreamResponse:
         """Check one request, and pass it on."""
-        body = await request.content.read()  # of any size
-        action = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
+        body = await body_of(request)
+        action = action_of(request)
         name = f"SQS {action}" if action else f"S3 {request.method} {request.raw_path}"
         refusal = self._refusal(request, body, is_s3=not action)
         if refusal is not None:
@@ -73,7 +68,12 @@ class Strict:
             return answer
         self.served.append(name)
         self.agents.add(request.headers["User-Agent"])
-        return await self._passed(request, body, session)
+        status, headers, found = await target.answer(request, body)
+        asked = request.headers.get("X-Amz-Checksum-Mode") == "ENABLED"
+        if asked and status < 300:
+            headers["x-amz-checksum-crc32"] = _crc(found)
+            found = self.spoil(found)
+        return web.Response(status=status, headers=headers, body=found)
 
     def _refusal(
         self, request: web.BaseRequest, body: bytes, *, is_s3: bool
@@ -117,33 +117,6 @@ class Strict:
             return _wrong_sum(request, body)
         return None
 
-    async def _passed(
-        self, request: web.BaseRequest, body: bytes, session: aiohttp.ClientSession
-    ) -> web.Response:
-        headers = {
-            name: value
-            for name, value in request.headers.items()
-            if name.lower() not in HOPS
-        }
-        url = URL(self.target + request.raw_path, encoded=True)
-        async with session.request(
-            request.method,
-            url,
-            headers=headers,
-            data=BytesIO(body),
-            allow_redirects=False,
-        ) as answer:
-            kept = {
-                name: value
-                for name, value in answer.headers.items()
-                if name.lower() not in HOPS
-            }
-            found = await answer.read()
-            if request.headers.get("X-Amz-Checksum-Mode") == "ENABLED":
-                kept["x-amz-checksum-crc32"] = _crc(found)
-                found = self.spoil(found)
-            return web.Response(status=answer.status, headers=kept, body=found)
-
 
 def _wrong_sum(request: web.BaseRequest, body: bytes) -> Refusal | None:
     if request.headers["X-Amz-Content-Sha256"] != sha256(body).hexdigest():
@@ -158,37 +131,12 @@ def _crc(body: bytes) -> str:
     return base64.b64encode(crc32(body).to_bytes(4, "big")).decode()
 
 
-def xml(refusal: Refusal, **more: str) -> web.Response:
-    """How S3 refuses."""
-    text = (
-        f"<Error><Code>{refusal.code}</Code><Message>{refusal.text}</Message></Error>"
-    )
-    return web.Response(
-        status=refusal.status, text=text, content_type="application/xml", headers=more
-    )
-
-
-def as_json(refusal: Refusal) -> web.Response:
-    """How SQS refuses."""
-    said = {"__type": f"com.amazonaws.sqs#{refusal.code}", "message": refusal.text}
-    return web.Response(
-        status=refusal.status,
-        text=json.dumps(said),
-        content_type="application/x-amz-json-1.0",
-    )
-
-
 @asynccontextmanager
-async def strict(target: str) -> AsyncIterator[Strict]:
-    """One on a free port of loopback until the context ends."""
-    found = Strict(target)
-    async with aiohttp.ClientSession(auto_decompress=False) as session:
-        server = web.Server(lambda request: found.serve(request, session))
-        runner = web.ServerRunner(server)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        found.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
-            yield found
-        finally:
-            await runner.cleanup()
+async def strict(url: str) -> AsyncIterator[Strict]:
+    """One before what is at `url`, until the context ends."""
+    found = Strict()
+    async with (
+        target(url) as behind,
+        listening(lambda request: found.serve(request, behind)) as found.url,
+    ):
+        yield found

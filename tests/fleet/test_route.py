@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -22,15 +21,7 @@ from relay.ses.sdk_request import Detour
 URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/relay"
 
 
-@pytest.fixture(autouse=True)
-def _own_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        upper = name.upper()
-        if upper.startswith(("AWS_", "REQUESTS_")) or upper.endswith("_PROXY"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+pytestmark = pytest.mark.usefixtures("no_aws_settings")
 
 
 def place(**given: str) -> FleetSettings:

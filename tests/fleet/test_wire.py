@@ -22,15 +22,21 @@ from relay.model.job import Sending, Sent
 from relay.queue import Unwritable
 from tests.fleet.emulators import Emulator
 from tests.fleet.jobs import MUCH, job
+from tests.fleet.passing import Refusal, as_json, listening, xml
 from tests.fleet.patient import objects, patient_queue
-from tests.fleet.strict import Refusal, Strict, as_json, strict, xml
+from tests.fleet.strict import Strict, strict
 
 T = TypeVar("T")
 
 # By which way: the relay's own, and the SDK's client, which sends one header field more
 # where these variables are set.
 LAMBDA = {"_X_AMZN_TRACE_ID": "t", "AWS_LAMBDA_FUNCTION_NAME": "f"}
-WAYS = [pytest.param({}, id="wire"), pytest.param(LAMBDA, id="sdk")]
+
+
+@pytest.fixture(params=[{}, LAMBDA], ids=["wire", "sdk"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in request.param.items():
+        monkeypatch.setenv(name, value)
 
 
 @asynccontextmanager
@@ -93,21 +99,17 @@ async def test_a_mail_goes_its_way_and_each_request_is_signed_as_aws_wants_it(
     assert objects(replace(place, endpoint_url=emulator.endpoint)) == []
 
 
-@pytest.mark.parametrize("variables", WAYS)
+@pytest.mark.usefixtures("either_way")
 async def test_objects_are_put_read_listed_and_deleted_whatever_their_keys_hold(
     emulator: Emulator,
-    variables: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
     keys = [
         "a b+c",
         "d/e~f-g_h.i",
         "j=k&l?m#n%2F",
-        "\N{LATIN SMALL LETTER E WITH ACUTE}'()*;:@,$!",
+        "\N{LATIN SMALL LETTER E WITH ACUTE}'()*;:@,$!~",
     ]
-    async with connected(emulator.place()) as (bucket, _):
+    async with both(emulator) as (proxy, bucket, _):
         for key in keys:
             body = key.encode()
             etag = await put(bucket, key, body)
@@ -134,33 +136,17 @@ async def test_objects_are_put_read_listed_and_deleted_whatever_their_keys_hold(
         ]
         assert after == listed[2:]
         for key in keys:
+            assert await bucket.has_any(key)
             await bucket.delete(key)
             await bucket.delete(key)
             assert await bucket.get(key) is None
+        assert proxy.refused == []  # each was signed as AWS wants it
 
 
-async def test_odd_keys_are_signed_as_aws_wants_them(emulator: Emulator) -> None:
-    async with both(emulator) as (proxy, bucket, _):
-        for key in (
-            "a b+c",
-            "j=k&l?m#n%2F",
-            "\N{LATIN SMALL LETTER E WITH ACUTE}'()*;:@,$!~",
-        ):
-            await put(bucket, key, b"x")
-            assert await bucket.get(key) is not None
-            assert await bucket.has_any(key)
-            await bucket.delete(key)
-        assert proxy.refused == []
-
-
-@pytest.mark.parametrize("variables", WAYS)
+@pytest.mark.usefixtures("either_way")
 async def test_hints_are_sent_received_hidden_and_deleted(
     emulator: Emulator,
-    variables: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
     async with connected(emulator.place()) as (_, bell):
         texts = [f"\N{LATIN SMALL LETTER E WITH ACUTE} {n}" for n in range(25)]
         await asyncio.gather(
@@ -263,19 +249,13 @@ class Chain:
 async def chain(proxy: Strict, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Chain]:
     """AWS' chain ends at one of these."""
     found = Chain(proxy)
-    runner = web.ServerRunner(web.Server(found.answer))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/credentials"
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)
-    try:
+    async with listening(found.answer) as url:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{url}/credentials")
         yield found
-    finally:
-        await runner.cleanup()
 
 
 async def test_keys_that_expired_are_renewed_in_the_same_call(
@@ -346,14 +326,10 @@ async def test_a_redirect_is_not_followed_and_its_region_named(
         assert (trap.served, trap.refused) == ([], [])
 
 
-@pytest.mark.parametrize("variables", WAYS)
+@pytest.mark.usefixtures("either_way")
 async def test_a_redirect_leads_nowhere_by_either_way(
     emulator: Emulator,
-    variables: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
     answered: list[str] = []
 
     async with strict("http://127.0.0.1:9") as trap:
@@ -363,16 +339,12 @@ async def test_a_redirect_leads_nowhere_by_either_way(
             more = {"Location": f"{trap.url}/x", "x-amz-bucket-region": "us-west-2"}
             return xml(Refusal(302, "Moved"), **more)
 
-        runner = web.ServerRunner(web.Server(elsewhere))
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            async with connected(emulator.place(url)) as (bucket, _):
-                with pytest.raises(Unwritable, match="GetObject: 302 Moved"):
-                    await bucket.get("k")
-        finally:
-            await runner.cleanup()
+        async with (
+            listening(elsewhere) as url,
+            connected(emulator.place(url)) as (bucket, _),
+        ):
+            with pytest.raises(Unwritable, match="GetObject: 302 Moved"):
+                await bucket.get("k")
         assert set(answered) == {"GET"}
         assert (trap.served, trap.refused) == ([], [])
 

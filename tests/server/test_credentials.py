@@ -21,7 +21,7 @@ from tests.fake_ses import KEYS, Answer, FakeSes, error
 from tests.server import test_ses
 from tests.server.test_ses import ID, MAIL, Opener
 
-_own_aws = test_ses._own_aws
+pytestmark = pytest.mark.usefixtures("no_aws_settings")
 ses_at = test_ses.ses_at
 
 ROLE = "arn:aws:iam::111122223333:role/relay"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,14 +31,7 @@ def says(answer: dict[str, Any]) -> Answer:
     return Answer(body=json.dumps(answer).encode())
 
 
-@pytest.fixture(autouse=True)
-def _own_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+pytestmark = pytest.mark.usefixtures("no_aws_settings")
 
 
 async def found(resources: dict[str, Answer], **other: object) -> list[Finding]:

@@ -107,10 +107,12 @@ def submit(port: int, name: str, size: int = 10) -> tuple[int, bytes]:
 
 def names(ses: FakeSes) -> list[str]:
     """Which mails SES got."""
-    return sorted(
-        one.mail.partition(b"Message-ID: <")[2].partition(b"@")[0].decode()
-        for one in ses.sent
-    )
+    return sorted(name_of(one.mail) for one in ses.sent)
+
+
+def name_of(mail: bytes) -> str:
+    """The name that a mail was submitted by."""
+    return mail.partition(b"Message-ID: <")[2].partition(b"@")[0].decode()
 
 
 def states(directory: Path) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -26,15 +25,7 @@ from tests.fake_ses import Answer, FakeSes, error
 KEYS = {"access_key_id": "AKIAFAKE", "access_key_secret": "fake-secret"}
 
 
-@pytest.fixture(autouse=True)
-def _own_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        upper = name.upper()
-        if upper.startswith(("AWS_", "REQUESTS_")) or upper.endswith("_PROXY"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+pytestmark = pytest.mark.usefixtures("no_aws_settings")
 
 
 async def found(**access: Any) -> Route:  # noqa: ANN401 - ClientSettings' fields

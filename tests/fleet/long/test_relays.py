@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from random import Random
 
 import pytest
 
@@ -15,8 +19,10 @@ from tests.fleet.faults import faults
 from tests.fleet.patient import in_bucket
 from tests.fleet.relays import NO_FILE, await_empty, sharing
 from tests.server.relay_process import running_relay, until
-from tests.server.test_queue_disk import names, submit
+from tests.server.test_queue_disk import name_of, names, submit
 
+ANSWER_WITHIN = 10  # seconds, of `sharing`
+STALLS = 40.0  # seconds that a busy machine may add
 DOWN = error("TooManyRequestsException", 429, "Maximum sending rate exceeded")
 
 
@@ -102,6 +108,7 @@ async def test_who_waits_for_a_queue_that_hangs_is_refused_and_holds_up_nobody(
 ) -> None:
     waiting = 20
     replies: list[tuple[int, bytes]] = []
+    seconds: list[float] = []
     async with faults(emulator.endpoint) as proxy, FakeSes() as ses:
         ses.answers.extend([error("InternalFailure", 500)] * waiting)
         settings = sharing(ses, emulator.place(proxy.url))
@@ -110,10 +117,14 @@ async def test_who_waits_for_a_queue_that_hangs_is_refused_and_holds_up_nobody(
             with running_relay(*NO_FILE, settings=settings) as relay:
                 _await_ready(relay.port("health"))
                 proxy.fate = lambda name: "hang"
+
+                def send(name: str) -> None:
+                    began = time.monotonic()
+                    replies.append(submit(relay.port(), name))
+                    seconds.append(time.monotonic() - began)
+
                 clients = [
-                    threading.Thread(
-                        target=lambda n=n: replies.append(submit(relay.port(), f"k{n}"))
-                    )
+                    threading.Thread(target=send, args=[f"k{n}"])
                     for n in range(waiting)
                 ]
                 for client in clients:
@@ -133,6 +144,49 @@ async def test_who_waits_for_a_queue_that_hangs_is_refused_and_holds_up_nobody(
         assert names(ses) == sorted(["taken", *(f"k{n}" for n in range(waiting))])
     refused = (451, b"4.3.0 The mail cannot be kept now, try again later")
     assert replies == [refused] * waiting
+    assert max(seconds) < ANSWER_WITHIN + 4 + STALLS
+
+
+async def test_while_the_store_answers_now_and_then_each_250_has_its_object(
+    emulator: Emulator,
+) -> None:
+    waiting = 20
+    replies: dict[str, tuple[int, bytes]] = {}
+    random = Random(5)
+    async with faults(emulator.endpoint) as proxy, FakeSes() as ses:
+        ses.answers.extend([error("InternalFailure", 500)] * waiting)
+        place = emulator.place(proxy.url)
+        settings = sharing(ses, place, RELAY_QUEUE__UNSEEN_DELAYS="[600]")
+        settings["RELAY_QUEUE__RETRY_DELAYS"] = "[600]"
+        beside = replace(place, endpoint_url=emulator.endpoint)
+
+        def fate(name: str) -> str:
+            hangs = name in ("S3 PUT mail", "SQS SendMessageBatch")
+            return "hang" if hangs and random.random() < 0.6 else "pass"
+
+        def kept() -> set[str]:
+            return {name_of(one.mail.content) for one in in_bucket(beside)}
+
+        def work() -> None:
+            with running_relay(*NO_FILE, settings=settings) as relay:
+                _await_ready(relay.port("health"))
+                proxy.fate = fate
+
+                def send(name: str) -> None:
+                    replies[name] = submit(relay.port(), name)
+
+                with ThreadPoolExecutor(waiting) as clients:
+                    list(clients.map(send, [f"k{n}" for n in range(waiting)]))
+                taken = {name for name, (code, _) in replies.items() if code == 250}
+                assert taken <= kept()
+                assert {code for code, _ in replies.values()} == {250, 451}
+                proxy.fate = lambda name: "pass"
+                # What was refused is deleted: its client sends it again.
+                until(lambda: kept() == taken)
+                assert relay.stop() == 0
+
+        await asyncio.to_thread(work)
+        assert names(ses) == sorted(replies)
 
 
 async def test_a_queue_that_cannot_be_reached_stops_neither_the_start_nor_mail(
