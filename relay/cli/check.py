@@ -123,7 +123,8 @@ def _accounts(chosen: config.Config) -> list[Finding]:
 
 def _webhooks(chosen: config.Config) -> list[Finding]:
     """Who is told of what, and whether that outlives a restart."""
-    kept = "in the spool" if chosen.queue.engine == "sqlite" else "in memory"
+    places = {"sqlite": "in the spool", "sqs": "in the bucket", "none": "in memory"}
+    kept = places[chosen.queue.engine]
     return [
         Finding(
             "ok",

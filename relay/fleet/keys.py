@@ -41,6 +41,35 @@ def content_key(mail_id: str) -> str:
     return f"content/{shard(mail_id)}/{mail_id}"
 
 
+# Webhooks' events: a folder for each process that has some, in it one for each
+# endpoint. All batches come before all owners in the order of keys.
+
+HOOKS = "hooks/"
+
+
+def owner_key(owner: str) -> str:
+    return f"{HOOKS}owner/{owner}"
+
+
+def batch_key(owner: str, endpoint: str, number: int) -> str:
+    return f"{HOOKS}batch/{owner}/{endpoint_id(endpoint)}/{number:010}"
+
+
+def endpoint_of(key: str) -> str:
+    """What stands for the endpoint in the key of a batch."""
+    return key.split("/")[3]
+
+
+def number_of(key: str) -> int:
+    """The number of a batch of this process."""
+    return int(key.rpartition("/")[2])
+
+
+def endpoint_id(endpoint: str) -> str:
+    """What stands for an endpoint's name, which may hold anything."""
+    return hashlib.sha256(endpoint.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
 def hashed_key(kind: str, *parts: str) -> str:
     """A key of what must not be read in keys, such as addresses."""
     # A line end is in no part but the last.

@@ -20,6 +20,7 @@ from relay.fleet.bucket import Bucket
 from relay.fleet.claims import Claims
 from relay.fleet.ends import Ends
 from relay.fleet.here import Here
+from relay.fleet.hooks import BucketHooks
 from relay.fleet.lease import Hold, Lease
 from relay.fleet.notes import BucketNotes
 from relay.fleet.puts import Puts
@@ -46,7 +47,6 @@ class SqsQueue:
     name = "queue"
     unready = "the queue cannot be reached"
     keeps_first = True
-    hooks = None
 
     def __init__(
         self,
@@ -69,6 +69,7 @@ class SqsQueue:
             bucket, keep_keys=keep_keys, now=self.now, unix=self._unix_now
         )
         self.suppressions = BucketSuppressions(bucket, unix=self._unix_now)
+        self.hooks = BucketHooks(bucket, now=self.now, unix=self.unix)
         given: dict[str, Any] = {"lease": lambda: self._lease, "unix": self._unix_now}
         self._puts = Puts(bucket, bell, self.notes, **given)
         self._claims = Claims(bucket, bell, **given, on_overtaken=self._overtaken)
@@ -281,6 +282,7 @@ class SqsQueue:
                 self._receiver.run(stopping),
                 self.watch.run(),
                 self._audit.run(stopping),
+                self.hooks.run(),
             )
         ]
         stop = asyncio.create_task(stopping.wait())
@@ -322,8 +324,11 @@ class SqsQueue:
                     await asyncio.wait(self._beside)
                 await self._puts.drained()
                 await self.bell.drained()
+                await self.hooks.close()
         except TimeoutError:
             log.line(logging.ERROR, "queue not closed well", detail="no answer in time")
+        except Unwritable as error:  # others take over what it left, some minutes later
+            log.line(logging.WARNING, "webhooks not left well", detail=str(error))
 
     def _do_beside(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -10,13 +10,14 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, cast, get_args
 
 from relay.fleet import keys
 from relay.fleet.bucket import Bucket, Found, Listed
 from relay.fleet.record import VERSION
+from relay.fleet.together import together
 from relay.model.suppression import (
     NO_PAST,
     Fact,
@@ -31,8 +32,6 @@ from relay.model.suppression import (
 )
 from relay.queue import Unwritable
 from relay.queue.suppression import KEPT_PAST, Move
-
-T = TypeVar("T")
 
 TRIES = 6  # to write beside others
 AT_ONCE = 20
@@ -91,7 +90,7 @@ class BucketSuppressions:
             if known.entry is not None and before.entry is None:
                 new.append(known.entry)
 
-        await _all(map(take, facts))
+        await together(map(take, facts))
         return new
 
     async def move(self, address: str, move: Move) -> tuple[Known, Known]:
@@ -143,7 +142,7 @@ class BucketSuppressions:
                 async with limit:
                     return _entry(await self._bucket.get(one.key))
 
-            found = await _all(map(read, page))
+            found = await together(map(read, page))
             yield [entry for entry in found if entry is not None]
 
     async def number(self) -> int:
@@ -175,7 +174,7 @@ class BucketSuppressions:
                 if found is not None and not self._is_over(one, found, keep_bounces):
                     await self._bucket.put(one.key, found.body, match=found.etag)
 
-        await _all(map(renew, some))
+        await together(map(renew, some))
 
     def _is_over(self, one: Listed, found: Found, keep_bounces: float) -> bool:
         now = self._unix()
@@ -185,15 +184,6 @@ class BucketSuppressions:
         past = _past(found)
         last = max(past.removed, past.delivered, *(soft.at for soft in past.soft), 0.0)
         return last < now - KEPT_PAST
-
-
-async def _all(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Do all of them to their ends; raises what one of them raises."""
-    ends = await asyncio.gather(*works, return_exceptions=True)
-    for end in ends:
-        if isinstance(end, BaseException):
-            raise end
-    return [end for end in ends if not isinstance(end, BaseException)]
 
 
 def _key(folder: str, address: str) -> str:

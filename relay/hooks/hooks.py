@@ -97,6 +97,7 @@ class Hooks:
             self._end(gone)
             del self._figures[gone.endpoint.name]
         self._wanted = frozenset().union(*(one.words for one in endpoints))
+        self._store.serve(self._couriers.keys(), self._some.set)
         self._some.set()  # what is kept for those that are gone is forgotten
 
     def __call__(self, event: Event) -> None:
@@ -136,6 +137,8 @@ class Hooks:
     async def close(self) -> None:
         """Write what came while the other parts ended."""
         await self._write()
+        for hook in self._new:  # what could not be written
+            self._lose(hook.endpoint, 1)
         if not self._store.lasts:
             for name, count in self._store.waiting.items():
                 self._lose(name, count)

@@ -224,6 +224,13 @@ class HookStore(Protocol):
     def waiting(self) -> Mapping[str, int]:
         """How many there are, by endpoint."""
 
+    def serve(self, endpoints: Collection[str], on_come: Callable[[], None]) -> None:
+        """Which endpoints there are from now on.
+
+        `on_come` is called when something for them came from elsewhere, as from a
+        relay that is gone; what is for others is not taken from there.
+        """
+
     async def open(self) -> None:
         """Look what is there from before. Raises Unwritable."""
 
@@ -263,8 +270,8 @@ class Spool(Queue, Protocol):
         """What remembers mail that was taken."""
 
     @property
-    def hooks(self) -> HookStore | None:
-        """Where webhooks are kept until they were told; None: not with the mail."""
+    def hooks(self) -> HookStore:
+        """Where webhooks are kept until they were told."""
 
     @property
     def suppressions(self) -> Suppressions:

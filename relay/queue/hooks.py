@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -41,6 +41,9 @@ class SpoolHooks:
     def waiting(self) -> Mapping[str, int]:
         """How many there are, by endpoint."""
         return self._waiting
+
+    def serve(self, endpoints: Collection[str], on_come: Callable[[], None]) -> None:
+        """Nothing comes from elsewhere."""
 
     async def open(self) -> None:
         """Look what is there from before. Raises Unwritable."""

@@ -1,23 +1,34 @@
-"""What endpoints are to be told, in memory: all there is without a spool."""
+"""What endpoints are to be told, in memory: all there is without a queue."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from heapq import nsmallest
+from itertools import islice
 
 from relay.model.hook import MOST, Hook, Later
 
 
 class MemoryHooks:
-    """Keeps the hooks in this process, `most` of one endpoint: the oldest go."""
+    """Keeps the hooks in this process, `most` of one endpoint: the oldest go.
+
+    `on_gone` is told of each that goes, whatever it goes for.
+    """
 
     lasts = False
 
-    def __init__(self, *, now: Callable[[], float], most: int = MOST) -> None:
+    def __init__(
+        self,
+        *,
+        now: Callable[[], float],
+        most: int = MOST,
+        on_gone: Callable[[Hook], None] = lambda hook: None,
+    ) -> None:
         self.now = now
         self._most = most
+        self._on_gone = on_gone
         self._place = 0
         self._hooks: dict[str, dict[int, Hook]] = {}  # by endpoint and place
 
@@ -25,6 +36,9 @@ class MemoryHooks:
     def waiting(self) -> Mapping[str, int]:
         """How many there are, by endpoint."""
         return Counter({name: len(hooks) for name, hooks in self._hooks.items()})
+
+    def serve(self, endpoints: Collection[str], on_come: Callable[[], None]) -> None:
+        """Nothing comes from elsewhere."""
 
     async def open(self) -> None:
         """Nothing is there from before."""
@@ -41,7 +55,7 @@ class MemoryHooks:
         Gives how many had to go for want of room, by endpoint.
         """
         for hook in ended:
-            self._hooks.get(hook.endpoint, {}).pop(hook.place, None)
+            self._forget(hook.endpoint, [hook.place])
         for one in later:
             for hooks in self._hooks.values():
                 if (known := hooks.get(one.place)) is not None:
@@ -50,13 +64,22 @@ class MemoryHooks:
                     )
         gone: Counter[str] = Counter()
         for hook in new:
-            self._place += 1
-            hooks = self._hooks.setdefault(hook.endpoint, {})
-            hooks[self._place] = replace(hook, place=self._place)
-            if len(hooks) > self._most:
-                del hooks[next(iter(hooks))]
-                gone[hook.endpoint] += 1
-        return gone
+            _, crowded = self.add(hook)
+            gone[hook.endpoint] += crowded
+        return +gone
+
+    def add(self, hook: Hook) -> tuple[int, int]:
+        """Keep one; give its place, and how many had to go for want of room."""
+        self._place += 1
+        hooks = self._hooks.setdefault(hook.endpoint, {})
+        hooks[self._place] = replace(hook, place=self._place)
+        too_many = max(len(hooks) - self._most, 0)
+        self._forget(hook.endpoint, [*islice(hooks, too_many)])
+        return self._place, too_many
+
+    def at(self, endpoint: str, place: int) -> Hook | None:
+        """The one of an endpoint at a place; None: it went."""
+        return self._hooks.get(endpoint, {}).get(place)
 
     async def first(self, endpoint: str, limit: int) -> Sequence[Hook]:
         """Those of an endpoint that come first, due or not."""
@@ -66,13 +89,20 @@ class MemoryHooks:
     async def expire(self, before: float) -> int:
         """Forget what came before a moment; give how many."""
         count = 0
-        for hooks in self._hooks.values():
+        for endpoint, hooks in self._hooks.items():
             old = [place for place, hook in hooks.items() if hook.at < before]
-            count += len(old)
-            for place in old:
-                del hooks[place]
+            count += self._forget(endpoint, old)
         return count
 
     async def leave(self, endpoint: str) -> int:
         """Forget what is of an endpoint; give how many."""
-        return len(self._hooks.pop(endpoint, {}))
+        return self._forget(endpoint, [*self._hooks.get(endpoint, ())])
+
+    def _forget(self, endpoint: str, places: Iterable[int]) -> int:
+        hooks = self._hooks.get(endpoint, {})
+        count = 0
+        for place in places:
+            if (hook := hooks.pop(place, None)) is not None:
+                count += 1
+                self._on_gone(hook)
+        return count

@@ -1,4 +1,4 @@
-"""What every store of webhooks does: the spool's, and the one in memory."""
+"""What every store of webhooks does: the spool's, a bucket's, the one in memory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from relay.fleet.aws import FleetSettings
+from relay.fleet.connect import connected
+from relay.fleet.hooks import BucketHooks
 from relay.model.hook import Hook, Later
 from relay.queue import HookStore
 from relay.queue.hooks import SpoolHooks
@@ -15,14 +18,20 @@ from relay.queue.memory_hooks import MemoryHooks
 from tests.server.spool import spool
 
 MOST = 5
+UNIX = (1000.0).__add__
 
 
-@pytest.fixture(params=["spool", "memory"])
+@pytest.fixture(params=["spool", "memory", "bucket"])
 async def store(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[HookStore]:
     if request.param == "memory":
         yield MemoryHooks(now=lambda: 1000.0, most=MOST)
+        return
+    if request.param == "bucket":
+        place: FleetSettings = request.getfixturevalue("emulator").place()
+        async with connected(place) as (bucket, _):
+            yield BucketHooks(bucket, now=lambda: 0.0, unix=UNIX, most=MOST)
         return
     async with spool(tmp_path / "spool.db") as queue:
         yield SpoolHooks(queue.hooks._store, most=MOST)
