@@ -324,10 +324,14 @@ class SqsQueue:
                     await asyncio.wait(self._beside)
                 await self._puts.drained()
                 await self.bell.drained()
-                await self.hooks.close()
+                await self._leave_hooks()
         except TimeoutError:
             log.line(logging.ERROR, "queue not closed well", detail="no answer in time")
-        except Unwritable as error:  # others take over what it left, some minutes later
+
+    async def _leave_hooks(self) -> None:
+        try:
+            await self.hooks.close()
+        except Unwritable as error:  # others take over what it left, minutes later
             log.line(logging.WARNING, "webhooks not left well", detail=str(error))
 
     def _do_beside(self, work: Coroutine[Any, Any, None]) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from heapq import nsmallest
+from heapq import heapify, heappop, heappush
 from itertools import islice
 
 from relay.model.hook import MOST, Hook, Later
+
+SPARE = 100  # entries of an order that are over, before it is made anew
 
 
 class MemoryHooks:
@@ -31,6 +33,8 @@ class MemoryHooks:
         self._on_gone = on_gone
         self._place = 0
         self._hooks: dict[str, dict[int, Hook]] = {}  # by endpoint and place
+        # Heaps of due and place, by endpoint; what is not so any more is passed over.
+        self._order: dict[str, list[tuple[float, int]]] = {}
 
     @property
     def waiting(self) -> Mapping[str, int]:
@@ -62,6 +66,7 @@ class MemoryHooks:
                     hooks[one.place] = replace(
                         known, attempts=one.attempts, due=one.due
                     )
+                    self._line_up(hooks[one.place])
         gone: Counter[str] = Counter()
         for hook in new:
             _, crowded = self.add(hook)
@@ -73,6 +78,7 @@ class MemoryHooks:
         self._place += 1
         hooks = self._hooks.setdefault(hook.endpoint, {})
         hooks[self._place] = replace(hook, place=self._place)
+        self._line_up(hooks[self._place])
         too_many = max(len(hooks) - self._most, 0)
         self._forget(hook.endpoint, [*islice(hooks, too_many)])
         return self._place, too_many
@@ -83,8 +89,16 @@ class MemoryHooks:
 
     async def first(self, endpoint: str, limit: int) -> Sequence[Hook]:
         """Those of an endpoint that come first, due or not."""
-        hooks = self._hooks.get(endpoint, {}).values()
-        return nsmallest(limit, hooks, key=lambda hook: (hook.due, hook.place))
+        hooks, order = self._hooks.get(endpoint, {}), self._order.get(endpoint, [])
+        found: dict[int, Hook] = {}
+        while order and len(found) < limit:
+            due, place = heappop(order)
+            hook = hooks.get(place)
+            if hook is not None and hook.due == due:
+                found[place] = hook
+        for hook in found.values():
+            heappush(order, (hook.due, hook.place))
+        return [*found.values()]
 
     async def expire(self, before: float) -> int:
         """Forget what came before a moment; give how many."""
@@ -97,6 +111,14 @@ class MemoryHooks:
     async def leave(self, endpoint: str) -> int:
         """Forget what is of an endpoint; give how many."""
         return self._forget(endpoint, [*self._hooks.get(endpoint, ())])
+
+    def _line_up(self, hook: Hook) -> None:
+        hooks = self._hooks[hook.endpoint]
+        order = self._order.setdefault(hook.endpoint, [])
+        heappush(order, (hook.due, hook.place))
+        if len(order) > 2 * len(hooks) + SPARE:  # of an endpoint that nobody asks for
+            order[:] = [(one.due, one.place) for one in hooks.values()]
+            heapify(order)
 
     def _forget(self, endpoint: str, places: Iterable[int]) -> int:
         hooks = self._hooks.get(endpoint, {})

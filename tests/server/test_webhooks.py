@@ -437,17 +437,29 @@ def test_two_of_one_host_need_names(tmp_path: Path) -> None:
     assert '[1].name = "a.example": webhooks[0] has it, too' in text
 
 
-def test_the_check_names_who_is_told_and_shows_no_secret(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("queue", "kept"),
+    [
+        ("", "in the spool"),
+        ('engine = "none"', "in memory"),
+        (
+            'engine = "sqs"\nbucket = "acme"\nurl = "https://sqs.eu-west-1.amazonaws.com/1/r"',
+            "in the bucket",
+        ),
+    ],
+)
+def test_the_check_names_who_is_told_and_shows_no_secret(
+    tmp_path: Path, queue: str, kept: str
+) -> None:
     file = tmp_path / "config.toml"
     file.write_text(
-        '[ses]\nregion = "eu-west-1"\n[[webhooks]]\n'
+        f'[ses]\nregion = "eu-west-1"\n[queue]\n{queue}\n[[webhooks]]\n'
         f'url = "https://shop.example/T0KEN"\nsecret = "{SECRET}"\n'
         'events = ["sent", "failed"]\n'
     )
     found = relay_command("check", "-c", str(file), cwd=tmp_path)
     assert (
-        "ok: webhook shop.example: shop.example is told of sent, failed; kept in the "
-        "spool\n"
+        f"ok: webhook shop.example: shop.example is told of sent, failed; kept {kept}\n"
     ) in found.stdout
     assert "T0KEN" not in found.stdout + found.stderr
 
