@@ -11,6 +11,7 @@ const HEARD = [["accepted", "--good"], ["queued", "--accent"], ["deferred", "--w
 const GROUPS = [["accepted", "accepted", "--good"], ["throttled", "throttled", "--wait"], ["mail", "refused: the mail", "--other"], ["account", "refused: the account", "--bad"], ["unreachable", "no answer, or trouble", "--soft"]];
 const PARTS = [["median (p50)", 0.5, "--good"], ["p95", 0.95, "--wait", [7, 3]], ["p99", 0.99, "--bad", [2, 3]]];
 const SIGNS = { good: "check", wait: "clock", bad: "triangle-alert" };
+const LEAST = 9; // seconds that are zoomed into: two points, which may be a little short
 const LATE = 17000; // milliseconds without five more seconds until the relay counts as gone
 
 export function open(main, _, context) {
@@ -254,7 +255,7 @@ export function open(main, _, context) {
   function zoomed(a, b) {
     const [low, high] = bounds();
     const [from, until] = [Math.max(Math.min(a, b), low), Math.min(Math.max(a, b), high)];
-    if (until - from >= 10) go(range, [from, until]);
+    if (until - from >= LEAST) go(range, [from, until]);
     else left();
   }
 
@@ -262,7 +263,7 @@ export function open(main, _, context) {
   function spread(a, b) {
     const [last, whole] = [end(), seconds()];
     const wide = b - a;
-    if (wide < 10 || (wide >= whole && !zoom)) left();
+    if (wide < LEAST || (wide >= whole && !zoom)) left();
     else if (wide >= whole) go(range, null);
     else {
       const until = Math.min(Math.max(b, last - whole + wide), last);
