@@ -273,7 +273,7 @@ def test_the_policy_is_what_the_docs_say(
     assert "Condition" not in statements["List"]
     documents = {
         "docs/fleet.md": ("Hints", "Mail", "List"),
-        "README.md": ("Send", "Look"),
+        "docs/production.md": ("Send", "Look"),
     }
     for name, of in documents.items():
         said = (ROOT / name).read_text("utf-8")

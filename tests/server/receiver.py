@@ -56,6 +56,12 @@ class Answer:
     hangs: bool = False
 
 
+class _Server(ThreadingHTTPServer):
+    # The connections that a relay makes at once; of those above it the kernel takes no
+    # notice, and each is tried again a second later.
+    request_queue_size = 128
+
+
 class Receiver:
     """Listens at `url`; `answers` come in order, then `usual` does."""
 
@@ -77,7 +83,7 @@ class Receiver:
             def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_address[1]
