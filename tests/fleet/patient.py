@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+from botocore.exceptions import FlexibleChecksumError
+
 from relay.fleet import keys
 from relay.fleet import record as records
 from relay.fleet.aws import FleetSettings
@@ -122,6 +124,10 @@ def objects(place: FleetSettings, folder: str = "") -> list[str]:
 
 
 def _object(s3: Any, place: FleetSettings, key: str) -> bytes:  # noqa: ANN401
-    found = s3.get_object(Bucket=place.bucket, Key=place.prefix + key)
-    body: bytes = found["Body"].read()
-    return body
+    while True:
+        found = s3.get_object(Bucket=place.bucket, Key=place.prefix + key)
+        try:
+            body: bytes = found["Body"].read()
+        except FlexibleChecksumError:
+            continue  # the emulator's: the head of an object that is just written anew
+        return body

@@ -181,7 +181,7 @@ async def test_kill_9_before_ses_has_answered_leaves_the_key_free(
 
     def first(relay: RelayProcess) -> None:
         lost(relay, reset=False)
-        until(lambda: len(ses.requests) == 1)
+        until(lambda: len(ses.sent) == 1)
         relay.stop(signal.SIGKILL)
 
     async with FakeSes(Answer(seconds=30)) as ses:
