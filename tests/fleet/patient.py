@@ -124,10 +124,12 @@ def objects(place: FleetSettings, folder: str = "") -> list[str]:
 
 
 def _object(s3: Any, place: FleetSettings, key: str) -> bytes:  # noqa: ANN401
-    while True:
-        found = s3.get_object(Bucket=place.bucket, Key=place.prefix + key)
-        try:
-            body: bytes = found["Body"].read()
-        except FlexibleChecksumError:
-            continue  # the emulator's: the head of an object that is just written anew
-        return body
+    """Raises NoSuchKey, also where the emulator kept a PUT of which a kill cut off the
+    body: S3 keeps none that its checksum does not fit."""
+    found = s3.get_object(Bucket=place.bucket, Key=place.prefix + key)
+    try:
+        body: bytes = found["Body"].read()
+    except FlexibleChecksumError:
+        error = {"Error": {"Code": "NoSuchKey", "Message": key}}
+        raise s3.exceptions.NoSuchKey(error, "GetObject") from None
+    return body
