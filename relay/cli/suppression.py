@@ -183,7 +183,10 @@ def _import(
     book: SuppressionBook, options: argparse.Namespace, chosen: config.Config
 ) -> int:
     figures: Counter[str] = Counter()
-    # A stop that a service manager asks for ends it as Ctrl-C does.
+    # A stop that a service manager asks for ends it as Ctrl-C does; a shell has what
+    # a script began in the background ignore that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     if options.from_ses:
         return _enter(book, _of_ses(chosen, figures), figures, as_json=options.json)

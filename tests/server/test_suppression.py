@@ -421,15 +421,17 @@ def from_ses(directory: Path, ses: FakeSes) -> tuple[int, str, str]:
     return command(directory, "import", "--from-ses", **through(ses))
 
 
+@pytest.mark.parametrize("before", ["exec", "trap '' INT; exec"])
 async def test_a_stop_ends_the_reading_of_ses_list_and_what_came_is_in(
-    tmp_path: Path,
+    tmp_path: Path, before: str
 ) -> None:
     make_spool(tmp_path)
     async with FakeSes() as ses:
         ses.resources[FIRST] = page(ANN, token="t2")
         ses.resources[f"{FIRST}&NextToken=t2"] = page(ANN, token="t2")  # for ever
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "relay", "suppression", "import", "--from-ses"),
+            *("sh", "-c", f'{before} "$0" -m relay suppression import --from-ses'),
+            sys.executable,
             env=environment(suppressing(tmp_path, **through(ses))),
             cwd=tmp_path,
             stdin=asyncio.subprocess.DEVNULL,
