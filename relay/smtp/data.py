@@ -56,8 +56,11 @@ class Collector:
         tail = self._tail
         window = tail + chunk
         # One search for all that begins with a dot: each goes through the whole mail,
-        # and few mails have any.
-        dot = window.find(DOT)
+        # and few mails have any. A byte alone is found many times faster, and what is
+        # in base64 has none.
+        dot = window.find(b".")
+        if dot >= 0:
+            dot = window.find(DOT, max(dot - 2, 0))
         end = window.find(END, dot) if dot >= 0 else -1
         self._dotted |= dot != end
         left = None
