@@ -12,15 +12,19 @@ import select
 import sys
 from collections.abc import Callable
 
+from relay.system.departures import Departures
+
 
 class Arrivals:
     """Calls back whoever has something to read; the loop's own where there is no epoll.
 
-    A callback is called again until all is read, or until it is taken out.
+    A callback is called again until all is read, or until it is taken out. What the
+    same sockets send leaves by `departures`.
     """
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
+        self.departures = Departures(self.loop)
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._ended = False
         self._open = False

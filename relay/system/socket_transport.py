@@ -17,6 +17,8 @@ from relay.system.arrivals import Arrivals
 
 # Unsent bytes from which the protocol is told to pause, and at which to go on.
 _HIGH, _LOW = 65_536, 16_384
+# More than this is sent in several pieces, of which the first wakes its reader.
+_AT_ONCE = 16_384
 _NOBODY = asyncio.Protocol()
 
 
@@ -47,6 +49,8 @@ class SocketTransport(asyncio.Transport):
         self._loop = arrivals.loop
         self._unsent: deque[memoryview] = deque()
         self._size = 0  # of what is unsent
+        self._departs = False  # it is sent at the end of the turn
+        self._blocked = False  # it is sent when the kernel takes more
         self._paused = False
         self._reading = True
         self._closing = False
@@ -66,7 +70,8 @@ class SocketTransport(asyncio.Transport):
         return self._reading and not self._closing
 
     def get_write_buffer_size(self) -> int:
-        return self._size
+        """Bytes that the kernel did not take; what it was not given yet is none."""
+        return self._size if self._blocked else 0
 
     def pause_reading(self) -> None:
         """Read no more for now."""
@@ -86,24 +91,40 @@ class SocketTransport(asyncio.Transport):
             return
         self.pause_reading()
         self._closing = True
-        if not self._unsent:
-            self._lose(None)
+        if not self._blocked:
+            self._send()
 
     def abort(self) -> None:
         """Close at once; what was not sent is dropped."""
         self._lose(None)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send what the kernel takes now, and the rest as soon as it does."""
+        """Send at the end of this turn of the loop, or at once where it is much."""
         if self._closing:
             return
-        if not self._unsent:
-            data = self._sent(data)
-            if not data or self._closing:
-                return
-            self._loop.add_writer(self._fd, self._write)
         self._unsent.append(memoryview(data))
         self._size += len(data)
+        if self._blocked:
+            self._pause()
+        elif self._size > _AT_ONCE:
+            self._send()
+        elif not self._departs:
+            self._departs = True
+            self._arrivals.departures.add(self._depart)
+
+    def _depart(self) -> None:
+        self._departs = False
+        if self._unsent and not self._blocked:
+            self._send()
+
+    def _send(self) -> None:
+        self._send_on()
+        if self._unsent:
+            self._blocked = True
+            self._loop.add_writer(self._fd, self._send_on)
+            self._pause()
+
+    def _pause(self) -> None:
         if self._size > _HIGH and not self._paused:
             self._paused = True
             self._protocol.pause_writing()
@@ -123,7 +144,8 @@ class SocketTransport(asyncio.Transport):
             self._lose(error)
         return b""
 
-    def _write(self) -> None:
+    def _send_on(self) -> None:
+        """Send what the kernel takes now."""
         while self._unsent:
             data = self._unsent[0]
             left = self._sent(data)
@@ -135,13 +157,18 @@ class SocketTransport(asyncio.Transport):
                 break
             self._unsent.popleft()
         else:
-            self._loop.remove_writer(self._fd)
+            self._unblock()
             if self._closing:
                 self._lose(None)
                 return
         if self._paused and self._size <= _LOW:
             self._paused = False
             self._protocol.resume_writing()
+
+    def _unblock(self) -> None:
+        if self._blocked:
+            self._blocked = False
+            self._loop.remove_writer(self._fd)
 
     def _read(self) -> None:
         try:
@@ -167,10 +194,9 @@ class SocketTransport(asyncio.Transport):
             return
         self.pause_reading()
         self._closing = self._lost = True
-        if self._unsent:
-            self._unsent.clear()
-            self._size = 0
-            self._loop.remove_writer(self._fd)
+        self._unsent.clear()
+        self._size = 0
+        self._unblock()
         self._loop.call_soon(self._tell, error)
 
     def _tell(self, error: Exception | None) -> None:

@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 
 from relay.system.arrivals import Arrivals
+from relay.system.departures import Departures
 from relay.system.socket_transport import SocketTransport
 
 MUCH = bytes(range(256)) * 16_384  # 4 MB, more than the kernel takes
@@ -115,6 +116,94 @@ async def test_an_abort_drops_what_was_not_sent(ends: Ends) -> None:
     assert transport.is_closing()
     assert await told.lost is None
     assert len(await read_all(client)) < len(MUCH)
+
+
+def arrived(client: socket.socket) -> bytes:
+    """What is here by now."""
+    try:
+        return client.recv(100_000)
+    except BlockingIOError:
+        return b""
+
+
+async def turn() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_what_is_written_in_a_turn_leaves_at_its_end_in_its_order(
+    ends: Ends,
+) -> None:
+    client, server = ends
+    transport = SocketTransport(server, Told(), arrivals=Arrivals())
+    transport.write(b"one, ")
+    transport.write(b"two")
+    assert arrived(client) == b""
+    assert transport.get_write_buffer_size() == 0  # the kernel has refused nothing
+    await turn()
+    assert arrived(client) == b"one, two"
+    transport.write(b"three")
+    await turn()
+    assert arrived(client) == b"three"
+
+
+async def test_much_does_not_wait_and_what_is_before_it_goes_first(ends: Ends) -> None:
+    client, server = ends
+    transport = SocketTransport(server, Told(), arrivals=Arrivals())
+    transport.write(b"before ")
+    transport.write(b"x" * 20_000)
+    transport.write(b" after")
+    assert arrived(client) == b"before " + b"x" * 20_000
+    await turn()
+    assert arrived(client) == b" after"
+
+
+async def test_a_last_word_leaves_before_the_end(ends: Ends) -> None:
+    client, server = ends
+    told = Told()
+    transport = SocketTransport(server, told, arrivals=Arrivals())
+    transport.write(b"221 bye")
+    transport.close()
+    assert await read_all(client) == b"221 bye"
+    assert await told.lost is None
+
+
+async def test_an_abort_drops_what_was_to_leave(ends: Ends) -> None:
+    client, server = ends
+    told = Told()
+    transport = SocketTransport(server, told, arrivals=Arrivals())
+    transport.write(b"never")
+    transport.abort()
+    assert await told.lost is None
+    assert await read_all(client) == b""
+
+
+async def test_a_reset_before_it_leaves_is_told_as_what_it_is(ends: Ends) -> None:
+    client, server = ends
+    told = Told()
+    transport = SocketTransport(server, told, arrivals=Arrivals())
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    transport.write(b"to nobody")
+    assert isinstance(await told.lost, ConnectionError)
+
+
+async def test_one_that_breaks_takes_no_other_along() -> None:
+    loop = asyncio.get_running_loop()
+    departures, left, broken = Departures(loop), list[str](), list[object]()
+    loop.set_exception_handler(
+        lambda _, context: broken.append(context.get("exception"))
+    )
+
+    def breaks() -> None:
+        departures.add(lambda: left.append("later"))
+        raise RuntimeError("a bug")
+
+    departures.add(breaks)
+    departures.add(lambda: left.append("the other"))
+    await turn()
+    assert left == ["the other", "later"]
+    assert list(map(str, broken)) == ["a bug"]
 
 
 async def test_a_client_that_closed_its_side_is_still_written_to(ends: Ends) -> None:
