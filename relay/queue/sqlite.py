@@ -333,16 +333,5 @@ class SqliteQueue:
 
     async def due_now(self, lanes: Sequence[int] | None = None) -> None:
         await self.house.place()
-        for lane in self.lanes.all if lanes is None else lanes:
-            for priority in Priority:
-                place: tuple[float, int] | None = self.now(), 0
-                while place is not None:
-                    some = partial(
-                        line.due_now,
-                        lane=lane,
-                        priority=priority,
-                        after=place,
-                        now=self.now(),
-                        at_once=ROWS_AT_ONCE,
-                    )
-                    place = await self._store.write(some)
+        lanes = self.lanes.all if lanes is None else lanes
+        await line.all_due(self._store, lanes, at_once=ROWS_AT_ONCE)
