@@ -15,9 +15,11 @@ from relay.model.job import (
     Superseded,
 )
 from relay.model.job import claim as begun
+from relay.model.job import confirm as confirmed
 from relay.model.mail import Mail, Priority
 from relay.model.note import Note
-from relay.queue import Claim, End, Figures
+from relay.model.proof import Proof
+from relay.queue import Claim, End, Figures, NotYet
 from relay.queue.memory_notes import MemoryNotes
 from relay.queue.turns import Turns
 
@@ -147,6 +149,24 @@ class MemoryQueue:
         self._insert(reports)
         self._tell()
         return came_to
+
+    async def confirm(self, proof: Proof) -> Job | None:
+        found = [
+            (seq, job)
+            for seq, job in self.jobs.items()
+            if job.id == proof.mail_id and proof.is_of(job.mail.envelope.recipients)
+        ]
+        if len(found) != 1:
+            return None
+        seq, job = found[0]
+        if isinstance(job.state, Sending):
+            raise NotYet
+        if not (isinstance(job.state, Queued) and job.state.maybe_sent):
+            return None
+        over = confirmed(job.state, proof.message_id, now=self.now())
+        self.jobs[seq] = _ended(job._replace(state=over))
+        self._tell()
+        return job._replace(state=over)
 
     async def due_now(self, lanes: Sequence[int] | None = None) -> None:
         for seq, job in self._waiting():

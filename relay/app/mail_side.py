@@ -153,9 +153,11 @@ class MailSide:
 
             remembers = self.suppression
             hears = EventsSide(
-                lambda: self.in_force.settings,
+                lambda: self.in_force,
                 self._events,
                 self._web,
+                queue,
+                stack,
                 keeps=() if remembers is None else (remembers.keep,),
             )
             self.services.append(hears)

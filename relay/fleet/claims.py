@@ -218,7 +218,7 @@ class Claims:
         except Unreadable as error:
             await self._set_aside(looked, stands, etag, str(error))
             return None
-        job, whole = await self._with_content(record)
+        job, whole = await self.with_content(record)
         expires_at = stands.expires_at or job.expires_at
         job = job._replace(state=stands.state, expires_at=expires_at)
         hold = Hold(
@@ -244,7 +244,8 @@ class Claims:
             return None
         return hold
 
-    async def _with_content(self, record: Record) -> tuple[Job, bool]:
+    async def with_content(self, record: Record) -> tuple[Job, bool]:
+        """The job with its content, and whether that is whole. Raises Unwritable."""
         job = record.job
         if not record.shared:
             return job, record.whole

@@ -111,7 +111,7 @@ class Ends:
         if etag is not None:
             return etag
         found = await self._bucket.get(key)
-        if found is not None and _by(found) == hold.by:
+        if found is not None and written_by(found) == hold.by:
             return found.etag
         return self._taken_over(hold)
 
@@ -119,7 +119,7 @@ class Ends:
         found = await self._bucket.get(keys.state_key(hold.name))
         if found is None:
             return not hold.etag
-        return found.etag == hold.etag or _by(found) == hold.by
+        return found.etag == hold.etag or written_by(found) == hold.by
 
     @staticmethod
     def _taken_over(hold: Hold) -> None:
@@ -144,7 +144,7 @@ class Ends:
             self._bell.forget(hold.receipt)
 
 
-def _by(found: Found) -> str:
+def written_by(found: Found) -> str:
     """Whose hand wrote a state; "" where that cannot be read."""
     try:
         return records.standing(found.body).by

@@ -19,7 +19,7 @@ from relay.fleet.connect import connected
 from relay.model.feedback import NO_MAIL, Feedback
 from relay.model.submission import MailId
 from relay.observe.events import FedBack
-from relay.queue import Unwritable
+from relay.queue import NotYet, Unwritable
 from relay.ses.event import NoFact, read
 
 AT_ONCE = 10  # messages of one receive: SQS' limit
@@ -27,12 +27,15 @@ MOST_RECEIVES = 4  # at once, while batches come full
 BEHIND = 1  # seconds of a poll behind a backlog
 HIDDEN = 60.0  # seconds that a message is nobody else's
 AGAIN = 30.0  # seconds until a fact that could not be kept is seen again
+# Seconds until one is seen again about whose mail nothing can be said yet, as long as
+# attempts last; then it is told all the same.
+LATER = (5.0, 5.0, 10.0, 10.0, 20.0, 30.0, 60.0, 120.0, 240.0)
 STRAY = 600.0  # seconds until what is none of SES' events is seen again
 RESTS = (1.0, 2.0, 5.0, 15.0)  # seconds after a receive that failed
 SAYS_EVERY = 60.0  # seconds
 SEEN = 10_000  # facts whose copies are known as such
 
-# Keeps a fact, so that it is not lost with its message. Raises Unwritable.
+# Keeps a fact, so that it is not lost with its message. Raises Unwritable, and NotYet.
 Keep = Callable[[FedBack], Awaitable[None]]
 
 
@@ -53,6 +56,7 @@ class EventsReceiver:
         emit: Callable[[FedBack], None],
         stray: Callable[[str], None],
         keeps: Sequence[Keep] = (),
+        later: Sequence[float] = LATER,
         usage_tags: Callable[[], Collection[str]] = lambda: ("usage",),
     ) -> None:
         self._settings = settings
@@ -60,6 +64,7 @@ class EventsReceiver:
         self._emit = emit
         self._stray = stray
         self._keeps = keeps
+        self._later = later
         self._usage_tags = usage_tags
         self._seen: dict[str, None] = {}
         self._in_hand: set[str] = set()
@@ -108,15 +113,20 @@ class EventsReceiver:
                 self._behind.set()
             else:
                 self._behind.clear()
-            for message in found:
-                try:
-                    await self._take(bell, message)
-                except Exception as error:  # noqa: BLE001 - no message ends the relay
-                    log.broken("event broken", error)
-                    bell.hide(message.receipt, STRAY)
-                await asyncio.sleep(0)  # mail goes first
+            # Beside each other: a keep may ask somebody over the network.
+            async with asyncio.TaskGroup() as group:
+                for message in found:
+                    group.create_task(self._take(bell, message), name="event")
+                    await asyncio.sleep(0)  # mail goes first
 
     async def _take(self, bell: Bell, message: Received) -> None:
+        try:
+            await self._taken(bell, message)
+        except Exception as error:  # noqa: BLE001 - no message ends the relay
+            log.broken("event broken", error)
+            bell.hide(message.receipt, STRAY)
+
+    async def _taken(self, bell: Bell, message: Received) -> None:
         """Have one message taken, then deleted."""
         try:
             told = read(
@@ -138,10 +148,16 @@ class EventsReceiver:
         if key not in self._seen:
             self._in_hand.add(key)
             try:
-                await self._told(FedBack(self._id_of(told), told))
+                last = message.receives > len(self._later)
+                await self._told(FedBack(self._id_of(told), told), last=last)
             except Unwritable as error:
                 self._say("event not kept", str(error))
                 bell.hide(message.receipt, AGAIN)
+                return
+            except NotYet as error:
+                if str(error):
+                    self._say("event not kept", str(error))
+                bell.hide(message.receipt, self._later[message.receives - 1])
                 return
             finally:
                 self._in_hand.discard(key)
@@ -150,10 +166,17 @@ class EventsReceiver:
                 del self._seen[next(iter(self._seen))]
         bell.forget(message.receipt)
 
-    async def _told(self, event: FedBack) -> None:
-        """Have a fact kept, then told. Raises Unwritable: then it was not told."""
+    async def _told(self, event: FedBack, *, last: bool) -> None:
+        """Have a fact kept, then told; `last`: it does not come again for NotYet.
+
+        Raises Unwritable and NotYet: then it was not told.
+        """
         for keep in self._keeps:
-            await keep(event)
+            try:
+                await keep(event)
+            except NotYet:
+                if not last:
+                    raise
         self._emit(event)
 
     def _id_of(self, told: Feedback) -> MailId:

@@ -23,14 +23,16 @@ from relay.fleet.here import Here
 from relay.fleet.hooks import BucketHooks
 from relay.fleet.lease import Hold, Lease
 from relay.fleet.notes import BucketNotes
+from relay.fleet.proofs import Proofs
 from relay.fleet.puts import Puts
 from relay.fleet.receiver import Receiver
 from relay.fleet.suppression import BucketSuppressions
 from relay.fleet.times import shifted, state_shifted
 from relay.fleet.watch import Watch
-from relay.model.job import Job, Replaced
+from relay.model.job import Job, Replaced, Sent
 from relay.model.mail import Priority
 from relay.model.note import Note
+from relay.model.proof import Proof
 from relay.model.submission import MailId
 from relay.queue import Claim, End, Figures, Unwritable
 from relay.queue.clock import Clock
@@ -74,6 +76,7 @@ class SqsQueue:
         self._puts = Puts(bucket, bell, self.notes, **given)
         self._claims = Claims(bucket, bell, **given, on_overtaken=self._overtaken)
         self._ends = Ends(bucket, bell, self._claims, unix=self._unix_now)
+        self._proofs = Proofs(bucket, self._claims, **given)
         self._here = Here(self.lane)
         self.watch = Watch(bucket, bell)
         self._receiver = Receiver(
@@ -81,10 +84,9 @@ class SqsQueue:
             self._claims,
             self._here,
             room=lambda most: self._room(most) if self.watch.tried else 0,
-            lease=lambda: self._lease,
             now=self.now,
-            unix=self._unix_now,
             changed=self._tell,
+            **given,
         )
         self._keep_failed = keep_failed
         self._audit = Audit(
@@ -254,6 +256,14 @@ class SqsQueue:
     def holds(self, claim: Claim) -> bool:
         hold = self._held.get(claim.token)
         return hold is not None and hold.lasts(self._lease.attempt(hold.size))
+
+    async def confirm(self, proof: Proof) -> Job | None:
+        if (hold := await self._proofs.claim(proof)) is None:
+            return None
+        job = shifted(hold.job, -self._clock.ahead)
+        if isinstance(job.state, Sent):
+            await self.settle(self._held_as(hold, job), job.state)
+        return job
 
     async def due_now(self, lanes: Sequence[int] | None = None) -> None:
         """Nothing to do: what waits in SQS has its time there."""

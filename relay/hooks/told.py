@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from relay.model.cause import UNKNOWN, reply_class
 from relay.model.feedback import Feedback, Kind
-from relay.model.job import Failed, Queued, Superseded
+from relay.model.job import Failed, Queued, Sent, Superseded
 from relay.model.mail import DEFAULT, Mail
 from relay.model.outcome import Accepted
 from relay.model.reply import Reply
@@ -105,6 +105,10 @@ def told(event: Event, *, taken: str) -> Told | None:
                 },
                 _people(job.mail, last),
             )
+        case Settled(job=job, state=Sent(message_id=message_id), outcome=None):
+            # No attempt told of it: SES' own event did.
+            facts = {**_of_job(event), "messageId": message_id}
+            return Told(taken_as(job.mail, taken), facts, _people(job.mail))
         case Settled(job=job, state=Failed(reply=reply)):
             facts = {**_of_job(event), **_said(reply)}
             return Told("failed", facts, _people(job.mail, reply))

@@ -65,6 +65,7 @@ class Feedback:
     `message_id` is SES', `mail_id` the relay's, from the tag `relay_id` of its call.
     `at` and `accepted_at`, when SES took the mail, are Unix seconds. `recipients` are
     those that it is about: of a mail to several, SES does not say who opened it.
+    `destination` are all to whom its call went.
     `type` and `subtype` are a bounce's (Permanent, General), or a delay's type;
     `complaint` is what a complaint is of (abuse). `reason` is why SES rejected or did
     not render a mail. `link` is the link that was clicked, parameters and all, which
@@ -83,6 +84,7 @@ class Feedback:
     reason: str = ""
     link: str = field(default="", repr=False)
     usage: str = ""
+    destination: tuple[str, ...] = ()
 
     @property
     def is_hard(self) -> bool:

@@ -171,6 +171,11 @@ def supersede(state: Queued, *, now: float) -> Superseded:
     return Superseded(state.attempts, now, state.maybe_sent)
 
 
+def confirm(state: Queued, message_id: str, *, now: float) -> Sent:
+    """End a waiting mail that SES took, as its own event proves."""
+    return Sent(state.attempts, now, message_id)
+
+
 def expire(state: Queued, *, now: float) -> Failed:
     """Give up a mail whose end came while it waited."""
     return Failed(state.attempts, now, expired(state.last), state.maybe_sent)

@@ -92,7 +92,8 @@ class Attempted(NamedTuple):
 class Settled:
     """A job of the queue stands in `state` now.
 
-    `outcome` None: no attempt was made. `wait`: seconds until its next attempt.
+    `outcome` None: no attempt was made; one that is sent then was so before, as SES'
+    event proves. `wait`: seconds until its next attempt.
     `reports`: who gets one.
     """
 

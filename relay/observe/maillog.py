@@ -149,11 +149,14 @@ class MailLog:
         job, state = event.job, event.state
         before = getattr(job.state, "maybe_sent", False)
         level = _level(event.outcome)
+        outcome, by_event = event.outcome, None
         answer, retry = "", None
         match state:
-            case Sent():
+            case Sent(message_id=message_id):
                 name = self._taken(job.mail)
-                if before:
+                if outcome is None:
+                    outcome, by_event = Accepted(message_id), True
+                elif before:
                     level = logging.WARNING  # perhaps for the second time
             case Queued(last=last):
                 name, answer = "deferred", str(last)
@@ -172,8 +175,9 @@ class MailLog:
             recipients=[
                 self._shown(address) for address in job.mail.envelope.recipients
             ],
-            **self._what(job.mail, event.outcome),
+            **self._what(job.mail, outcome),
             attempts=state.attempts,
+            byEvent=by_event,
             retryIn=retry,
             reply=self._shown(answer),
             maybeSentBefore=before or None,

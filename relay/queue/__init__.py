@@ -18,6 +18,7 @@ from relay.model.job import (
 )
 from relay.model.mail import Priority
 from relay.model.note import Key, Limit, Note
+from relay.model.proof import Proof
 from relay.model.submission import MailId
 
 if TYPE_CHECKING:  # its module imports this one
@@ -33,6 +34,13 @@ class Unwritable(Exception):  # noqa: N818 - a statement about the queue
     def __init__(self, text: str, cause: Exception) -> None:
         super().__init__(text)
         self.cause = cause
+
+
+class NotYet(Exception):  # noqa: N818 - a statement about what was asked
+    """An attempt is under way, or the queue away: to be asked again in a while.
+
+    The text says what is wrong, for the log; empty: nothing is.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +205,15 @@ class Queue(Protocol):
         """Tell whether an attempt on it may still begin, and end before others may.
 
         On a machine that slept since the claim it may not.
+        """
+
+    async def confirm(self, proof: Proof) -> Job | None:
+        """End the waiting call that SES proves to have taken, and give it as `Sent`.
+
+        Durable when this returns, and with its content. Only one of which an attempt's
+        end was not seen; None: there is none, or no telling which it is. Raises NotYet
+        while an attempt on it is under way, whose job stays as it is, and Unwritable.
+        Where it was claimed first, its end may be kept in memory, as by `settle`.
         """
 
     async def due_now(self, lanes: Sequence[int] | None = None) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict, deque
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from relay.model.job import Queued, claim
 from relay.model.mail import Priority
 from relay.queue import Claim, leaving, rows
 from relay.queue.leaving import Unsendable
+from relay.queue.store import Store
 from relay.queue.turns import Turns
 
 # From when on the time of a mail counts, which is its age in the line.
@@ -144,7 +146,27 @@ def _promoted(
     return until
 
 
-def due_now(
+async def all_due(store: Store, lanes: Sequence[int], *, at_once: int) -> None:
+    """Make all waiting mail of these lanes due, `at_once` rows in each transaction.
+
+    Raises Unwritable.
+    """
+    for lane in lanes:
+        for priority in Priority:
+            place: tuple[float, int] | None = store.clock.now(), 0
+            while place is not None:
+                some = partial(
+                    _due_now,
+                    lane=lane,
+                    priority=priority,
+                    after=place,
+                    now=store.clock.now(),
+                    at_once=at_once,
+                )
+                place = await store.write(some)
+
+
+def _due_now(
     connection: sqlite3.Connection,
     lane: int,
     priority: Priority,

@@ -19,10 +19,13 @@ from relay.model.job import (
     Sent,
     Superseded,
 )
+from relay.model.job import confirm as confirmed
 from relay.model.job import supersede as superseded
 from relay.model.mail import Priority, voids
+from relay.model.proof import Proof
 from relay.model.submission import MailId
 from relay.queue import Claim, End, rows
+from relay.queue.obstacle import Obstacle
 
 KEEPS_FREE = 64  # pages: what the next mails will need anyway
 GIVES_BACK = 512  # pages at once
@@ -94,6 +97,38 @@ def release(connection: sqlite3.Connection, mail_id: str, content: int | None) -
         " (SELECT 1 FROM job WHERE job.id = ? AND job.content = content.id)",
         (content, mail_id),
     )
+
+
+def confirm(
+    connection: sqlite3.Connection, proof: Proof, *, now: float
+) -> Job | Obstacle | None:
+    """End the waiting call that SES took, if its end was not seen, and give it.
+
+    Obstacle.SENDING: an attempt on it is under way. None: no such call waits.
+    """
+    called = connection.execute(
+        "SELECT seq, state, maybe_sent, recipients FROM job INDEXED BY job_id"
+        " WHERE id = ?",
+        (proof.mail_id,),
+    )
+    found = [row for row in called if proof.is_of(rows.recipients(row))]
+    if len(found) != 1:  # of two to the same people nobody can tell which it was
+        return None
+    (row,) = found
+    if row["state"] == "sending":
+        return Obstacle.SENDING
+    if row["state"] != "queued" or not row["maybe_sent"]:
+        return None
+    whole = connection.execute(f"{rows.SELECT} WHERE seq = ?", (row["seq"],))
+    try:
+        job = rows.job(whole.fetchone())
+    except rows.Unreadable:
+        return None  # it is set aside when its turn comes
+    if not isinstance(job.state, Queued):  # never; the type says so too
+        return None
+    sent = confirmed(job.state, proof.message_id, now=now)
+    settle(connection, Claim(job, row["seq"]), sent, now=now)
+    return job._replace(state=sent)
 
 
 def supersede(connection: sqlite3.Connection, newer: Job, now: float) -> list[Replaced]:

@@ -19,11 +19,13 @@ from relay import log
 from relay.model.job import Job, Queued, Replaced, Sending
 from relay.model.mail import Priority
 from relay.model.note import Note
+from relay.model.proof import Proof
 from relay.model.submission import MailId
 from relay.queue import (
     Claim,
     End,
     Figures,
+    NotYet,
     Unwritable,
     file,
     leaving,
@@ -36,6 +38,7 @@ from relay.queue.hooks import SpoolHooks
 from relay.queue.housekeeping import ROWS_AT_ONCE, Housekeeping
 from relay.queue.lanes import Lanes
 from relay.queue.notes import SpoolNotes
+from relay.queue.obstacle import Obstacle
 from relay.queue.places import Places
 from relay.queue.spool_suppression import SpoolSuppressions
 from relay.queue.store import Store
@@ -331,18 +334,17 @@ class SqliteQueue:
             self._places.insert(connection, reports)
         return came_to, moved
 
+    async def confirm(self, proof: Proof) -> Job | None:
+        if not self._waiting and not self._sending:
+            return None
+        move = partial(moves.confirm, proof=proof, now=self.now())
+        found = await self._store.write(move)
+        if isinstance(found, Obstacle):
+            raise NotYet
+        self._waiting -= found is not None
+        return found
+
     async def due_now(self, lanes: Sequence[int] | None = None) -> None:
         await self.house.place()
-        for lane in self.lanes.all if lanes is None else lanes:
-            for priority in Priority:
-                place: tuple[float, int] | None = self.now(), 0
-                while place is not None:
-                    some = partial(
-                        line.due_now,
-                        lane=lane,
-                        priority=priority,
-                        after=place,
-                        now=self.now(),
-                        at_once=ROWS_AT_ONCE,
-                    )
-                    place = await self._store.write(some)
+        lanes = self.lanes.all if lanes is None else lanes
+        await line.all_due(self._store, lanes, at_once=ROWS_AT_ONCE)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -106,12 +106,13 @@ def read(
         "delay": (own.get("delayType"), None),
     }
     type_, subtype = types.get(kind, (None, None))
+    destination = tuple(_addresses(mail.get("destination")))
     return Feedback(
         kind,
         message_id,
         at,
         mail_id=_mail_id(tags),
-        recipients=tuple(_recipients(kind, own, mail)),
+        recipients=tuple(_recipients(kind, own, destination)),
         accepted_at=accepted_at,
         type=_text(type_, MAX_WORD),
         subtype=_text(subtype, MAX_WORD),
@@ -121,6 +122,7 @@ def read(
         else "",
         link=_text(own.get("link"), MAX_LINK) if kind == "click" else "",
         usage=next(filter(None, (_tag(tags, one) for one in usage_tags)), ""),
+        destination=destination,
     )
 
 
@@ -161,7 +163,7 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _recipients(
-    kind: Kind, own: Mapping[str, Any], mail: Mapping[str, Any]
+    kind: Kind, own: Mapping[str, Any], everybody: Sequence[str]
 ) -> Iterator[Recipient]:
     said = _text(own.get("smtpResponse"), MAX_TEXT) if kind == "delivery" else ""
     names = {
@@ -182,15 +184,16 @@ def _recipients(
     if found:
         yield from found
         return
-    everybody = [
-        address
-        for one in _listed(mail.get("destination"))
-        if (address := _address(one.get("emailAddress")))
-    ]
     # Where it does not say of whom of several, it may be of any.
     if len(everybody) == 1 or kind not in (*names, *_OF_ONE):
         for address in everybody:
             yield Recipient(address, "", said)
+
+
+def _addresses(value: object) -> Iterator[str]:
+    for one in _listed(value):
+        if address := _address(one.get("emailAddress")):
+            yield address
 
 
 def _listed(value: object) -> Iterator[Mapping[str, Any]]:

@@ -20,9 +20,10 @@ from relay.model.job import (
     Superseded,
 )
 from relay.model.mail import Choice, Mail, Priority, SendOptions
+from relay.model.proof import Proof
 from relay.model.reply import Reply
 from relay.model.submission import Envelope, MailId
-from relay.queue import Figures, Queue, file, rows
+from relay.queue import Figures, NotYet, Queue, file, rows
 from relay.queue.sqlite import open_spool
 from tests.fleet.patient import in_bucket, patient_queue
 from tests.memory_queue import MemoryQueue
@@ -91,6 +92,7 @@ NAMED = "a report is named by the mail that it is about"
 OWN_TIME = "what waits in SQS has its time there"
 MANY = "turns are those of a test of hints at hand; 900 mails take an emulator long"
 LATER_FOUND = "older mail is found superseded when its turn comes"
+FIRST = "of calls with contents of their own only the first is looked for"
 OTHERWISE_WITH_SQS = {
     "test_the_oldest_mail_leaves_first_whatever_it_waited_for": BY_ID,
     "test_no_priority_waits_for_ever_behind_a_higher_one": MANY,
@@ -103,6 +105,9 @@ OTHERWISE_WITH_SQS = {
     "test_what_is_being_sent_is_superseded_only_when_it_would_wait": NOTHING_IS_KEPT,
     "test_figures_count_what_waits_and_what_is_being_sent": ABOUT,
     "test_reports_enter_in_the_step_in_which_their_mail_fails": ABOUT,
+    "test_figures_do_not_count_what_ses_proves_to_have_taken": ABOUT,
+    "test_of_two_calls_to_the_same_people_a_proof_ends_neither": FIRST,
+    "test_mail_at_its_end_that_ses_took_does_not_fail": HINTS,
     "test_mail_that_is_not_due_or_at_its_end_is_not_claimed": HINTS,
     "test_waiting_mail_at_its_end_fails_without_an_attempt": HINTS,
     "test_expired_mail_comes_in_portions": HINTS,
@@ -494,6 +499,142 @@ async def test_what_is_being_sent_is_superseded_only_when_it_would_wait(
     assert await side.queue.settle(others[0], sent) == sent
     assert side.states()[:2] == [came_to, sent]
     assert side.queue.figures().waiting == 2
+
+
+# What SES' own events prove to be sent.
+
+UNSEEN = Queued(1, 5.0, DOWN, maybe_sent=True)
+TOOK = "0100-took"
+
+
+def proof(*to: str, mail_id: str = "k1") -> Proof:
+    return Proof(MailId(mail_id), TOOK, frozenset(to or ("c@d.example",)))
+
+
+async def test_what_ses_proves_to_have_taken_is_sent_and_not_tried_again(
+    side: Side,
+) -> None:
+    content = b"x" * 5000
+    put = side.job(state=UNSEEN, to=("C@D.example", "e@f.example"), content=content)
+    await side.queue.put([put, side.job("k2")])
+    ended = await side.queue.confirm(proof("c@d.example", "e@f.example"))
+    assert ended is not None
+    assert isinstance(ended.state, Sent)
+    assert ended == put._replace(state=Sent(1, ended.state.at, TOOK))
+    assert ended.state.at == pytest.approx(side.queue.now(), abs=60)
+    left = [(job.id, job.mail.content) for job in side.look()]
+    assert left == ([("k1", b"")] if side.keeps_ended else []) + [("k2", CONTENT)]
+    claims = await side.queue.claim(9, size=MUCH)
+    assert [claim.job.id for claim in claims] == ["k2"]
+    # As often as SES tells of it.
+    assert await side.queue.confirm(proof("c@d.example", "e@f.example")) is None
+
+
+async def test_figures_do_not_count_what_ses_proves_to_have_taken(side: Side) -> None:
+    await side.queue.put([side.job(state=UNSEEN), side.job("k2")])
+    heard: list[int] = []
+    side.queue.on_change(lambda: heard.append(1))
+    await side.queue.confirm(proof())
+    assert side.queue.figures().waiting == 1
+    assert heard != []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        proof("x@d.example"),
+        proof("c@d.example", "x@d.example"),  # another call of it had more
+        proof(mail_id="k"),
+        proof(mail_id="k1.0"),
+        proof(mail_id="k1.0.r0"),
+    ],
+    ids=["another recipient", "one more", "another id", "a name", "a report"],
+)
+async def test_a_proof_of_other_mail_ends_nothing(side: Side, given: Proof) -> None:
+    put = side.job(state=UNSEEN)
+    await side.queue.put([put])
+    assert await side.queue.confirm(given) is None
+    assert side.look() == [put]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [Queued(1, 5.0, DOWN), Failed(1, 5.0, NO, maybe_sent=True)],
+    ids=lambda state: type(state).__name__,
+)
+async def test_only_what_waits_and_may_have_been_sent_is_ended_by_a_proof(
+    side: Side, state: State
+) -> None:
+    put = side.job(state=state)
+    await side.queue.put([put])
+    assert await side.queue.confirm(proof()) is None
+    assert side.look() == [put]
+
+
+async def test_a_proof_changes_nothing_under_an_attempt_and_comes_again(
+    side: Side,
+) -> None:
+    (first,), _ = await side.queue.put([side.job(state=Sending(1))])
+    with pytest.raises(NotYet):
+        await side.queue.confirm(proof())
+    assert side.states() == [Sending(1)]
+    due = side.queue.now()
+    await side.queue.settle(first, Queued(1, due, DOWN, maybe_sent=True))
+    (again,) = await side.queue.claim(1, size=MUCH)
+    with pytest.raises(NotYet):
+        await side.queue.confirm(proof())
+    # A later attempt's own end is as good as any.
+    deferred = Queued(2, due + LATER, DOWN, maybe_sent=True)
+    assert await side.queue.settle(again, deferred) == deferred
+    ended = await side.queue.confirm(proof())
+    assert ended is not None
+    assert isinstance(ended.state, Sent)
+    assert ended.state == Sent(2, ended.state.at, TOOK)
+
+
+async def test_of_several_calls_the_one_whose_recipients_they_were_is_ended(
+    side: Side,
+) -> None:
+    content = b"x" * 5000
+    people = [("a@d.example",), ("b@d.example", "c@d.example"), ("e@d.example",)]
+    calls = [
+        side.job(number=number, state=Sending(1), to=to, content=content)
+        for number, to in enumerate(people)
+    ]
+    claims, _ = await side.queue.put(calls)
+    await side.queue.settle(claims[0], Sent(1, 5.0, "0100-1"))
+    for claim in claims[1:]:
+        await side.queue.settle(claim, Queued(1, 5.0, DOWN, maybe_sent=True))
+    assert await side.queue.confirm(proof("a@d.example")) is None
+    ended = await side.queue.confirm(proof("b@d.example", "c@d.example"))
+    assert ended is not None
+    assert (ended.number, ended.mail.content) == (1, content)
+    (again,) = await side.queue.claim(9, size=MUCH)
+    assert (again.job.number, again.job.mail.content) == (2, content)
+    await side.queue.settle(again, Sent(2, 6.0, "0100-2"))
+    left = [b"", b"", b""] if side.keeps_ended else []
+    assert [job.mail.content for job in side.look()] == left
+
+
+async def test_of_two_calls_to_the_same_people_a_proof_ends_neither(side: Side) -> None:
+    # As a guard makes them that redirects mail to who gets it anyway.
+    calls = [
+        side.job(number=number, state=UNSEEN, content=b"x" * (9 + number))
+        for number in range(2)
+    ]
+    for one in calls:
+        await side.queue.put([one])
+    assert await side.queue.confirm(proof()) is None
+    assert len(await side.queue.claim(9, size=MUCH)) == 2
+
+
+async def test_mail_at_its_end_that_ses_took_does_not_fail(side: Side) -> None:
+    await side.queue.put([side.job(ends_in=-1, state=UNSEEN)])
+    (over,) = await side.queue.expired(9)
+    assert await side.queue.confirm(proof()) is not None
+    report = side.job("r1", report=True)
+    assert await side.queue.settle(over, Failed(1, 9.0, NO), [report]) is None
+    assert side.ids() == ["k1"]
 
 
 # What is told about it.

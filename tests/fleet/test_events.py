@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -11,10 +11,10 @@ import pytest
 
 from relay.fleet.aws import FleetSettings
 from relay.fleet.checks import checks_of_events
-from relay.fleet.events import AT_ONCE, EventsReceiver, Keep
+from relay.fleet.events import AT_ONCE, LATER, EventsReceiver, Keep
 from relay.model.submission import MailId
 from relay.observe.events import FedBack
-from relay.queue import Unwritable
+from relay.queue import NotYet, Unwritable
 from tests.fake_ses import FakeSes
 from tests.fleet.emulators import Emulator, client, moto
 from tests.fleet.faults import faults
@@ -36,7 +36,7 @@ class Heard:
 
     @asynccontextmanager
     async def receiving(
-        self, place: FleetSettings, *keeps: Keep
+        self, place: FleetSettings, *keeps: Keep, later: Sequence[float] = LATER
     ) -> AsyncIterator[EventsReceiver]:
         receiver = EventsReceiver(
             place,
@@ -44,6 +44,7 @@ class Heard:
             emit=self.facts.append,
             stray=self.strays.append,
             keeps=keeps,
+            later=later,
         )
         stopping = asyncio.Event()
         running = asyncio.create_task(receiver.run(stopping))
@@ -85,6 +86,45 @@ async def test_a_fact_goes_only_once_it_is_kept(emulator: Emulator) -> None:
         await eventually(lambda: left(place) <= 1)
     assert heard.facts[0].id == OURS
     assert asked[-1] == asked[0] == heard.facts[0]
+
+
+async def test_a_fact_that_comes_too_soon_comes_again_but_not_for_ever(
+    emulator: Emulator,
+) -> None:
+    place, heard = emulator.place(), Heard()
+    asked: list[str] = []
+    others: list[FedBack] = []
+
+    async def keep(fact: FedBack) -> None:
+        name = fact.feedback.message_id
+        asked.append(name)
+        if name == "never" or asked.count(name) < 2:
+            raise NotYet
+
+    async def other(fact: FedBack) -> None:
+        others.append(fact)
+
+    tell(place, *[bare(event(message_id=name)) for name in ("never", "second")])
+    async with heard.receiving(place, keep, other, later=(0, 0, 0)):
+        await eventually(lambda: len(heard.facts) == 2)
+        await eventually(lambda: left(place) == 0)
+    assert (asked.count("never"), asked.count("second")) == (4, 2)
+    # Told once, and by then all the others had it.
+    assert heard.ids == ["second", "never"]
+    assert others == heard.facts
+
+
+async def test_facts_are_kept_beside_each_other(emulator: Emulator) -> None:
+    place, heard = emulator.place(), Heard()
+    names = [f"{MESSAGE_ID}-{number}" for number in range(3)]
+    all_here = asyncio.Barrier(len(names))
+
+    async def keep(_: FedBack) -> None:
+        await all_here.wait()
+
+    tell(place, *[bare(event(message_id=name)) for name in names])
+    async with heard.receiving(place, keep):
+        await eventually(lambda: len(heard.facts) == len(names))
 
 
 async def test_a_copy_of_a_fact_in_hand_is_told_once(

@@ -6,6 +6,8 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -16,16 +18,18 @@ from relay.fleet.audit import Audit
 from relay.fleet.aws import FleetSettings
 from relay.fleet.ledger import lent_ledger
 from relay.fleet.record import Standing
-from relay.model.job import Failed, Queued, Replaced, Sending, Sent
+from relay.model.job import Failed, Job, Queued, Replaced, Sending, Sent
 from relay.model.mail import Choice
 from relay.model.note import Key, Limit, Note
+from relay.model.proof import Proof
 from relay.model.reply import Reply
 from relay.model.submission import MailId
-from relay.queue import Unwritable
+from relay.queue import NotYet, Unwritable
 from relay.queue.obstacle import Obstacle
 from relay.queue.selection import Selection
 from tests.fleet.emulators import Emulator
-from tests.fleet.jobs import MUCH, job, until
+from tests.fleet.faults import faults
+from tests.fleet.jobs import CONTENT, MUCH, job, until
 from tests.fleet.patient import PatientQueue, in_bucket, objects, patient_queue
 
 DOWN = Reply(451, "4.1", "SES cannot be reached")
@@ -208,6 +212,145 @@ async def test_mail_at_its_end_fails_once_with_one_report(
     assert [type(one.state) for one in in_bucket(place)] == [Failed, Queued]
     queue._over.clear()
     assert await claimed(queue) == ["k1.0.r0"]
+
+
+# What SES' events prove to be sent.
+
+TOOK = "0100-took"
+
+
+def proof(mail_id: str = "k1", *to: str) -> Proof:
+    return Proof(MailId(mail_id), TOOK, frozenset(to or ("c@d.example",)))
+
+
+async def test_what_ses_proves_to_have_taken_leaves_nothing_but_a_hint_of_nothing(
+    queue: PatientQueue, place: FleetSettings
+) -> None:
+    soon = queue.now() + 2
+    await queue.put([job(queue, "k1", state=Queued(1, soon, DOWN, maybe_sent=True))])
+    ended = await queue.confirm(proof())
+    assert ended is not None
+    assert ended.mail.content == CONTENT
+    assert objects(place) == []
+    assert (await queue.bell.counts()).waiting == 1
+
+    async def none_left() -> bool:
+        assert await claimed(queue) == []
+        return await queue.bell.counts() == (0, 0)
+
+    await until(none_left)
+    assert objects(place) == []
+
+
+@pytest.mark.parametrize("kept", ["as it began", "by a claim"])
+async def test_an_attempt_that_nobody_ends_is_ended_by_a_proof_after_its_lease(
+    queue: PatientQueue, place: FleetSettings, kept: str
+) -> None:
+    begun = job(queue, "k1", state=Sending(1))
+    report = job(queue, "k1.0.r0", content=b"report")
+    await queue.put([report])  # of who was cut off while it failed
+
+    async def put(lease: float) -> None:
+        stands = Standing(Sending(1), lease=lease, by="another")
+        body = records.record(begun, stands, now=0.0)
+        state = stands.to_bytes(0.0) if kept == "by a claim" else None
+        await _put_by_hand(queue, "k1.0", body, state)
+
+    await put(600.0)
+    before = objects(place)
+    with pytest.raises(NotYet):
+        await queue.confirm(proof())
+    assert objects(place) == before
+    await put(-1.0)
+    ended = await queue.confirm(proof())
+    assert ended is not None
+    assert isinstance(ended.state, Sent)
+    assert ended.state == Sent(1, ended.state.at, TOOK)
+    assert objects(place) == []
+
+
+async def test_a_report_is_ended_by_its_own_proof_and_no_mail_by_that_of_its_report(
+    queue: PatientQueue, place: FleetSettings
+) -> None:
+    unseen = Queued(1, queue.now(), DOWN, maybe_sent=True)
+    jobs = [job(queue, name, state=unseen) for name in ("k1", "k1.0.r0")]
+    await queue.put(jobs)
+    ended = await queue.confirm(proof("k1.0.r0"))
+    assert ended is not None
+    assert ended.id == "k1.0.r0"
+    assert [one.id for one in in_bucket(place)] == ["k1"]
+    assert await queue.confirm(proof("k1.0.r0")) is None
+    assert await queue.confirm(proof("k1")) is not None
+
+
+async def test_a_proof_and_a_claim_at_one_time_end_a_mail_once(
+    queue: PatientQueue, place: FleetSettings
+) -> None:
+    for number in range(10):
+        name = f"k{number}"
+        unseen = Queued(1, queue.now(), DOWN, maybe_sent=True)
+        await queue.put([job(queue, name, state=unseen)])
+        claims, ended = await asyncio.gather(
+            queue.claim(9, size=MUCH),
+            queue.confirm(proof(name)),
+            return_exceptions=True,
+        )
+        assert not isinstance(claims, BaseException)
+        if claims:
+            assert isinstance(ended, NotYet) or ended is None
+            await queue.settle(claims[0], Sent(2, queue.now(), "0100-1"))
+        else:
+            assert isinstance(ended, Job)
+        assert objects(place) == []
+
+
+@pytest.mark.parametrize("fate", ["503", "cut after"])
+@pytest.mark.parametrize("call", ["GET mail", "PUT state", "DELETE mail", "2nd"])
+async def test_a_fault_leaves_what_ses_took_to_be_ended_later(
+    emulator: Emulator, call: str, fate: str
+) -> None:
+    async with faults(emulator.endpoint) as proxy:
+        place = emulator.place(proxy.url)
+        async with patient_queue(place) as queue:
+            late = queue.now() + 100
+            unseen = Queued(1, late, DOWN, maybe_sent=True)
+            await queue.put([job(queue, "k1", state=unseen)])
+            claimed = False
+
+            def fails(name: str) -> str:
+                """A call, or what is read after the claim."""
+                nonlocal claimed
+                claimed |= "S3 PUT state" in name
+                again = call == "2nd" and claimed and "S3 GET mail" in name
+                return fate if again or f"S3 {call}" in name else "pass"
+
+            proxy.fate = fails
+            try:
+                ended = await queue.confirm(proof())
+            except Unwritable:
+                ended = None
+            proxy.fate = lambda name: "pass"
+            if ended is None:
+                with suppress(NotYet):  # a claim whose answer was lost keeps its lease
+                    ended = await queue.confirm(proof())
+            there = replace(place, endpoint_url=emulator.endpoint)
+            if (call, fate) == ("PUT state", "cut after"):
+                assert ended is None
+                (left,) = in_bucket(there)
+                assert left.state == Sending(1, maybe_sent=True, last=DOWN)
+                return
+            assert ended is not None
+            await until(lambda: objects(there) == [])
+
+
+async def test_what_a_later_release_wrote_is_ended_by_no_proof(
+    queue: PatientQueue, place: FleetSettings
+) -> None:
+    unseen = Standing(Queued(1, 0.0, DOWN, maybe_sent=True))
+    body = records.record(job(queue, "k1"), unseen, now=0.0)
+    await _put_by_hand(queue, "k1.0", body.replace(b'"v": 1', b'"v": 2', 1))
+    assert await queue.confirm(proof()) is None
+    assert objects(place) == [keys.mail_key("k1.0")]
 
 
 # Keys and limits, between relays.

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from relay.model.feedback import WORDS
-from tests.fake_ses import FakeSes
+from tests.fake_ses import Answer, FakeSes
 from tests.fleet.emulators import Emulator, client
 from tests.fleet.hearing import hearing, left, tell
 from tests.server.relay_process import until
@@ -222,3 +222,28 @@ def test_the_page_shows_it_as_it_comes(emulator: Emulator, page: Page) -> None:
         expect(page.locator(".list li")).to_have_count(1)
         page.get_by_label("State").select_option("bounced")
         expect(page.locator(".list li")).to_have_count(0)
+
+
+def test_the_page_says_that_ses_took_what_it_did_not_answer(
+    emulator: Emulator, page: Page
+) -> None:
+    place = emulator.place()
+    more = {
+        "RELAY_QUEUE__ENGINE": "sqlite",
+        "RELAY_SES__CONNECT_TIMEOUT": "1",
+        "RELAY_SES__ATTEMPT_TIMEOUT": "1.5",
+    }
+    silent = fake_ses(Answer(then="hang"))
+    with silent as ses, sending_site(hearing(ses, place, **more)) as site:
+        reply = site.submit(mail())
+        mail_id = reply.split()[4].rstrip(";")
+        page.goto(f"{site.url}/mails/{mail_id}")
+        story = page.get_by_role("list", name="Story")
+        expect(story).to_contain_text("It may have been sent: its end was not seen.")
+        expect(story).to_contain_text("Waits")
+        tell(place, sns(event("Delivery", message_id="0100took", mail_id=mail_id)))
+        expect(story).to_contain_text("SES took it, as it told later")
+        expect(story).to_contain_text("0100took")
+        expect(story).not_to_contain_text("Waits")
+        expect(page.locator(".state.big")).to_have_text("Delivered")
+        faultless(page)

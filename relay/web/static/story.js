@@ -64,6 +64,9 @@ export function steps(mail, captures) {
     if (call.state === "queued") all.push(step("wait", h("strong", {}, "Waits"), call.due ? `, next try ${call.due * 1000 > Date.now() ? `in ${span(call.due - Date.now() / 1000)}` : "now"}` : "", call.reply && h("div", { class: "soft" }, call.reply)));
     if (call.state === "failed") all.push(step("bad", h("strong", {}, "Given up "), call.reply, mail.reports.length ? h("div", { class: "soft" }, `reported to ${mail.reports.join(", ")}`) : ""));
     if (call.state === "superseded") all.push(step("wait", h("strong", {}, "Superseded"), mail.overtakenBy ? h("span", {}, " by ", h("a", { href: `/mails/${mail.overtakenBy}` }, mail.overtakenBy)) : " by a newer mail"));
+    // Its answer was lost, and what SES told of it proves it.
+    if (call.state === "sent" && !mail.attemptsLeftOut && !mail.attempts.some((one) => one.call === call.call && one.answer === "accepted"))
+      all.push(step("good", h("strong", {}, "SES took it"), h("span", { class: "soft" }, ", as it told later")));
     if (call.messageId) all.push(step("good", "Message id ", copy(call.messageId, "message id", h("code", {}, call.messageId))));
   }
   return [...all, ...mail.feedback.map(told)];

@@ -18,10 +18,11 @@ from relay.hooks.post import LONGEST_WAIT, Post
 from relay.hooks.told import FEEDBACK, told
 from relay.model.feedback import Feedback, Kind, Recipient
 from relay.model.hook import DELAYS, Hook
+from relay.model.job import Job, Sent
 from relay.model.mail import Mail
 from relay.model.outcome import Accepted
 from relay.model.submission import Envelope, MailId
-from relay.observe.events import Attempted, FedBack
+from relay.observe.events import Attempted, FedBack, Settled
 from relay.observe.webhook import WebhookFigures
 from relay.queue.memory_hooks import MemoryHooks
 from tests.server.receiver import SECRET, Answer, Receiver, receiving
@@ -242,6 +243,20 @@ async def test_what_ses_says_later_has_one_id_however_often_it_comes() -> None:
                 "bounce": "Permanent/General",
             },
         }
+
+
+def test_mail_that_ses_proves_to_have_taken_is_told_to_be_sent() -> None:
+    job = Job(SENT.id, 1, SENT.mail, 0.0, 9.0, Sent(2, 5.0, "0100"))
+    found = told(Settled(job, Sent(2, 5.0, "0100"), None), taken="sent")
+    assert found is not None
+    by_an_answer = told(SENT._replace(number=1, attempt=2), taken="sent")
+    assert by_an_answer is not None
+    assert found.word == "sent"
+    there = {name: value for name, value in found.facts.items() if value}
+    assert there == {n: value for n, value in by_an_answer.facts.items() if value}
+    assert found.people == by_an_answer.people
+    # Of an answer its attempt tells.
+    assert told(Settled(job, Sent(2, 5.0, "0100"), Accepted("0100")), taken="") is None
 
 
 def test_the_link_of_a_click_is_told_to_nobody() -> None:

@@ -40,7 +40,7 @@ ANN = Recipient("ann@example.com")
 
 def fact(kind: Kind, at: float = LATER_AT, **more: Any) -> Feedback:  # noqa: ANN401
     known = {"recipients": (ANN,), "accepted_at": ACCEPTED_AT, **more}
-    return Feedback(kind, MESSAGE_ID, at, **known)
+    return Feedback(kind, MESSAGE_ID, at, destination=(ANN.address,), **known)
 
 
 FACTS = {
@@ -112,6 +112,13 @@ def test_a_tag_that_is_none_names_nothing(tag: object) -> None:
     found["mail"]["tags"] = {"relay_id": tag, "usage": tag}
     told = read(bare(found), sent_at=SENT_AT)
     assert (told.mail_id, told.usage) == ("", "")
+
+
+def test_to_whom_the_call_went_is_told_by_any_fact_about_one_of_them() -> None:
+    found = event("Bounce", to=("Ann Lee <ann@example.com>", "bob@example.com", ""))
+    told = read(bare(found), sent_at=SENT_AT)
+    assert told.destination == ("ann@example.com", "bob@example.com")
+    assert [one.address for one in told.recipients] == ["ann@example.com"]
 
 
 def test_what_is_about_one_of_several_names_nobody() -> None:
