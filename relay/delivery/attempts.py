@@ -1,7 +1,7 @@
-"""Attempts on mail, in tasks of their own, and the record of how they end.
+"""Attempts on mail, and the record of how they end.
 
-A task outlives the client that waits for it. What a cut-off one leaves in the spool as
-`sending` is taken back at the next start.
+An attempt outlives the client that waits for it. What a cut-off one leaves in the
+spool as `sending` is taken back at the next start.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVarTuple
 
 from relay import log
@@ -36,6 +37,7 @@ from relay.model.mail import voids
 from relay.model.outcome import Deferred, Outcome
 from relay.observe.events import Attempted, Events, Settled
 from relay.queue import Claim, Queue
+from relay.system.handover import Watch, driven
 
 EXPIRES_AT_ONCE = 50
 
@@ -92,13 +94,36 @@ class Attempts:
         self, work: Callable[[*On], Coroutine[None, None, None]], *on: *On
     ) -> None:
         """Have `work` done `on` these, in a task that `drained` waits for."""
+        number = self._number()
+        self._go_on(number, self._do(number, work, *on))
+
+    def begin_here(
+        self,
+        watch: Watch,
+        until: float,
+        work: Callable[[*On], Coroutine[None, None, None]],
+        *on: *On,
+    ) -> Awaitable[None]:
+        """Have `work` done `on` these in the running task, which awaits what is given.
+
+        When `watch` gives its wait up, at `until` by the loop's time, it goes on in a
+        task of its own.
+        """
+        number = self._number()
+        return driven(
+            self._do(number, work, *on), watch, until, partial(self._go_on, number)
+        )
+
+    def _number(self) -> int:
         self.use.enter()
-        self.work.begun = number = self.work.begun + 1
+        self.work.begun += 1
+        return self.work.begun
+
+    def _go_on(self, number: int, work: Coroutine[None, None, None]) -> None:
         # It tells of its end itself: a callback would be a turn of the loop for each.
         # By the loop, and with a name, which asyncio would make up for each.
         loop = asyncio.get_running_loop()
-        task = loop.create_task(self._do(number, work, *on), name="attempt")
-        self._tasks[number] = task
+        self._tasks[number] = loop.create_task(work, name="attempt")
 
     async def _do(
         self,
@@ -112,10 +137,13 @@ class Attempts:
             log.broken("attempt not recorded", error)
         finally:
             self.use.leave()
-            del self._tasks[number]
+            self._tasks.pop(number, None)  # none, where it ended in its client's
 
     async def drained(self) -> None:
-        """Wait until no attempt is under way, and each end is recorded."""
+        """Wait until no attempt is under way, and each end is recorded.
+
+        But for those of clients' tasks, which their gates tell of.
+        """
         try:
             while self._tasks:
                 await asyncio.wait(self._tasks.values())

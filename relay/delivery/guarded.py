@@ -67,3 +67,7 @@ class GuardedTransport:
         if all(map(self._guard.allows, mail.envelope.recipients)):
             return await self._inner.send(mail, mail_id)
         return Deferred(GUARDED, When.SLOWLY, alarm=True)
+
+    def at_hand(self, mail: Mail) -> bool:
+        """Tell whether it would wait for SES' answer alone."""
+        return self._inner.at_hand(mail)

@@ -41,11 +41,11 @@ class KeptFirst:
         entered: Sequence[tuple[Way, Slot]],
         claims: Sequence[Claim],
         *,
-        seconds: float,
+        until: float,
         accepted_as: str,
         note: Callable[[Reply], Awaitable[None]],
     ) -> Reply:
-        """The reply, at most after `seconds`; what is under way then goes on."""
+        """The reply, at the latest at `until`; what is under way then goes on."""
         loop = asyncio.get_running_loop()
         kept: list[asyncio.Future[Claim | None]] = []
         for call, (way, slot) in zip(client.calls, entered, strict=True):
@@ -54,7 +54,7 @@ class KeptFirst:
             self._attempts.begin(self._first, call, way, slot, client)
         over = False
         try:
-            await client.wait(seconds)
+            await client.wait(until)
             outcomes = [call.outcome for call in client.calls]
             reply = owed.settled_by(
                 outcomes, left=client.left(), accepted_as=accepted_as

@@ -8,26 +8,34 @@ from __future__ import annotations
 import asyncio
 import math
 
+from relay.system.handover import Wait
+
 
 class Patience:
     """Ends the waits whose time is over, each at its own time."""
 
     def __init__(self) -> None:
-        self._until: dict[asyncio.Future[None], float] = {}
+        self._until: dict[Wait, float] = {}
         self._clock: asyncio.TimerHandle | None = None
         self._looks_at = math.inf
 
-    async def wait(self, over: asyncio.Future[None], seconds: float) -> None:
-        """Return when `over` is done, which it is after `seconds` at the latest."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
-        self._until[over] = until
-        if until < self._looks_at:
-            self._look_at(until, loop)
+    async def wait(self, over: Wait, until: float) -> None:
+        """Return when `over` is done, at the latest when the loop's time is `until`."""
+        self.begin(over, until)
         try:
             await over
         finally:
-            del self._until[over]
+            self.end(over)
+
+    def begin(self, wait: Wait, until: float) -> None:
+        """Give `wait` up when the loop's time is `until`."""
+        self._until[wait] = until
+        if until < self._looks_at:
+            self._look_at(until, wait.get_loop())
+
+    def end(self, wait: Wait) -> None:
+        """Forget it."""
+        del self._until[wait]
 
     def _look_at(self, at: float, loop: asyncio.AbstractEventLoop) -> None:
         if self._clock is not None:
@@ -39,10 +47,10 @@ class Patience:
         """End what is to end by now, and look again when the next may have to."""
         self._clock, self._looks_at = None, math.inf
         now, first = loop.time(), math.inf
-        for over, until in self._until.items():
+        for wait, until in self._until.items():
             if until > now:
                 first = min(first, until)
-            elif not over.done():
-                over.set_result(None)
+            else:
+                wait.give_up()
         if first < math.inf:
             self._look_at(first, loop)

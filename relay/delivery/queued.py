@@ -14,9 +14,10 @@ from collections.abc import Callable, Sequence
 from relay import log
 from relay.content import moment
 from relay.delivery import owed
-from relay.delivery.admission import Refusal, Slot
+from relay.delivery.admission import Slot
 from relay.delivery.answered import answered
 from relay.delivery.attempts import Attempts
+from relay.delivery.entrance import Entrance
 from relay.delivery.kept_first import KeptFirst
 from relay.delivery.patience import Patience
 from relay.delivery.waiting_client import Call, WaitingClient
@@ -67,6 +68,7 @@ class QueuedDelivery:
         self._notes = notes
         self._policy = policy
         self._answer_within = answer_within
+        self._entrance = Entrance(ways, queue)
         self._patience = Patience()
         self._kept_first = KeptFirst(attempts=attempts, queue=queue, first=self._first)
 
@@ -86,7 +88,7 @@ class QueuedDelivery:
         if prepared.send_at is not None:
             reply = due(submission.id, moment.shown(prepared.send_at))
             return await self._keep_waiting(submission, prepared, reply, started)
-        entered, refusal = self._enter(prepared.mails)
+        entered, refusal = self._entrance.enter(prepared.mails)
         if refusal is not None:
             reply = queued(submission.id, refusal.reason)
             return await self._keep_waiting(submission, prepared, reply, started)
@@ -96,9 +98,16 @@ class QueuedDelivery:
             return await self._keep_first(
                 submission, prepared, client, entered, started
             )
-        for call, (way, slot) in zip(client.calls, entered, strict=True):
-            self._attempts.begin(self._first, call, way, slot, client)
-        await client.wait(max(started + self._answer_within - time.monotonic(), 0))
+        until = self._until(started)
+        if len(jobs) == 1 and entered[0][0].transport.at_hand(jobs[0].mail):
+            await self._attempts.begin_here(
+                self._patience, until, self._first, client.calls[0], *entered[0], client
+            )
+        else:
+            for call, (way, slot) in zip(client.calls, entered, strict=True):
+                self._attempts.begin(self._first, call, way, slot, client)
+        if client.under_way:
+            await client.wait(until)
         end = self._taken(client, prepared)
         reply, ended = end or await self._conclude(submission.id, client, prepared)
         self._events.emit(answered(submission, prepared, client, reply, started))
@@ -127,12 +136,17 @@ class QueuedDelivery:
             client,
             entered,
             claims,
-            seconds=max(started + self._answer_within - time.monotonic(), 0),
+            until=self._until(started),
             accepted_as=self._ways.of(account).accepted_as,
             note=lambda reply: self._note(submission.id, reply, client, prepared),
         )
         self._events.emit(answered(submission, prepared, client, reply, started))
         return reply
+
+    def _until(self, started: float) -> float:
+        """When a client has waited long enough, by the loop's time."""
+        left = max(started + self._answer_within - time.monotonic(), 0)
+        return asyncio.get_running_loop().time() + left
 
     # No attempt may begin now.
 
@@ -174,39 +188,6 @@ class QueuedDelivery:
         seconds = time.monotonic() - started
         self._events.emit(NotTaken(submission, NOT_KEPT, seconds))
         return NOT_KEPT
-
-    def _enter(
-        self, mails: Sequence[Mail]
-    ) -> tuple[list[tuple[Way, Slot]], Refusal | None]:
-        """Begin attempts on all of `mails`, or on none."""
-        entered: list[tuple[Way, Slot]] = []
-        for mail in mails:
-            way, refusal = self._way(mail)
-            if refusal is not None:
-                for earlier, slot in entered:
-                    earlier.gate.leave(slot, None)
-                return [], refusal
-            recipients = len(mail.envelope.recipients)
-            slot = way.gate.enter(len(mail.content), recipients)
-            entered.append((way, slot))
-        return entered, None
-
-    def _way(self, mail: Mail) -> tuple[Way, Refusal | None]:
-        """By which way `mail` may leave now; else why it may not by its own."""
-        way = own = self._ways.of(mail.options.account)
-        first = refusal = self._refusal(own, own.lanes, mail)
-        while refusal is not None and way.fallback is not None and way.gate.closed:
-            way = way.fallback
-            refusal = self._refusal(way, (own.lane, *way.lanes), mail)
-        return way, refusal and first
-
-    def _refusal(self, way: Way, lanes: Sequence[int], mail: Mail) -> Refusal | None:
-        gate = way.gate
-        refusal = gate.silence()
-        if refusal is None and self._queue.is_due(mail.choice.priority, lanes):
-            # Older mail waits, which in a pause is no reason but a consequence.
-            refusal = gate.refusal(0) or Refusal()
-        return refusal or gate.refusal(len(mail.content))
 
     def _jobs(
         self,

@@ -114,14 +114,18 @@ class Suppression:
         One that goes to others as well goes to all: what it was taken for would be
         changed behind everybody's back.
         """
-        recipients = mail.envelope.recipients
-        if self._lets(mail) or not all(map(self._may_be, recipients)):
+        if not self.asks(mail):
             return None
+        recipients = mail.envelope.recipients
         entries = await self._entries(mail)
         if len(entries) < len(recipients):
             return None
         self.refused.update(entry.reason for entry in entries.values())
         return Rejected(entries[recipients[0]].reply)
+
+    def asks(self, mail: Mail) -> bool:
+        """Tell whether `rejected` has to look into the list."""
+        return not self._lets(mail) and all(map(self._may_be, mail.envelope.recipients))
 
     def _lets(self, mail: Mail) -> bool:
         # What the guard keeps goes to nobody.
@@ -226,6 +230,10 @@ class SuppressedTransport:
         """Try once, unless nobody may get it."""
         rejected = await self._suppression.rejected(mail)
         return rejected or await self._inner.send(mail, mail_id)
+
+    def at_hand(self, mail: Mail) -> bool:
+        """Tell whether it would wait for SES' answer alone, and for no list."""
+        return not self._suppression.asks(mail) and self._inner.at_hand(mail)
 
 
 def _to(mail: Mail, recipients: tuple[str, ...]) -> Mail:

@@ -33,6 +33,14 @@ class Transport(Protocol):
         after a cancellation, the mail may have been sent.
         """
 
+    def at_hand(self, mail: Mail) -> bool:
+        """Tell whether `send`, begun now, would wait for SES' answer and nothing else.
+
+        It does so at a `Wait`, after which it may go on in another task. What else may
+        come between, such as a connection that ends at this very moment, holds up who
+        waits by its own time at most.
+        """
+
 
 class Unanswered(Exception):  # noqa: N818 - a statement about the question
     """SES did not say; the text is for the log, and what an operator can do."""

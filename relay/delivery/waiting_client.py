@@ -6,13 +6,14 @@ Nothing of it is on the disk. Who hears what because of it is decided in `owed`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from relay.delivery.attempts import InHand
 from relay.delivery.patience import Patience
 from relay.model.job import Job
 from relay.model.outcome import Accepted, Outcome
 from relay.queue import Claim
+from relay.system.handover import Wait
 
 
 class Call(InHand):
@@ -38,7 +39,7 @@ class WaitingClient:
     the wait.
     """
 
-    __slots__ = ("_over", "_patience", "_under_way", "calls", "left")
+    __slots__ = ("_over", "_patience", "calls", "left", "under_way")
 
     def __init__(
         self, jobs: Sequence[Job], left: Callable[[], bool], patience: Patience
@@ -46,8 +47,8 @@ class WaitingClient:
         self.left = left
         self._patience = patience
         self.calls = list(map(Call, jobs))
-        self._under_way = len(self.calls)
-        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.under_way = len(self.calls)
+        self._over: Wait | None = None  # where somebody waits
 
     @property
     def message_ids(self) -> tuple[str, ...]:
@@ -60,16 +61,21 @@ class WaitingClient:
 
     def call_ended(self) -> None:
         """Tell that one of the calls ended."""
-        self._under_way -= 1
-        if not self._under_way and not self._over.done():
-            self._over.set_result(None)
+        self.under_way -= 1
+        over = self._over
+        if over is not None and not self.under_way and not over.done():
+            over.set_result(None)
 
-    def wait(self, seconds: float) -> Awaitable[None]:
-        """Return when all calls have ended, or after `seconds`."""
-        return self._patience.wait(self._over, seconds)
+    async def wait(self, until: float) -> None:
+        """Return when all calls that are `under_way` have ended.
+
+        At the latest when the loop's time is `until`.
+        """
+        self._over = Wait()
+        await self._patience.wait(self._over, until)
 
     async def wait_for_all(self) -> None:
         """Return when all calls have ended, which each does by itself."""
-        while self._under_way:
-            self._over = asyncio.get_running_loop().create_future()
+        while self.under_way:
+            self._over = Wait()
             await self._over

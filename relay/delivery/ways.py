@@ -152,3 +152,7 @@ class NoAccount:
     async def send(self, mail: Mail, mail_id: MailId) -> Outcome:
         """Send nothing: who would send it may be the wrong one."""
         return Deferred(no_account(mail.options.account), When.SLOWLY, alarm=True)
+
+    def at_hand(self, mail: Mail) -> bool:
+        """No answer of SES is waited for at all."""
+        return True

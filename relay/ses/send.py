@@ -106,6 +106,14 @@ class DirectTransport:
             self._refused(answer, mail), used, deadline=deadline
         )
 
+    def at_hand(self, mail: Mail) -> bool:
+        """Tell whether keys and a connection are there, and the mail goes in one."""
+        return (
+            len(mail.content) <= IN_PIECES_FROM
+            and self._credentials.at_hand() is not None
+            and self._pool.at_hand()
+        )
+
     def _keys_of(self, used: ReadOnlyCredentials) -> Keys:
         """The same keys, and so a signer's same day, until there are others."""
         if used is not self._used:

@@ -84,6 +84,10 @@ class SdkTransport:
             _large_content.reset(token)
         return read_answer.accepted(answer.get("MessageId"))
 
+    def at_hand(self, mail: Mail) -> bool:
+        """Never: the SDK's client holds on to its task."""
+        return False
+
 
 def _put_content(params: dict[str, Any], **_: object) -> None:
     """Put a large content in its place in the request, before that is signed.

@@ -97,6 +97,10 @@ class _Sender:
             return self._transport.send(mail, mail_id)
         return self._send_when_open(mail, mail_id)
 
+    def at_hand(self, mail: Mail) -> bool:
+        """Tell whether it would wait for SES' answer alone."""
+        return self._transport is not None and self._transport.at_hand(mail)
+
     async def _send_when_open(self, mail: Mail, mail_id: MailId) -> Outcome:
         opened = await self._way.opened()
         if self._transport is None:  # else another mail was first

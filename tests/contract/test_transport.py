@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,7 @@ from relay.ses.parameters import RequestSettings
 from relay.ses.sdk_client import connect
 from relay.ses.send import DirectTransport
 from relay.ses.send_by_sdk import SdkTransport
+from relay.system.handover import Wait, driven
 from tests.fake_ses import Answer, FakeSes, error
 
 CONTENT = (
@@ -140,6 +142,106 @@ async def test_a_failure_is_an_outcome_with_the_same_reply(
 async def test_after_a_failure_the_next_mail_passes(side: Side) -> None:
     await side.transport.send(side.fail("error"), MailId("1"))
     assert isinstance(await side.transport.send(MAIL, MailId("2")), Accepted)
+
+
+# In the task of who waits, where all that it needs is at hand.
+
+
+class Watch:
+    """Gives up a wait when a test says so."""
+
+    def __init__(self) -> None:
+        self.waits: list[Wait] = []
+        self.waiting = asyncio.Event()
+
+    def begin(self, wait: Wait, until: float) -> None:
+        self.waits.append(wait)
+        self.waiting.set()
+
+    def end(self, wait: Wait) -> None:
+        self.waits.remove(wait)
+
+
+class Waiter:
+    """Drives one attempt; what it came to, and in which task."""
+
+    def __init__(self, transport: Transport, mail: Mail) -> None:
+        self.watch = Watch()
+        self.outcome: Outcome | None = None
+        self.ended_in: asyncio.Task[object] | None = None
+        self.rest: asyncio.Task[None] | None = None
+        self.task = asyncio.create_task(self._wait(transport, mail))
+
+    async def _wait(self, transport: Transport, mail: Mail) -> None:
+        await driven(self._attempt(transport, mail), self.watch, 0.0, self._go_on)
+
+    async def _attempt(self, transport: Transport, mail: Mail) -> None:
+        self.outcome = await transport.send(mail, MailId("k3v9"))
+        self.ended_in = asyncio.current_task()
+
+    def _go_on(self, rest: Coroutine[object, object, None]) -> None:
+        self.rest = asyncio.create_task(rest)
+
+    async def ended(self) -> Outcome:
+        await self.task
+        if self.rest is not None:
+            await self.rest
+        assert self.outcome is not None
+        return self.outcome
+
+
+async def connected(side: Side) -> bool:
+    """After a first mail; tell whether the next would wait for its answer alone."""
+    assert isinstance(await side.transport.send(MAIL, MailId("1")), Accepted)
+    return side.transport.at_hand(MAIL)
+
+
+@pytest.mark.parametrize("side", ["direct"], indirect=True)
+async def test_without_a_connection_or_in_pieces_nothing_is_at_hand(side: Side) -> None:
+    assert not side.transport.at_hand(MAIL)
+    large = replace(MAIL, content=CONTENT + b"x" * 600_000)
+    assert await connected(side)
+    assert not side.transport.at_hand(large)
+
+
+async def test_what_is_at_hand_is_taken_in_the_task_that_waits(side: Side) -> None:
+    if not await connected(side):
+        assert isinstance(side.transport, SdkTransport)
+        return
+    waiter = Waiter(side.transport, MAIL)
+    assert isinstance(await waiter.ended(), Accepted)
+    assert waiter.ended_in is waiter.task
+    assert len(side.taken()) == 2
+
+
+@pytest.mark.parametrize("way", FAILURES)
+async def test_what_is_at_hand_fails_with_the_same_reply(side: Side, way: str) -> None:
+    if not await connected(side):
+        assert isinstance(side.transport, SdkTransport)
+        return
+    waiter = Waiter(side.transport, side.fail(way))
+    assert shown(await waiter.ended()) == FAILURES[way]
+    if not isinstance(side.transport, CaptureTransport):
+        # It may take longer from here on, and holds up nobody.
+        assert waiter.ended_in is waiter.rest
+    assert isinstance(await side.transport.send(MAIL, MailId("2")), Accepted)
+
+
+async def test_an_answer_that_comes_after_the_wait_is_heard_elsewhere() -> None:
+    answered = asyncio.Event()
+    async with FakeSes(Answer(), Answer(after=answered)) as fake:
+        async with ses_at(fake.url, "direct") as transport:
+            await transport.send(MAIL, MailId("1"))
+            waiter = Waiter(transport, MAIL)
+            await waiter.watch.waiting.wait()
+            waiter.watch.waits[0].give_up()
+            await waiter.task
+            assert waiter.outcome is None
+            answered.set()
+            assert isinstance(await waiter.ended(), Accepted)
+            assert waiter.ended_in is waiter.rest
+            assert transport.at_hand(MAIL)  # the connection was kept
+        assert len(fake.sent) == 2
 
 
 # What capture alone does.

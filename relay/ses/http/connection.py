@@ -13,6 +13,8 @@ from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from relay.system.handover import Wait
+
 # SES' answers have less than 2 kB. What is larger comes from something else.
 MOST_BYTES = 1_000_000  # unless whoever asks expects more
 
@@ -45,7 +47,7 @@ class Line(asyncio.Protocol):
         self._poll = select.poll()
         self._parser = HttpResponseParser(self)
         # The end of the exchange under way: an answer, or why there is none.
-        self._end: asyncio.Future[Answer | Broken] | None = None
+        self._end: asyncio.Future[Answer | Broken] | _End | None = None
         self._writable: asyncio.Future[None] | None = None  # while writing has to wait
         self._until = 0.0  # the end of the wait for it, by the loop's time
         self._clock: asyncio.TimerHandle | None = None
@@ -74,14 +76,17 @@ class Line(asyncio.Protocol):
             raise Broken(f"closed as soon as it was made: {self._lost or 'by us'}")
         self._received = 0
         self._most_bytes = most_bytes
-        self._end = end = self._loop.create_future()
+        self._end = end = _End(loop=self._loop)
+        end.line = self
         self._until = deadline
         if self._clock is None or self._clock.when() > deadline:
             self._set_clock()
         try:
             self._transport.writelines(first)
             written = await self._write(rest, end) if rest else True
-            answer: Answer | Broken = await end
+            answer: Answer | Broken | asyncio.Future[Answer | Broken] = await end
+            if isinstance(answer, asyncio.Future):  # in another task, maybe
+                answer = await answer
         except BaseException:
             self.abort()
             raise
@@ -111,6 +116,11 @@ class Line(asyncio.Protocol):
                 return False
             self._transport.write(piece)
         return True
+
+    def moved(self) -> asyncio.Future[Answer | Broken]:
+        """Where the end of the exchange under way comes from now on."""
+        self._end = end = self._loop.create_future()
+        return end
 
     def usable(self) -> bool:
         """Tell whether nothing has come meanwhile, an end above all.
@@ -235,6 +245,26 @@ class Line(asyncio.Protocol):
         self._ended(Broken(why))
 
     def _ended(self, end: Answer | Broken) -> None:
-        if self._end is not None and not self._end.done():
-            self._end.set_result(end)
+        wait = self._end
+        if wait is not None and not wait.done():
+            if isinstance(wait, _End) and not _is_plain(end):
+                # What becomes of it may take longer than its client waits.
+                wait.give_up()
+            if self._end is not None:
+                self._end.set_result(end)
         self.resume_writing()
+
+
+class _End(Wait):
+    """The wait for the end of an exchange; given up, it comes where it is `moved`."""
+
+    __slots__ = ("line",)
+    line: Line
+
+    def _after(self) -> object:
+        return self.line.moved()
+
+
+def _is_plain(end: Answer | Broken) -> bool:
+    """Tell whether nothing more is to be asked because of it."""
+    return isinstance(end, Answer) and end.status < 300

@@ -96,6 +96,10 @@ class Pool:
         finally:
             self._free.release()
 
+    def at_hand(self) -> bool:
+        """Tell whether an exchange, begun now, need not wait for a connection."""
+        return bool(self._idle) and not self._free.locked()
+
     async def close(self) -> None:
         """Close all connections, for good; exchanges under way break."""
         self._closed = True

@@ -10,6 +10,7 @@ from typing import TypeVarTuple
 import pytest
 
 from relay.delivery.patience import Patience
+from relay.system.handover import Wait
 from tests.unit.delivery.test_queued_machine import Loop
 
 With = TypeVarTuple("With")
@@ -39,13 +40,14 @@ class Waits:
     def __init__(self) -> None:
         self.loop = CountingLoop()
         self.patience = Patience()
-        self.over: list[asyncio.Future[None]] = []
+        self.over: list[Wait] = []
         self.tasks: list[asyncio.Task[None]] = []
 
-    def begin(self, seconds: float) -> asyncio.Future[None]:
-        over = self.loop.create_future()
+    def begin(self, seconds: float) -> Wait:
+        over = Wait(loop=self.loop)
         self.over.append(over)
-        self.tasks.append(self.loop.create_task(self.patience.wait(over, seconds)))
+        until = self.loop.at + seconds
+        self.tasks.append(self.loop.create_task(self.patience.wait(over, until)))
         self.turn()
         return over
 

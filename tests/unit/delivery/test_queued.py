@@ -32,6 +32,7 @@ from relay.model.submission import Envelope, MailId, Submission
 from relay.observe.events import Answered, Event, Events, NotTaken
 from relay.queue import Claim, Unwritable
 from tests.memory_queue import MemoryQueue
+from tests.ses_answer import SesAnswer
 
 CONTENT = b"From: a@b.example\r\n\r\nx\r\n"
 MAIL = Mail(Envelope("a@b.example", ("c@d.example",)), CONTENT)
@@ -74,11 +75,16 @@ class SlowQueue(MemoryQueue):
 
 
 class Ses:
-    """A transport that answers when a test says what; `calls` are those under way."""
+    """A transport that answers when a test says what; `calls` are those under way.
+
+    `has_connections`: mail need not wait for one.
+    """
+
+    has_connections = False
 
     def __init__(self, *answers: Outcome) -> None:
         self.answers = list(answers)
-        self.calls: list[asyncio.Future[Outcome]] = []
+        self.calls: list[SesAnswer] = []
         self.sent = 0
         self.asked = asyncio.Event()
 
@@ -86,10 +92,23 @@ class Ses:
         self.sent += 1
         if self.answers:
             return self.answers.pop(0)
-        call: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        call = SesAnswer(at_hand=self.has_connections)
         self.calls.append(call)
         self.asked.set()
-        return await call
+        return await call.came()
+
+    def at_hand(self, mail: Mail) -> bool:
+        return self.has_connections
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["in a task", "at hand"])
+def has_connections(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> bool:
+    """Each of these holds wherever the attempt is made."""
+    connected: bool = request.param
+    monkeypatch.setattr(Ses, "has_connections", connected)
+    return connected
 
 
 class Relay:

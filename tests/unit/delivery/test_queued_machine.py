@@ -1,10 +1,10 @@
 """The delivery with a queue, driven at random against a model of what is owed.
 
-SES' answers, their times, two accounts of which one has the other as its fallback,
-clients that leave, that come again with a key, or write to a person above the limit,
-a queue that cannot be written, the stop, and a crash: after any order of these nothing
-that heard 250 is lost, no client heard what is not so, and what heard 250 under a key
-is not taken again.
+SES' answers, their times, connections to it or none, two accounts of which one has
+the other as its fallback, clients that leave, that come again with a key, or write to
+a person above the limit, a queue that cannot be written, the stop, and a crash: after
+any order of these nothing that heard 250 is lost, no client heard what is not so, and
+what heard 250 under a key is not taken again.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ from relay.model.submission import Envelope, MailId, Submission
 from relay.observe.events import Event, Events, NotTaken
 from relay.queue import Claim, Unwritable
 from tests.memory_queue import MemoryQueue
+from tests.ses_answer import SesAnswer
 
 ANSWER_WITHIN = 3.0
 PERSON = Limit("SignIn", ("ann@c.example",), 2, 300.0)
@@ -125,15 +126,17 @@ class Call:
     mail_id: str
     number: int
     by: str
-    answer: asyncio.Future[Outcome]
+    answer: SesAnswer
 
 
 class Ses:
     """Holds every request to one account until the test answers it.
 
     `unseen` are the calls that may have been taken: no fallback may make another of
-    them.
+    them. `has_connections`: mail need not wait for one.
     """
+
+    has_connections = False
 
     def __init__(
         self, by: str, calls: list[Call], unseen: set[tuple[str, int]]
@@ -144,16 +147,19 @@ class Ses:
         self.wrong: list[str] = []
 
     async def send(self, mail: Mail, mail_id: MailId) -> Outcome:
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        answer = SesAnswer(at_hand=self.has_connections)
         number = int(mail.envelope.recipients[0].partition("@")[0])
         if self.by != mail.options.account and (mail_id, number) in self.unseen:
             self.wrong.append(f"{mail_id} call {number} by {self.by!r}")
-        call = Call(mail_id, number, self.by, future)
+        call = Call(mail_id, number, self.by, answer)
         self.calls.append(call)
         try:
-            return await future
+            return await answer.came()
         finally:
             self.calls.remove(call)
+
+    def at_hand(self, mail: Mail) -> bool:
+        return self.has_connections
 
 
 class Delivering(RuleBasedStateMachine):
@@ -276,6 +282,11 @@ class Delivering(RuleBasedStateMachine):
         )
         self._turn()
         return name
+
+    @rule(by=st.sampled_from([0, 1]), there=st.booleans())
+    def connections(self, by: int, there: bool) -> None:
+        """Whether new mail is attempted in its client's own task."""
+        self.ses[by].has_connections = there
 
     @rule(name=senders)
     def leave(self, name: str) -> None:

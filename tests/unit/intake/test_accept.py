@@ -72,6 +72,9 @@ class Scripted:
             raise outcome
         return outcome
 
+    def at_hand(self, mail: Mail) -> bool:
+        return False
+
 
 def intake_over(
     transport: Scripted,
