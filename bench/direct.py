@@ -27,7 +27,7 @@ from bench.relays import RELAY, Relay
 from bench.tools import BUILD, Load, build
 from relay.fleet.aws import FleetSettings
 
-CASE = Case(sessions=10, delay_ms=5)
+DELAY_MS = 5  # until SES answers
 NONE = 'engine = "none"'
 SHARED = """engine = "sqs"
 url = "{place.url}"
@@ -73,6 +73,7 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser("python -m bench.direct", description=__doc__)
     parser.add_argument("--mails", type=int, default=3000, help="of each run")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--sessions", type=int, default=10)
     parser.add_argument(
         "--instructions",
         action="store_true",
@@ -80,6 +81,7 @@ def main(words: Sequence[str]) -> int:
     )
     options = parser.parse_args(words)
     measure = counting() if options.instructions else TIME
+    case = Case(sessions=options.sessions, delay_ms=DELAY_MS)
     found: dict[str, list[float]] = {"none": [], "sqs": []}
     made = build()
     with (
@@ -90,7 +92,7 @@ def main(words: Sequence[str]) -> int:
         for _ in range(options.repeats):
             for engine, costs in found.items():
                 shared = place if engine == "sqs" else None
-                costs.append(_cost(bench, measure, options.mails, shared))
+                costs.append(_cost(bench, measure, case, options.mails, shared))
     for engine, costs in found.items():
         least, most = min(costs), max(costs)
         middle = statistics.median(costs)
@@ -102,13 +104,17 @@ def main(words: Sequence[str]) -> int:
 
 
 def _cost(
-    bench: Bench, measure: Measure, mails: int, shared: FleetSettings | None
+    bench: Bench,
+    measure: Measure,
+    case: Case,
+    mails: int,
+    shared: FleetSettings | None,
 ) -> float:
     """Of a mail, in the measure's unit."""
     share = partial(_share, place=shared)
-    with bench.running(measure.relay, CASE, before=share) as (running, _, directory):
-        file, _ = write_mails(CASE, directory)
-        load = Load.of(CASE, port=running.port, file=file, seconds=LONGEST)
+    with bench.running(measure.relay, case, before=share) as (running, _, directory):
+        file, _ = write_mails(case, directory)
+        load = Load.of(case, port=running.port, file=file, seconds=LONGEST)
         tools.send(bench.tools, replace(load, mails=WARM_UP))
         measure.begin(running.pid)
         idle = measure.used(running.pid)
