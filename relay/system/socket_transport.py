@@ -99,7 +99,10 @@ class SocketTransport(asyncio.Transport):
         self._lose(None)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send at the end of this turn of the loop, or at once where it is much."""
+        """Send at the end of this turn of the loop, or at once where it is much.
+
+        `data` is not copied, and must not change before.
+        """
         if self._closing:
             return
         self._unsent.append(memoryview(data))
