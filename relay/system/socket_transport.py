@@ -47,7 +47,7 @@ class SocketTransport(asyncio.Transport):
         self._protocol = protocol
         self._arrivals = arrivals
         self._loop = arrivals.loop
-        self._unsent: deque[memoryview] = deque()
+        self._unsent: deque[bytes | bytearray | memoryview] = deque()
         self._size = 0  # of what is unsent
         self._departs = False  # it is sent at the end of the turn
         self._blocked = False  # it is sent when the kernel takes more
@@ -105,7 +105,7 @@ class SocketTransport(asyncio.Transport):
         """
         if self._closing:
             return
-        self._unsent.append(memoryview(data))
+        self._unsent.append(data)
         self._size += len(data)
         if self._blocked:
             self._pause()
@@ -132,35 +132,26 @@ class SocketTransport(asyncio.Transport):
             self._paused = True
             self._protocol.pause_writing()
 
-    def _sent(
-        self, data: bytes | bytearray | memoryview
-    ) -> bytes | bytearray | memoryview:
-        """Send; what is left is to be sent again, the very same bytes first."""
-        try:
-            count = self._sock.send(data)
-            while count < len(data):
-                data = memoryview(data)[count:]
-                count = self._sock.send(data)
-        except self.not_now:
-            return data
-        except OSError as error:
-            self._lose(error)
-        return b""
-
     def _send_on(self) -> None:
-        """Send what the kernel takes now."""
-        while self._unsent:
-            data = self._unsent[0]
-            left = self._sent(data)
-            if self._lost:
-                return
-            self._size -= len(data) - len(left)
-            if left:
-                self._unsent[0] = memoryview(left)
+        """Send what the kernel takes now; of the rest the very same bytes first."""
+        unsent = self._unsent
+        while unsent:
+            data = unsent[0]
+            try:
+                count = self._sock.send(data)
+            except self.not_now:
                 break
-            self._unsent.popleft()
+            except OSError as error:
+                self._lose(error)
+                return
+            self._size -= count
+            if count < len(data):
+                unsent[0] = memoryview(data)[count:]
+            else:
+                unsent.popleft()
         else:
-            self._unblock()
+            if self._blocked:
+                self._unblock()
             if self._closing:
                 self._lose(None)
                 return
@@ -169,9 +160,8 @@ class SocketTransport(asyncio.Transport):
             self._protocol.resume_writing()
 
     def _unblock(self) -> None:
-        if self._blocked:
-            self._blocked = False
-            self._loop.remove_writer(self._fd)
+        self._blocked = False
+        self._loop.remove_writer(self._fd)
 
     def _read(self) -> None:
         try:
@@ -199,7 +189,8 @@ class SocketTransport(asyncio.Transport):
         self._closing = self._lost = True
         self._unsent.clear()
         self._size = 0
-        self._unblock()
+        if self._blocked:
+            self._unblock()
         self._loop.call_soon(self._tell, error)
 
     def _tell(self, error: Exception | None) -> None:
