@@ -123,6 +123,37 @@ async def test_who_waits_in_vain_for_a_connection_sent_nothing() -> None:
     assert peer.requests == 1
 
 
+async def test_a_place_that_comes_to_one_who_just_left_goes_to_the_next() -> None:
+    async with pool_at(limit=1) as (pool, peer):
+
+        async def first() -> None:
+            await ask(pool)
+            second.cancel()  # whose turn came in this very moment
+
+        running = asyncio.create_task(first())
+        await asyncio.sleep(0)
+        second = asyncio.create_task(ask(pool))
+        third = asyncio.create_task(ask(pool))
+        assert (await third).status == 200
+        await running
+        assert second.cancelled()
+        assert (await ask(pool)).status == 200  # and no place is lost
+    assert (peer.opened, peer.requests) == (1, 3)
+
+
+async def test_those_who_wait_have_their_turns_in_their_order() -> None:
+    order: list[int] = []
+
+    async def one(number: int) -> None:
+        await ask(pool)
+        order.append(number)
+
+    async with pool_at(limit=1) as (pool, peer):
+        await asyncio.gather(*(one(number) for number in range(10)))
+    assert order == list(range(10))
+    assert (peer.opened, peer.requests) == (1, 10)
+
+
 async def test_the_latest_used_goes_first_and_the_others_come_of_age() -> None:
     async with pool_at(idle_seconds=1) as (pool, peer):
         await asyncio.gather(*(ask(pool) for _ in range(3)))
