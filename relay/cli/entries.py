@@ -6,7 +6,6 @@ Never content, never a variable. Times are ISO 8601 in UTC.
 from __future__ import annotations
 
 import shutil
-from dataclasses import fields
 
 from relay.cli import duration
 from relay.model.job import (
@@ -118,19 +117,18 @@ def _ends(entry: ListedJob, unix: Unix, now: float) -> list[tuple[str, str]]:
 def _options(entry: ListedJob) -> list[tuple[str, str]]:
     found = []
     options = entry.job.mail.options
-    for option in fields(options):
-        value = getattr(options, option.name)
+    for option, value in options._asdict().items():
         if not value:
             continue
-        if option.name == "tags":
+        if option == "tags":
             text = ", ".join(f"{tag}={said}" for tag, said in value)
-        elif option.name == "list_management":
+        elif option == "list_management":
             text = " ".join(filter(None, (value.contact_list, value.topic)))
         elif value is True:
             text = "yes"
         else:
             text = str(value)
-        found.append((option.name.replace("_", " "), text))
+        found.append((option.replace("_", " "), text))
     return found
 
 

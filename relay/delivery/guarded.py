@@ -36,7 +36,7 @@ def held_back(mail: Mail, guard: Guard) -> Mail | None:
         case "reject":
             return None
         case "capture":
-            return replace(mail, options=replace(mail.options, account=KEPT))
+            return replace(mail, options=mail.options._replace(account=KEPT))
     envelope = mail.envelope
     fields = b"".join(
         folded("X-Original-To", recipient).raw for recipient in envelope.recipients

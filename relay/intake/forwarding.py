@@ -38,7 +38,7 @@ def forwarded(
     mail = replace(
         kept,
         envelope=Envelope(None, (recipient,)),
-        options=replace(kept.options, account=account.account),
+        options=kept.options._replace(account=account.account),
         choice=replace(choice, supersedes=False),
     )
     mails = [mail] if guard is None else guarded_parts(mail, guard)

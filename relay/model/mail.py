@@ -47,8 +47,8 @@ class ListManagement:
     topic: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SendOptions:
+# A named tuple: made for each mail, and looked up by its hash.
+class SendOptions(NamedTuple):
     """What this one mail says about its SES call; empty: as the settings say.
 
     All but `rules_set`, `tags`, `account` and `untracked` comes from a client's X-SES-*
@@ -92,13 +92,16 @@ class Choice:
     rule: str = ""
 
 
+_NO_OPTIONS = SendOptions()
+
+
 @dataclass(frozen=True, slots=True)
 class Mail:
     """A mail object (RFC 5321 section 2.3.1), ready for one SES call."""
 
     envelope: Envelope
     content: bytes = field(repr=False)
-    options: SendOptions = SendOptions()
+    options: SendOptions = _NO_OPTIONS
     choice: Choice = Choice()
 
 

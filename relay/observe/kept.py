@@ -39,8 +39,7 @@ def options(some: SendOptions) -> SendOptions:
     """A call's options with what can be shown of them."""
     names = (some.configuration_set, some.from_arn, some.feedback_arn, some.tenant)
     if len(some.tags) > MAX_TAGS or sum(map(len, names)) > MAX_TEXT:
-        some = replace(
-            some,
+        some = some._replace(
             configuration_set=some.configuration_set[:MAX_TEXT],
             from_arn=some.from_arn[:MAX_TEXT],
             feedback_arn=some.feedback_arn[:MAX_TEXT],
@@ -49,7 +48,7 @@ def options(some: SendOptions) -> SendOptions:
         )
     if some.tags and any(len(name) + len(said) > MAX_TEXT for name, said in some.tags):
         cut = tuple((name[:MAX_TEXT], value[:MAX_TEXT]) for name, value in some.tags)
-        some = replace(some, tags=cut)
+        some = some._replace(tags=cut)
     chosen = some.list_management
     if chosen and len(chosen.contact_list) + len(chosen.topic) > MAX_TEXT:
         chosen = replace(
@@ -57,7 +56,7 @@ def options(some: SendOptions) -> SendOptions:
             contact_list=chosen.contact_list[:MAX_TEXT],
             topic=chosen.topic[:MAX_TEXT],
         )
-        some = replace(some, list_management=chosen)
+        some = some._replace(list_management=chosen)
     return some
 
 

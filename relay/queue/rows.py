@@ -168,9 +168,8 @@ def _job(row: Row, read: _Read) -> Job:
             read("options", _dsn_of, NOTHING_ASKED),
         ),
         row["bytes"] if isinstance(row["bytes"], bytes) else b"",
-        replace(
-            read("options", _options_of, _NO_OPTIONS),
-            account=read("account", _text, ""),
+        read("options", _options_of, _NO_OPTIONS)._replace(
+            account=read("account", _text, "")
         ),
         replace(
             read("choice", _choice_of, Choice(usage=str(row["usage"]))),
@@ -257,9 +256,12 @@ def _addresses(value: str) -> tuple[str, ...]:
     return tuple(map(_text, found))
 
 
-def _set(value: Any, default: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
-    """The fields of a dataclass that differ from its default."""
-    names = [field.name for field in fields(value)]
+def _set(value: Any, default: Any) -> dict[str, Any]:  # noqa: ANN401 - of many fields
+    """The fields of a dataclass or named tuple that differ from its default."""
+    if isinstance(value, tuple):
+        names = value._fields  # type: ignore[attr-defined]
+    else:
+        names = [field.name for field in fields(value)]
     return {
         name: getattr(value, name)
         for name in names

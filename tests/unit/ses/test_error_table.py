@@ -346,7 +346,7 @@ def test_a_rules_set_is_the_operators_word_and_pauses_nobody_else() -> None:
         elsewhere=False,
         detail=paused.detail,
     )
-    client = replace(options, configuration_set="mine")
+    client = options._replace(configuration_set="mine")
     named = Named.of(client, configuration_set="all", tenant="")
     assert named == Named(client=("mine",), scope=True)
 
