@@ -32,8 +32,11 @@ def line(level: int, event: str, /, **fields: object) -> None:
     """Write one event; a field that is None or empty is left out."""
     if not logger.isEnabledFor(level):
         return
+    # Most have a value, which is asked first: each mail has a line of twenty.
     kept = {
-        key: value for key, value in fields.items() if value is not None and value != ""
+        key: value
+        for key, value in fields.items()
+        if value or (value is not None and value != "")
     }
     if logger.handlers and isinstance(lines := logger.handlers[0], Lines):
         lines.put(time.time(), level, event, kept)

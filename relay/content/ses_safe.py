@@ -83,12 +83,13 @@ def reencode(message: Message) -> Message:
 
 def has_long_line(content: bytes, start: int, end: int) -> bool:
     """Tell whether a line between these places has more than 998 bytes."""
-    while end - start > MAX_LINE:
-        found = content.rfind(b"\n", start, min(end, start + MAX_LINE + 2))
+    window = MAX_LINE + 2  # and the line's end
+    while end - start >= window:
+        found = content.rfind(b"\n", start, start + window)
         if found < 0:
             return True
         start = found + 1
-    return False
+    return end - start > MAX_LINE and content.rfind(b"\n", start, end) < 0
 
 
 def _edits(part: Part) -> list[_Edit]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from relay import log
 from relay.delivery import Delivery
@@ -69,7 +69,10 @@ class Intake:
         started = time.monotonic()
         try:
             if not self._preparation.takes_long(submission):
-                prepared = await self._at_once(submission)
+                try:
+                    prepared = self._prepared(submission)
+                except TakesLong:  # its template alone knew
+                    prepared = await self._threads.run(self._prepared, submission)
             elif len(submission.content) > LARGE:
                 return await self._accept_large(submission, left, started)
             else:
@@ -103,28 +106,38 @@ class Intake:
             prepared = await self._threads.run(self._prepared, submission)
             return await self._deliver(submission, prepared, left, started)
 
-    async def _deliver(
+    def _deliver(
         self,
         submission: Submission,
         prepared: Prepared,
         left: Callable[[], bool],
         started: float,
-    ) -> Reply:
+    ) -> Coroutine[Any, Any, Reply]:
+        # No coroutine of its own, which each mail would pay for.
         if self._suppression is not None:
-            try:
-                prepared = await self._suppression.parted(prepared)
-            except Refused as refused:
-                refused.rule = prepared.mails[0].choice.rule
-                refused.slips = prepared.slips
-                return self._refused(submission, refused, started)
+            return self._deliver_to_others(
+                self._suppression, submission, prepared, left, started
+            )
+        way = self._delivery if prepared.is_plain else self._recalling
+        return way.deliver(submission, prepared, started=started, left=left)
+
+    async def _deliver_to_others(
+        self,
+        suppression: Suppression,
+        submission: Submission,
+        prepared: Prepared,
+        left: Callable[[], bool],
+        started: float,
+    ) -> Reply:
+        """Deliver to those recipients that are not suppressed."""
+        try:
+            prepared = await suppression.parted(prepared)
+        except Refused as refused:
+            refused.rule = prepared.mails[0].choice.rule
+            refused.slips = prepared.slips
+            return self._refused(submission, refused, started)
         way = self._delivery if prepared.is_plain else self._recalling
         return await way.deliver(submission, prepared, started=started, left=left)
-
-    async def _at_once(self, submission: Submission) -> Prepared:
-        try:
-            return self._prepared(submission)
-        except TakesLong:  # its template alone knew
-            return await self._threads.run(self._prepared, submission)
 
     def _prepared(self, submission: Submission) -> Prepared:
         """The mails. Whatever is in the mail, it raises Refused and nothing else,

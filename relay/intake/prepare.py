@@ -292,10 +292,11 @@ class Preparation:
         return tuple(call for part in parts for call in self._calls(part))
 
     def _calls(self, whole: Mail) -> tuple[Mail, ...]:
+        parts = shares(whole.envelope, self._split_at)
+        if parts == [whole.envelope]:  # as nearly always
+            return (whole,)
         rest = whole.content, whole.options, whole.choice
-        return tuple(
-            [Mail(one, *rest) for one in shares(whole.envelope, self._split_at)]
-        )
+        return tuple([Mail(one, *rest) for one in parts])
 
 
 def _with_promises(

@@ -128,15 +128,20 @@ class Wire(Channel):
             del self._in[: end + 1]
             if self._overlong or len(line) > self._limit:
                 self._enough = True
-            elif not self._at_once(line):
-                self._found = line
-                self._enough = True
             else:
-                self._new_line()
+                self._take_line(line)
         if self._in and self._collector is not None and not self._enough:
             chunk = bytes(self._in)
             self._in.clear()
             self._collect(self._collector, chunk)
+
+    def _take_line(self, line: bytes) -> None:
+        """Have a command answered, now or by the session."""
+        if self._at_once(line):
+            self._new_line()
+        else:
+            self._found = line
+            self._enough = True
 
     def _collect(self, collector: Collector, chunk: bytes) -> None:
         left = collector.feed(chunk)
@@ -189,8 +194,12 @@ class Wire(Channel):
         For most commands it has not, so they wake no task.
         """
         try:
-            if self._collector is not None and not self._in:
+            alone = not (self._in or self._overlong)
+            if alone and self._collector is not None:
                 self._collect(self._collector, data)
+            elif alone and data.find(b"\n") == len(data) - 1 <= self._limit:
+                # A command alone, as most come, need not go through the buffer.
+                self._take_line(data[:-1].removesuffix(b"\r"))
             else:
                 self._in += data
                 self._work()
