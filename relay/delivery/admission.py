@@ -26,7 +26,7 @@ class Refusal:
     reason: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Slot:
     """One attempt that was let in, and has to `leave`."""
 
@@ -65,13 +65,16 @@ class Admission:
     ) -> None:
         self.pace = pace
         self.stopping = False
+        # Whether who hears of ends has mail for the room that they leave. Of most it
+        # has none, and each mail would pay for telling.
+        self.awaited = True
         self._free = concurrency
         self._load = load
         self._silent_after = silent_after
         self._looks = looks
         self._has_fallback = has_fallback
         self._now = now
-        self._under_way: dict[int, Slot] = {}
+        self._under_way: dict[Slot, None] = {}
         self._answered_at = float("-inf")
         self._unanswered = ""  # what the latest attempt without an answer came to
         self._pause: str | None = None
@@ -104,12 +107,21 @@ class Admission:
 
     # For a client that waits.
 
+    def admit(self, size: int, recipients: int) -> Slot | Refusal:
+        """Begin an attempt, where SES is not silent and nothing else refuses one."""
+        now = self._now()
+        refusal = self._silence(now) or self._refusal(size, now)
+        return refusal or self._enter(size, recipients, now)
+
     def silence(self) -> Refusal | None:
         """Tell whether SES is silent, and what is known of why."""
+        return self._silence(self._now())
+
+    def _silence(self, now: float) -> Refusal | None:
         if self._unanswered:
             return Refusal(self._unanswered)
-        limit = self._now() - self._silent_after
-        for slot in self._under_way.values():
+        limit = now - self._silent_after
+        for slot in self._under_way:
             if slot.began > limit:
                 break  # they are in the order of their beginning
             if self._answered_at < slot.began + self._silent_after:
@@ -118,6 +130,9 @@ class Admission:
 
     def refusal(self, size: int) -> Refusal | None:
         """Tell why no attempt with `size` bytes may begin now; None: one may."""
+        return self._refusal(size, self._now())
+
+    def _refusal(self, size: int, now: float) -> Refusal | None:
         if self.stopping:
             return Refusal("shutting down")
         if self._pause is not None and self.closed:
@@ -125,17 +140,19 @@ class Admission:
         load = self._load
         if self._free < 1 or (self._under_way and load.used + size > load.limit):
             return Refusal()
-        if self.pace.ready_in(self._now()) > 0:
+        if self.pace.ready_in(now) > 0:
             return Refusal()
         return None
 
     def enter(self, size: int, recipients: int) -> Slot:
         """Begin an attempt, whatever `refusal` says."""
-        now = self._now()
+        return self._enter(size, recipients, self._now())
+
+    def _enter(self, size: int, recipients: int, now: float) -> Slot:
         slot = Slot(size, recipients, now)
         self._free -= 1
         self._load.used += size
-        self._under_way[id(slot)] = slot
+        self._under_way[slot] = None
         self.pace.take(recipients, now)
         self._looking = self._looking or self._pause is not None
         return slot
@@ -144,14 +161,14 @@ class Admission:
         """End an attempt; None: none was made."""
         self._free += 1
         self._load.used -= slot.size
-        del self._under_way[id(slot)]
+        del self._under_way[slot]
         if outcome is None:
             self.pace.give_back(slot.recipients)
             self._looking = False
         else:
             self._heed(slot, outcome)
-        for changed in self._changed:
-            changed()
+        if self.awaited:
+            self._tell(self._changed)
 
     def _heed(self, slot: Slot, outcome: Outcome) -> None:
         now = self._now()
@@ -247,7 +264,7 @@ class Admission:
         return self.pace.ready_in(now) or None
 
     def on_change(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called when an attempt ends, and at the stop."""
+        """Have `changed` called when an `awaited` attempt ends, and at the stop."""
         self._changed.append(changed)
 
     def on_pause(self, *told: Callable[[str], None]) -> None:

@@ -11,7 +11,6 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TypeVarTuple
 
 from relay import log
@@ -58,8 +57,7 @@ class Work:
     """What is in hand: the tasks, and the jobs whose templates supersede."""
 
     def __init__(self) -> None:
-        self.tasks: dict[int, asyncio.Task[None]] = {}  # by their numbers
-        self.begun = 0
+        self.tasks: set[asyncio.Task[None]] = set()
         # By what each voids.
         self.superseding: defaultdict[str, list[InHand]] = defaultdict(list)
 
@@ -94,8 +92,7 @@ class Attempts:
         self, work: Callable[[*On], Coroutine[None, None, None]], *on: *On
     ) -> None:
         """Have `work` done `on` these, in a task that `drained` waits for."""
-        number = self._number()
-        self._go_on(number, self._do(number, work, *on))
+        self._go_on(self._do(work, *on))
 
     def begin_here(
         self,
@@ -106,38 +103,29 @@ class Attempts:
     ) -> Awaitable[None]:
         """Have `work` done `on` these in the running task, which awaits what is given.
 
-        When `watch` gives its wait up, at `until` by the loop's time, it goes on in a
-        task of its own.
+        When `watch` gives its wait up, at `until` (monotonic), it goes on in a
+        task of its own; until then it is its client's use that counts.
         """
-        number = self._number()
-        return driven(
-            self._do(number, work, *on), watch, until, partial(self._go_on, number)
-        )
+        return driven(self._do(work, *on), watch, until, self._go_on)
 
-    def _number(self) -> int:
+    def _go_on(self, work: Coroutine[None, None, None]) -> None:
         self.use.enter()
-        self.work.begun += 1
-        return self.work.begun
-
-    def _go_on(self, number: int, work: Coroutine[None, None, None]) -> None:
-        # It tells of its end itself: a callback would be a turn of the loop for each.
         # By the loop, and with a name, which asyncio would make up for each.
         loop = asyncio.get_running_loop()
-        self._tasks[number] = loop.create_task(work, name="attempt")
+        self._tasks.add(loop.create_task(work, name="attempt"))
 
     async def _do(
-        self,
-        number: int,
-        work: Callable[[*On], Coroutine[None, None, None]],
-        *on: *On,
+        self, work: Callable[[*On], Coroutine[None, None, None]], *on: *On
     ) -> None:
         try:
             await work(*on)
         except Exception as error:  # noqa: BLE001 - one mail's attempt is a boundary
             log.broken("attempt not recorded", error)
         finally:
-            self.use.leave()
-            self._tasks.pop(number, None)  # none, where it ended in its client's
+            # Not by a callback of the task, which would be a turn of the loop for each.
+            if self._tasks and (task := asyncio.current_task()) in self._tasks:
+                self._tasks.discard(task)
+                self.use.leave()
 
     async def drained(self) -> None:
         """Wait until no attempt is under way, and each end is recorded.
@@ -146,67 +134,59 @@ class Attempts:
         """
         try:
             while self._tasks:
-                await asyncio.wait(self._tasks.values())
+                await asyncio.wait(self._tasks)
         finally:
-            cut_off = dict(self._tasks)
-            for task in cut_off.values():
+            cut_off = set(self._tasks)
+            for task in cut_off:
                 task.cancel()
-            await asyncio.gather(*cut_off.values(), return_exceptions=True)
-            for number in cut_off:  # one that had not begun could not tell of its end
-                self._tasks.pop(number, None)
+            await asyncio.gather(*cut_off, return_exceptions=True)
+            self._tasks -= cut_off  # one that had not begun could not tell of its end
 
     # One attempt.
 
     async def make(self, work: InHand, way: Way, slot: Slot) -> Outcome:
-        """Attempt once, or again where that is worth it; the job counts each."""
+        """Attempt once, or again where that is worth it; the job counts each.
+
+        By one way a second time with new credentials where they were old, and then
+        by the fallback. What the mail's own account may take is not refused by that.
+        """
         mail = work.job.mail
         if mail.choice.supersedes:
             self._in_hand[voids(mail)].append(work)
-        outcome = await self._by(way, work, slot)
-        while way.fallback is not None and may_go_elsewhere(work.job, outcome):
-            way = way.fallback
-            gate = way.gate
-            if gate.closed:
-                continue
-            if gate.silence() or gate.refusal(len(mail.content)):
-                break
-            slot = gate.enter(len(mail.content), len(mail.envelope.recipients))
-            work.job = _counted(work.job)
-            outcome = await self._by(way, work, slot)
-        return outcome
-
-    async def _by(self, way: Way, work: InHand, slot: Slot) -> Outcome:
-        """Attempt by one way, a second time with new credentials where they were old.
-
-        What the mail's own account may take is not refused by another.
-        """
-        outcome: Outcome | None = None
-        again = False
-        try:
-            while True:
-                job, began = work.job, time.monotonic()
-                outcome = await attempt(way.transport, job.mail, job.id)
-                self._events.emit(
-                    Attempted(
-                        job.id,
-                        job.number,
-                        job.mail,
-                        job.state.attempts,
-                        outcome,
-                        time.monotonic() - began,
-                        way.account,
+        while True:
+            said: Outcome | None = None
+            again = False
+            try:
+                while True:
+                    job, began = work.job, time.monotonic()
+                    said = outcome = await attempt(way.transport, mail, job.id)
+                    self._events.emit(
+                        Attempted(
+                            job.id,
+                            job.number,
+                            mail,
+                            job.state.attempts,
+                            outcome,
+                            time.monotonic() - began,
+                            way.account,
+                        )
                     )
-                )
-                worth_it = isinstance(outcome, Deferred) and outcome.at_once
-                if again or not worth_it or way.gate.stopping:
-                    break
-                again = True
-                work.job = _counted(job)
-        finally:
-            way.gate.leave(slot, outcome)
-        if way.account != work.job.mail.options.account:
-            outcome = by_fallback(outcome)
-        return outcome
+                    worth_it = isinstance(outcome, Deferred) and outcome.at_once
+                    if again or not worth_it or way.gate.stopping:
+                        break
+                    again = True
+                    work.job = _counted(job)
+            finally:
+                way.gate.leave(slot, said)
+            if way.account != mail.options.account:
+                outcome = by_fallback(outcome)
+            elsewhere = None
+            if way.fallback is not None:
+                elsewhere = _elsewhere(way.fallback, work.job, outcome)
+            if elsewhere is None:
+                return outcome
+            way, slot = elsewhere
+            work.job = _counted(work.job)
 
     # Newer mail that takes the place of older.
 
@@ -317,6 +297,21 @@ class Attempts:
                 reports = self._reports(claim.job, failed)
                 await self._settle(claim, failed, reports, None)
         return bool(claims)
+
+
+def _elsewhere(
+    fallback: Way | None, job: Job, outcome: Outcome
+) -> tuple[Way, Slot] | None:
+    """Begin an attempt by a fallback, or by that one's, where one takes mail now."""
+    if not may_go_elsewhere(job, outcome):
+        return None
+    while fallback is not None and fallback.gate.closed:
+        fallback = fallback.fallback
+    if fallback is None:
+        return None
+    mail = job.mail
+    slot = fallback.gate.admit(len(mail.content), len(mail.envelope.recipients))
+    return (fallback, slot) if isinstance(slot, Slot) else None
 
 
 def _counted(job: Job) -> Job:

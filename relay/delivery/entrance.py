@@ -17,35 +17,35 @@ class Entrance:
         self._ways = ways
         self._queue = queue
 
-    def enter(
-        self, mails: Sequence[Mail]
-    ) -> tuple[list[tuple[Way, Slot]], Refusal | None]:
+    def enter(self, mails: Sequence[Mail]) -> Sequence[tuple[Way, Slot]] | Refusal:
         """Begin attempts on all of `mails`, or on none."""
         entered: list[tuple[Way, Slot]] = []
         for mail in mails:
-            way, refusal = self._way(mail)
-            if refusal is not None:
-                for earlier, slot in entered:
-                    earlier.gate.leave(slot, None)
-                return [], refusal
-            recipients = len(mail.envelope.recipients)
-            slot = way.gate.enter(len(mail.content), recipients)
-            entered.append((way, slot))
-        return entered, None
+            came = self._let_in(mail)
+            if isinstance(came, Refusal):
+                for way, slot in entered:
+                    way.gate.leave(slot, None)
+                return came
+            entered.append(came)
+        return entered
 
-    def _way(self, mail: Mail) -> tuple[Way, Refusal | None]:
-        """By which way `mail` may leave now; else why it may not by its own."""
-        way = own = self._ways.of(mail.options.account)
-        first = refusal = self._refusal(own, own.lanes, mail)
-        while refusal is not None and way.fallback is not None and way.gate.closed:
+    def _let_in(self, mail: Mail) -> tuple[Way, Slot] | Refusal:
+        """By its own way, or a fallback of it that is open; else why not by its own."""
+        own = self._ways.of(mail.options.account)
+        came = self._admitted(own, own.lanes, mail)
+        if isinstance(came, Slot):
+            return own, came
+        way = own
+        while way.fallback is not None and way.gate.closed:
             way = way.fallback
-            refusal = self._refusal(way, (own.lane, *way.lanes), mail)
-        return way, refusal and first
+            slot = self._admitted(way, (own.lane, *way.lanes), mail)
+            if isinstance(slot, Slot):
+                return way, slot
+        return came
 
-    def _refusal(self, way: Way, lanes: Sequence[int], mail: Mail) -> Refusal | None:
+    def _admitted(self, way: Way, lanes: Sequence[int], mail: Mail) -> Slot | Refusal:
         gate = way.gate
-        refusal = gate.silence()
-        if refusal is None and self._queue.is_due(mail.choice.priority, lanes):
+        if self._queue.is_due(mail.choice.priority, lanes):
             # Older mail waits, which in a pause is no reason but a consequence.
-            refusal = gate.refusal(0) or Refusal()
-        return refusal or gate.refusal(len(mail.content))
+            return gate.silence() or gate.refusal(0) or Refusal()
+        return gate.admit(len(mail.content), len(mail.envelope.recipients))

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
+from collections.abc import Callable
 
 from relay.system.handover import Wait
 
 
 class Patience:
-    """Ends the waits whose time is over, each at its own time."""
+    """Ends the waits whose time is over, each at its own time; `now` tells the time."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._until: dict[Wait, float] = {}
         self._clock: asyncio.TimerHandle | None = None
         self._looks_at = math.inf
 
     async def wait(self, over: Wait, until: float) -> None:
-        """Return when `over` is done, at the latest when the loop's time is `until`."""
+        """Return when `over` is done, at the latest at `until`."""
         self.begin(over, until)
         try:
             await over
@@ -28,7 +31,7 @@ class Patience:
             self.end(over)
 
     def begin(self, wait: Wait, until: float) -> None:
-        """Give `wait` up when the loop's time is `until`."""
+        """Give `wait` up at `until`."""
         self._until[wait] = until
         if until < self._looks_at:
             self._look_at(until, wait.get_loop())
@@ -41,12 +44,12 @@ class Patience:
         if self._clock is not None:
             self._clock.cancel()
         self._looks_at = at
-        self._clock = loop.call_at(at, self._look, loop)
+        self._clock = loop.call_later(at - self._now(), self._look, loop)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """End what is to end by now, and look again when the next may have to."""
         self._clock, self._looks_at = None, math.inf
-        now, first = loop.time(), math.inf
+        now, first = self._now(), math.inf
         for wait, until in self._until.items():
             if until > now:
                 first = min(first, until)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from relay import log
 from relay.content import moment
 from relay.delivery import owed
-from relay.delivery.admission import Slot
+from relay.delivery.admission import Refusal, Slot
 from relay.delivery.answered import answered
 from relay.delivery.attempts import Attempts
 from relay.delivery.entrance import Entrance
@@ -60,7 +60,9 @@ class QueuedDelivery:
         notes: Notes,
         policy: RetryPolicy,
         answer_within: float,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`now` is the clock of `deliver`'s `started`."""
         self._attempts = attempts
         self._events = events
         self._queue = queue
@@ -69,7 +71,7 @@ class QueuedDelivery:
         self._policy = policy
         self._answer_within = answer_within
         self._entrance = Entrance(ways, queue)
-        self._patience = Patience()
+        self._patience = Patience(now)
         self._kept_first = KeptFirst(attempts=attempts, queue=queue, first=self._first)
 
     def stop_within(self, seconds: float) -> None:
@@ -88,9 +90,9 @@ class QueuedDelivery:
         if prepared.send_at is not None:
             reply = due(submission.id, moment.shown(prepared.send_at))
             return await self._keep_waiting(submission, prepared, reply, started)
-        entered, refusal = self._entrance.enter(prepared.mails)
-        if refusal is not None:
-            reply = queued(submission.id, refusal.reason)
+        entered = self._entrance.enter(prepared.mails)
+        if isinstance(entered, Refusal):
+            reply = queued(submission.id, entered.reason)
             return await self._keep_waiting(submission, prepared, reply, started)
         jobs = self._jobs(submission.id, prepared.mails, _FIRST)
         client = WaitingClient(jobs, left, self._patience)
@@ -98,7 +100,7 @@ class QueuedDelivery:
             return await self._keep_first(
                 submission, prepared, client, entered, started
             )
-        until = self._until(started)
+        until = started + self._answer_within
         if len(jobs) == 1 and entered[0][0].transport.at_hand(jobs[0].mail):
             await self._attempts.begin_here(
                 self._patience, until, self._first, client.calls[0], *entered[0], client
@@ -136,17 +138,12 @@ class QueuedDelivery:
             client,
             entered,
             claims,
-            until=self._until(started),
+            until=started + self._answer_within,
             accepted_as=self._ways.of(account).accepted_as,
             note=lambda reply: self._note(submission.id, reply, client, prepared),
         )
         self._events.emit(answered(submission, prepared, client, reply, started))
         return reply
-
-    def _until(self, started: float) -> float:
-        """When a client has waited long enough, by the loop's time."""
-        left = max(started + self._answer_within - time.monotonic(), 0)
-        return asyncio.get_running_loop().time() + left
 
     # No attempt may begin now.
 

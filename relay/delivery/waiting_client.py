@@ -69,7 +69,7 @@ class WaitingClient:
     async def wait(self, until: float) -> None:
         """Return when all calls that are `under_way` have ended.
 
-        At the latest when the loop's time is `until`.
+        At the latest at `until` (monotonic).
         """
         self._over = Wait()
         await self._patience.wait(self._over, until)

@@ -48,7 +48,7 @@ class Worker:
         for gate in ways.gates:
             if gate not in self._gates:
                 self._gates.add(gate)
-                gate.on_change(partial(self._look, gate))
+                gate.on_change(self._wake.set)
                 gate.on_resume(partial(self._resume, gate))
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -56,6 +56,8 @@ class Worker:
         try:
             while not stopping.is_set():
                 self._wake.clear()
+                for gate in self._gates:
+                    gate.awaited = True
                 try:
                     if await self._work():
                         continue
@@ -122,6 +124,7 @@ class Worker:
         within = LOOKS_EVERY
         for turn in self._ways.turns():
             due = self._queue.due_in(turn.lanes)
+            turn.gate.awaited = due == 0
             if due is not None:
                 opens = turn.gate.opens_in() if due == 0 else due
                 if opens is not None:
@@ -131,14 +134,6 @@ class Worker:
                 await self._wake.wait()
         except TimeoutError:
             pass
-
-    def _look(self, gate: Admission) -> None:
-        """Wake where an attempt that ended leaves room for mail that waits.
-
-        Of most it does not, since nothing waits: each mail would pay for a look.
-        """
-        if gate.stopping or self._queue.is_due():
-            self._wake.set()
 
     def _resume(self, gate: Admission) -> None:
         self._resumed.update(self._ways.waiting_for(gate))

@@ -37,7 +37,7 @@ class Watch(Protocol):
     """Gives up each wait that has lasted until its time."""
 
     def begin(self, wait: Wait, until: float) -> None:
-        """Watch `wait`; `until` is the loop's time."""
+        """Watch `wait`; `until` is a time of `time.monotonic`."""
 
     def end(self, wait: Wait) -> None:
         """Watch it no more."""

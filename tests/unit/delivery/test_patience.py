@@ -39,7 +39,7 @@ class Waits:
 
     def __init__(self) -> None:
         self.loop = CountingLoop()
-        self.patience = Patience()
+        self.patience = Patience(self.loop.time)
         self.over: list[Wait] = []
         self.tasks: list[asyncio.Task[None]] = []
 

@@ -10,7 +10,6 @@ what heard 250 under a key is not taken again.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -212,6 +211,7 @@ class Delivering(RuleBasedStateMachine):
             notes=self.queue.notes,
             policy=policy,
             answer_within=ANSWER_WITHIN,
+            now=self.loop.time,
         )
         limited = LimitedDelivery(self.delivery, notes=self.queue.notes, events=events)
         self.once = OnceDelivery(limited, notes=self.queue.notes, events=events)
@@ -273,7 +273,7 @@ class Delivering(RuleBasedStateMachine):
                     limit=PERSON if limited else None,
                     key=Key("user:app", key, key.encode()) if key else None,
                 ),
-                started=time.monotonic(),  # as if it had just come
+                started=self.loop.at,
                 left=lambda: sender.gone,
             )
         )
