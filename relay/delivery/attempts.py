@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
-from typing import TypeVarTuple
+from typing import Any, NamedTuple, Self, TypeVarTuple
 
 from relay import log
 from relay.delivery import attempt
@@ -36,7 +36,7 @@ from relay.model.mail import voids
 from relay.model.outcome import Deferred, Outcome
 from relay.observe.events import Attempted, Events, Settled
 from relay.queue import Claim, Queue
-from relay.system.handover import Watch, driven
+from relay.system.handover import resumed
 
 EXPIRES_AT_ONCE = 50
 
@@ -51,6 +51,24 @@ class InHand:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.voided = False
+
+
+class Begun(NamedTuple):
+    """An attempt that is under way, `since` a monotonic time."""
+
+    since: float
+    outcome: Awaitable[Outcome]
+
+    @classmethod
+    def of(
+        cls, since: float, work: Coroutine[Any, Any, Outcome], outcome: Outcome | None
+    ) -> Self:
+        """The attempt that is `work`, which came to `outcome`; None: it goes on."""
+        if outcome is None:
+            return cls(since, resumed(work))
+        known = asyncio.get_running_loop().create_future()
+        known.set_result(outcome)
+        return cls(since, known)
 
 
 class Work:
@@ -92,27 +110,10 @@ class Attempts:
         self, work: Callable[[*On], Coroutine[None, None, None]], *on: *On
     ) -> None:
         """Have `work` done `on` these, in a task that `drained` waits for."""
-        self._go_on(self._do(work, *on))
-
-    def begin_here(
-        self,
-        watch: Watch,
-        until: float,
-        work: Callable[[*On], Coroutine[None, None, None]],
-        *on: *On,
-    ) -> Awaitable[None]:
-        """Have `work` done `on` these in the running task, which awaits what is given.
-
-        When `watch` gives its wait up, at `until` (monotonic), it goes on in a
-        task of its own; until then it is its client's use that counts.
-        """
-        return driven(self._do(work, *on), watch, until, self._go_on)
-
-    def _go_on(self, work: Coroutine[None, None, None]) -> None:
         self.use.enter()
         # By the loop, and with a name, which asyncio would make up for each.
         loop = asyncio.get_running_loop()
-        self._tasks.add(loop.create_task(work, name="attempt"))
+        self._tasks.add(loop.create_task(self._do(work, *on), name="attempt"))
 
     async def _do(
         self, work: Callable[[*On], Coroutine[None, None, None]], *on: *On
@@ -122,15 +123,16 @@ class Attempts:
         except Exception as error:  # noqa: BLE001 - one mail's attempt is a boundary
             log.broken("attempt not recorded", error)
         finally:
+            self.use.leave()
             # Not by a callback of the task, which would be a turn of the loop for each.
-            if self._tasks and (task := asyncio.current_task()) in self._tasks:
+            task = asyncio.current_task()
+            if task is not None:
                 self._tasks.discard(task)
-                self.use.leave()
 
     async def drained(self) -> None:
         """Wait until no attempt is under way, and each end is recorded.
 
-        But for those of clients' tasks, which their gates tell of.
+        But for those that clients make themselves, which their gates tell of.
         """
         try:
             while self._tasks:
@@ -144,22 +146,32 @@ class Attempts:
 
     # One attempt.
 
-    async def make(self, work: InHand, way: Way, slot: Slot) -> Outcome:
+    def take_up(self, work: InHand) -> None:
+        """Note that an attempt on this job begins; `put_down` follows."""
+        if work.job.mail.choice.supersedes:
+            self._in_hand[voids(work.job.mail)].append(work)
+
+    async def make(
+        self, work: InHand, way: Way, slot: Slot, begun: Begun | None = None
+    ) -> Outcome:
         """Attempt once, or again where that is worth it; the job counts each.
 
         By one way a second time with new credentials where they were old, and then
         by the fallback. What the mail's own account may take is not refused by that.
+        `begun` is the first attempt, where it is under way already.
         """
         mail = work.job.mail
-        if mail.choice.supersedes:
-            self._in_hand[voids(mail)].append(work)
         while True:
             said: Outcome | None = None
             again = False
             try:
                 while True:
-                    job, began = work.job, time.monotonic()
-                    said = outcome = await attempt(way.transport, mail, job.id)
+                    job = work.job
+                    since, coming = begun or Begun(
+                        time.monotonic(), attempt(way.transport, mail, job.id)
+                    )
+                    begun = None
+                    said = outcome = await coming
                     self._events.emit(
                         Attempted(
                             job.id,
@@ -167,7 +179,7 @@ class Attempts:
                             mail,
                             job.state.attempts,
                             outcome,
-                            time.monotonic() - began,
+                            time.monotonic() - since,
                             way.account,
                         )
                     )
@@ -274,6 +286,7 @@ class Attempts:
             await self._put_back(claim, way, slot)
             return
         work = InHand(claim.job)
+        self.take_up(work)
         try:
             outcome = await self.make(work, way, slot)
             await self.record(claim, work, outcome)

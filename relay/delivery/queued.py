@@ -6,43 +6,32 @@ take is durable before the client hears "queued". `owed` says who hears what.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from relay import log
 from relay.content import moment
-from relay.delivery import owed
+from relay.delivery import attempt, owed
 from relay.delivery.admission import Refusal, Slot
 from relay.delivery.answered import answered
-from relay.delivery.attempts import Attempts
+from relay.delivery.attempts import Attempts, Begun
 from relay.delivery.entrance import Entrance
+from relay.delivery.keeping import Ended, Keeping
 from relay.delivery.kept_first import KeptFirst
 from relay.delivery.patience import Patience
 from relay.delivery.waiting_client import Call, WaitingClient
 from relay.delivery.ways import Way, Ways
-from relay.model.job import (
-    Failed,
-    Job,
-    Queued,
-    Replaced,
-    RetryPolicy,
-    Sending,
-    Sent,
-    Superseded,
-)
+from relay.model.job import Job, Queued, RetryPolicy, Sending
 from relay.model.mail import Mail, Prepared
-from relay.model.note import Note
-from relay.model.outcome import Accepted, Outcome
+from relay.model.outcome import Accepted
 from relay.model.replies import NOT_KEPT, due, ok, queued
 from relay.model.reply import Reply
 from relay.model.submission import MailId, Submission
-from relay.observe.events import Answered, Events, NotTaken, Overtaken
-from relay.queue import Claim, Notes, Queue, Unwritable
-
-# A call that ended and is kept: where it stands now, the reports about it.
-_Ended = tuple[Call, Queued | Failed | Superseded, Sequence[Job], Outcome]
+from relay.observe.events import Answered, Attempted, Events, NotTaken
+from relay.queue import Notes, Queue, Unwritable
+from relay.system.handover import driven
 
 _FIRST = Sending(1)
 
@@ -71,6 +60,8 @@ class QueuedDelivery:
         self._policy = policy
         self._answer_within = answer_within
         self._entrance = Entrance(ways, queue)
+        self._keeping = Keeping(attempts=attempts, events=events, queue=queue)
+        self._now = now
         self._patience = Patience(now)
         self._kept_first = KeptFirst(attempts=attempts, queue=queue, first=self._first)
 
@@ -78,40 +69,105 @@ class QueuedDelivery:
         """Begin nothing more: what comes is kept, and goes after the next start."""
         self._ways.stop()
 
-    async def deliver(
+    def deliver(
         self,
         submission: Submission,
         prepared: Prepared,
         *,
         started: float,
         left: Callable[[], bool],
-    ) -> Reply:
+    ) -> Coroutine[Any, Any, Reply]:
         """Wait for SES' answer where there may be one in time, or keep the mail."""
         if prepared.send_at is not None:
             reply = due(submission.id, moment.shown(prepared.send_at))
-            return await self._keep_waiting(submission, prepared, reply, started)
+            return self._keep_waiting(submission, prepared, reply, started)
         entered = self._entrance.enter(prepared.mails)
         if isinstance(entered, Refusal):
             reply = queued(submission.id, entered.reason)
-            return await self._keep_waiting(submission, prepared, reply, started)
-        jobs = self._jobs(submission.id, prepared.mails, _FIRST)
-        client = WaitingClient(jobs, left, self._patience)
-        if len(jobs) > 1 and self._queue.keeps_first:
-            return await self._keep_first(
-                submission, prepared, client, entered, started
+            return self._keep_waiting(submission, prepared, reply, started)
+        if len(entered) == 1:
+            way, slot = entered[0]
+            if way.transport.at_hand(prepared.mails[0]):
+                return self._here(submission, prepared, way, slot, started, left)
+        client = self._client(submission, prepared, started, left)
+        if len(entered) > 1 and self._queue.keeps_first:
+            return self._keep_first(submission, prepared, client, entered, started)
+        for call, (way, slot) in zip(client.calls, entered, strict=True):
+            self._attempts.begin(self._first, call, way, slot, client)
+        return self._end(submission, prepared, client, started)
+
+    async def _here(
+        self,
+        submission: Submission,
+        prepared: Prepared,
+        way: Way,
+        slot: Slot,
+        started: float,
+        left: Callable[[], bool],
+    ) -> Reply:
+        """Attempt in the client's own task, which waits for SES' answer alone.
+
+        What SES does not take while the client waits goes on in a task of its own.
+        """
+        mail = prepared.mails[0]
+        client: WaitingClient | None = None
+        if mail.choice.supersedes:  # newer mail may come meanwhile
+            client = self._client(submission, prepared, started, left)
+            self._attempts.take_up(client.calls[0])
+        since = time.monotonic()
+        attempting = attempt(way.transport, mail, submission.id)
+        try:
+            outcome = await driven(
+                attempting, self._patience, started + self._answer_within
             )
-        until = started + self._answer_within
-        if len(jobs) == 1 and entered[0][0].transport.at_hand(jobs[0].mail):
-            await self._attempts.begin_here(
-                self._patience, until, self._first, client.calls[0], *entered[0], client
+        except BaseException:
+            way.gate.leave(slot, None)
+            if client is not None:
+                self._attempts.put_down(client.calls[0])
+            raise
+        if isinstance(outcome, Accepted) and client is None and prepared.is_plain:
+            # The end of nearly all mail: SES took it, and nobody is owed more.
+            now = time.monotonic()
+            attempted = Attempted(
+                submission.id, 0, mail, 1, outcome, now - since, way.account
             )
+            self._events.emit(attempted)
+            way.gate.leave(slot, outcome)
+            accepted_as = self._ways.of(mail.options.account).accepted_as
+            reply = ok(outcome.message_id, accepted_as)
+            self._events.emit(
+                Answered(
+                    submission,
+                    prepared.mails,
+                    reply,
+                    outcome,
+                    1,
+                    now - started,
+                    prepared.slips,
+                    (outcome.message_id,),
+                )
+            )
+            return reply
+        if client is None:
+            client = self._client(submission, prepared, started, left)
+        begun = Begun.of(since, attempting, outcome)
+        if isinstance(outcome, Accepted):  # which is all that it waits for
+            await self._first(client.calls[0], way, slot, client, begun)
         else:
-            for call, (way, slot) in zip(client.calls, entered, strict=True):
-                self._attempts.begin(self._first, call, way, slot, client)
+            self._attempts.begin(self._first, client.calls[0], way, slot, client, begun)
+        return await self._end(submission, prepared, client, started)
+
+    async def _end(
+        self,
+        submission: Submission,
+        prepared: Prepared,
+        client: WaitingClient,
+        started: float,
+    ) -> Reply:
+        """Wait for the calls under way, and tell the client and all others."""
         if client.under_way:
-            await client.wait(until)
-        end = self._taken(client, prepared)
-        reply, ended = end or await self._conclude(submission.id, client, prepared)
+            await client.wait(started + self._answer_within)
+        reply, ended = await self._conclude(submission.id, client, prepared)
         self._events.emit(answered(submission, prepared, client, reply, started))
         for call, state, reports, outcome in ended:
             self._attempts.tell(call.job, state, reports, outcome)
@@ -127,7 +183,7 @@ class QueuedDelivery:
     ) -> Reply:
         """The same for a mail of several calls that is kept before they begin."""
         try:
-            claims = await self._put([call.job for call in client.calls], None)
+            claims = await self._keeping.put([call.job for call in client.calls], None)
         except Unwritable as error:
             for way, slot in entered:
                 way.gate.leave(slot, None)
@@ -158,10 +214,13 @@ class QueuedDelivery:
         send_at = None
         if prepared.send_at is not None:
             send_at = prepared.send_at - self._queue.unix(0.0)
-        waiting = Queued(0, due=self._queue.now() if send_at is None else send_at)
-        jobs = self._jobs(submission.id, prepared.mails, waiting, send_at=send_at)
+        now = self._queue.now()
+        waiting = Queued(0, due=now if send_at is None else send_at)
+        jobs = self._jobs(
+            submission.id, prepared.mails, waiting, came=now, send_at=send_at
+        )
         try:
-            await self._put(jobs, prepared.note(submission.id, reply))
+            await self._keeping.put(jobs, prepared.note(submission.id, reply))
         except Unwritable as error:
             return self._not_taken(submission, error, started)
         self._events.emit(
@@ -192,46 +251,53 @@ class QueuedDelivery:
         mails: Sequence[Mail],
         state: Queued | Sending,
         *,
+        came: float,
         send_at: float | None = None,
     ) -> list[Job]:
-        now = self._queue.now()
-        began = now if send_at is None else send_at
+        began = came if send_at is None else send_at
         jobs = []
         for number, mail in enumerate(mails):
             end = self._policy.end(began, mail.choice.valid_for)
             # All by their places: by their names they cost half as much again.
-            jobs.append(Job(mail_id, number, mail, now, end, state, False, send_at))
+            jobs.append(Job(mail_id, number, mail, came, end, state, False, send_at))
         return jobs
 
     # The client waits.
 
+    def _client(
+        self,
+        submission: Submission,
+        prepared: Prepared,
+        started: float,
+        left: Callable[[], bool],
+    ) -> WaitingClient:
+        """Who waits since `started`, and the calls of its mail."""
+        came = self._queue.now() - (self._now() - started)
+        jobs = self._jobs(submission.id, prepared.mails, _FIRST, came=came)
+        return WaitingClient(jobs, left, self._patience)
+
     async def _first(
-        self, call: Call, way: Way, slot: Slot, client: WaitingClient
+        self,
+        call: Call,
+        way: Way,
+        slot: Slot,
+        client: WaitingClient,
+        begun: Begun | None = None,
     ) -> None:
         """The attempt that a client waits for; afterwards that of a kept mail."""
+        if begun is None:
+            self._attempts.take_up(call)
         try:
-            call.outcome = outcome = await self._attempts.make(call, way, slot)
+            call.outcome = outcome = await self._attempts.make(call, way, slot, begun)
             client.call_ended()
             if call.kept is not None and (claim := await call.kept) is not None:
                 await self._attempts.record(claim, call, outcome)
         finally:
             self._attempts.put_down(call)
 
-    def _taken(
-        self, client: WaitingClient, prepared: Prepared
-    ) -> tuple[Reply, Sequence[_Ended]] | None:
-        """The end of nearly all mail: one call, SES took it, and that is all of it."""
-        outcome, mail = client.calls[0].outcome, client.calls[0].job.mail
-        if not isinstance(outcome, Accepted) or len(client.calls) > 1:
-            return None
-        if mail.choice.supersedes or not prepared.is_plain:
-            return None
-        way = self._ways.of(mail.options.account)
-        return ok(outcome.message_id, way.accepted_as), ()
-
     async def _conclude(
         self, mail_id: MailId, client: WaitingClient, prepared: Prepared
-    ) -> tuple[Reply, Sequence[_Ended]]:
+    ) -> tuple[Reply, Sequence[Ended]]:
         """Give each what it is owed, now that the wait is over."""
         outcomes = [call.outcome for call in client.calls]
         account = client.calls[0].job.mail.options.account
@@ -245,13 +311,14 @@ class QueuedDelivery:
                 and isinstance(call.outcome, Accepted)
             ]
             if newer:
-                await self._supersede(newer)
+                await self._keeping.supersede(newer)
             if not prepared.is_plain:
                 await self._note(mail_id, reply, client, prepared)
             return reply, ()
         reply = owed.when_kept(outcomes, mail_id)
         try:
-            ended = await self._keep(client.calls, prepared.note(mail_id, reply))
+            note = prepared.note(mail_id, reply)
+            ended = await self._keeping.keep(client.calls, note)
         except Unwritable as error:
             log.line(logging.ERROR, "not kept", id=mail_id, detail=str(error))
             await client.wait_for_all()
@@ -269,60 +336,3 @@ class QueuedDelivery:
         note = prepared.note(mail_id, reply, *taken)
         if note is not None:
             await self._notes.note(note)
-
-    async def _keep(self, calls: Sequence[Call], note: Note | None) -> Sequence[_Ended]:
-        """Write what SES has not taken; what is under way ends in the queue, too.
-
-        Gives those of them that have ended. Raises Unwritable, and nothing is kept
-        then.
-        """
-        loop = asyncio.get_running_loop()
-        jobs: list[Job] = []
-        under_way: list[asyncio.Future[Claim | None]] = []
-        ended: list[_Ended] = []
-        for call in calls:
-            outcome = call.outcome
-            if outcome is None:
-                call.kept = loop.create_future()
-                under_way.append(call.kept)
-                jobs.append(call.job)
-                continue
-            state, about = self._attempts.end_of(call, outcome)
-            if not isinstance(state, Sent):
-                ended.append((call, state, about, outcome))
-                jobs.append(call.job._replace(state=state))
-        claims: Sequence[Claim] = ()
-        try:
-            claims = await self._put(
-                [*jobs, *(report for _, _, some, _ in ended for report in some)], note
-            )
-        finally:
-            # Without a claim its end is the waiting client's alone.
-            for number, kept in enumerate(under_way):
-                if not kept.done():
-                    kept.set_result(claims[number] if claims else None)
-        return ended
-
-    async def _put(self, jobs: Sequence[Job], note: Note | None) -> Sequence[Claim]:
-        claims, replaced = await self._queue.put(jobs, note)
-        self._overtake(jobs[0].id, replaced)
-        self._attempts.void([job for job in jobs if job.mail.choice.supersedes])
-        return claims
-
-    async def _supersede(self, newer: Sequence[Job]) -> None:
-        """End the waiting mail that these supersede, which SES took."""
-        self._attempts.void(newer)
-        try:
-            self._overtake(newer[0].id, await self._queue.supersede(newer))
-        except Unwritable as error:
-            # It may still be sent, which is worse than late, and better than lost.
-            log.line(
-                logging.ERROR,
-                "older mail not superseded",
-                id=newer[0].id,
-                detail=str(error),
-            )
-
-    def _overtake(self, by: MailId, replaced: Sequence[Replaced]) -> None:
-        for older in replaced:
-            self._events.emit(Overtaken(older, by=by))

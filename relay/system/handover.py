@@ -8,9 +8,11 @@ that SES takes at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from types import coroutine
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Wait(asyncio.Future[Any]):
@@ -45,16 +47,14 @@ class Watch(Protocol):
 
 @coroutine
 def driven(
-    work: Coroutine[Any, Any, None],
-    watch: Watch,
-    until: float,
-    go_on: Callable[[Coroutine[Any, Any, None]], None],
-) -> Generator[Any, None, None]:
-    """Do `work` in the running task, to its end or until a `Wait` of it is given up.
+    work: Coroutine[Any, Any, T], watch: Watch, until: float
+) -> Generator[Any, None, T | None]:
+    """Do `work` in the running task, and give what it comes to.
 
-    `watch` does that from `until` on, and `go_on` makes a task of what is left. What
-    else the work waits for, it waits for in this task. Raises what `work` raises; a
-    cancellation ends the work, as that of any coroutine that is awaited.
+    None: a `Wait` of it was given up, which `watch` does from `until` on. What is left
+    of it, `resumed` does in another task. What else the work waits for, it waits for
+    in this one. Raises what `work` raises; a cancellation ends the work, as that of
+    any coroutine that is awaited.
     """
     try:
         wait = work.send(None)
@@ -72,8 +72,15 @@ def driven(
             if watched is not None:
                 watch.end(watched)
                 if watched.given_up:
-                    go_on(work)
-                    return
+                    return None
             wait = work.send(None)
-    except StopIteration:
-        return
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+@coroutine
+def resumed(work: Coroutine[Any, Any, T]) -> Generator[Any, None, T]:
+    """Do what is left of `work` that was begun, in the running task."""
+    result: T = yield from work
+    return result

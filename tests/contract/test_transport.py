@@ -22,7 +22,7 @@ from relay.ses.parameters import RequestSettings
 from relay.ses.sdk_client import connect
 from relay.ses.send import DirectTransport
 from relay.ses.send_by_sdk import SdkTransport
-from relay.system.handover import Wait, driven
+from relay.system.handover import Wait, driven, resumed
 from tests.fake_ses import Answer, FakeSes, error
 
 CONTENT = (
@@ -173,14 +173,17 @@ class Waiter:
         self.task = asyncio.create_task(self._wait(transport, mail))
 
     async def _wait(self, transport: Transport, mail: Mail) -> None:
-        await driven(self._attempt(transport, mail), self.watch, 0.0, self._go_on)
+        attempt = self._attempt(transport, mail)
+        if await driven(attempt, self.watch, 0.0) is None:
+            self.rest = asyncio.create_task(self._go_on(attempt))
 
-    async def _attempt(self, transport: Transport, mail: Mail) -> None:
+    async def _attempt(self, transport: Transport, mail: Mail) -> Outcome:
         self.outcome = await transport.send(mail, MailId("k3v9"))
         self.ended_in = asyncio.current_task()
+        return self.outcome
 
-    def _go_on(self, rest: Coroutine[object, object, None]) -> None:
-        self.rest = asyncio.create_task(rest)
+    async def _go_on(self, attempt: Coroutine[object, object, Outcome]) -> None:
+        await resumed(attempt)
 
     async def ended(self) -> Outcome:
         await self.task

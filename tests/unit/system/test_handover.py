@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from relay.system.handover import Wait, driven
+from relay.system.handover import Wait, driven, resumed
+
+DONE = "done"  # what all work comes to here
 
 
 class Kept:
@@ -45,24 +47,27 @@ class Work:
         self.came: list[object] = []
         self.task: asyncio.Task[Any] | None = None
 
-    async def done(self) -> None:
+    async def done(self) -> str:
         came = await self.answer
         if isinstance(came, asyncio.Future):
             came = await came
         self.came.append(came)
         self.task = asyncio.current_task()
+        return DONE
 
 
 def begin(
-    work: Coroutine[Any, Any, None], watch: Kept
+    work: Coroutine[Any, Any, str], watch: Kept
 ) -> tuple[asyncio.Task[None], list[asyncio.Task[None]]]:
     """A task that drives `work`, and those that go on with it."""
     after: list[asyncio.Task[None]] = []
 
     async def client() -> None:
-        await driven(
-            work, watch, 7.0, lambda rest: after.append(asyncio.create_task(rest))
-        )
+        if await driven(work, watch, 7.0) is None:
+            after.append(asyncio.create_task(rest()))
+
+    async def rest() -> None:
+        assert await resumed(work) == DONE
 
     return asyncio.create_task(client()), after
 
@@ -119,12 +124,13 @@ async def test_what_came_cannot_be_given_up_any_more() -> None:
 async def test_other_waits_stay_in_their_task_and_under_their_timeouts() -> None:
     came: list[object] = []
 
-    async def done() -> None:
+    async def done() -> str:
         try:
             async with asyncio.timeout(0.01):
                 await asyncio.Event().wait()
         except TimeoutError:
             came.append(asyncio.current_task())
+        return DONE
 
     watch = Kept()
     client, after = begin(done(), watch)
@@ -156,7 +162,7 @@ async def test_who_goes_on_is_cancelled_by_itself() -> None:
 
 
 async def test_what_the_work_raises_is_raised_to_who_waits() -> None:
-    async def done() -> None:
+    async def done() -> str:
         await asyncio.sleep(0)
         raise LookupError("none")
 
@@ -169,11 +175,12 @@ async def test_an_error_that_came_is_the_works_to_handle() -> None:
     handled: list[str] = []
     answer = Answer()
 
-    async def done() -> None:
+    async def done() -> str:
         try:
             await answer
         except ConnectionError as error:
             handled.append(str(error))
+        return DONE
 
     client, _ = begin(done(), Kept())
     await turn()
