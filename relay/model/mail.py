@@ -47,7 +47,7 @@ class ListManagement:
     topic: str = ""
 
 
-# A named tuple: made for each mail, and looked up by its hash.
+# A named tuple: the end of each call is found by its hash, which is not Python code.
 class SendOptions(NamedTuple):
     """What this one mail says about its SES call; empty: as the settings say.
 
