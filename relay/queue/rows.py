@@ -258,10 +258,10 @@ def _addresses(value: str) -> tuple[str, ...]:
 
 def _set(value: Any, default: Any) -> dict[str, Any]:  # noqa: ANN401 - of many fields
     """The fields of a dataclass or named tuple that differ from its default."""
-    if isinstance(value, tuple):
-        names = value._fields  # type: ignore[attr-defined]
+    if hasattr(value, "_fields"):
+        names = value._fields
     else:
-        names = [field.name for field in fields(value)]
+        names = tuple(field.name for field in fields(value))
     return {
         name: getattr(value, name)
         for name in names
