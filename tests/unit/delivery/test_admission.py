@@ -178,6 +178,31 @@ def test_without_a_token_nothing_begins_until_there_is_one(now: Now) -> None:
     assert admission.room(10) == 1
 
 
+def test_an_end_is_told_while_somebody_waits_for_it_and_the_stop_always(
+    now: Now,
+) -> None:
+    admission = made(now)
+    told: list[bool] = []
+    admission.on_change(lambda: told.append(True))
+    attempt(admission, SENT)
+    assert told == [True]
+    admission.awaited = False
+    attempt(admission, SENT)
+    assert told == [True]
+    admission.stop()
+    assert told == [True, True]
+
+
+def test_admitted_is_what_neither_silence_nor_a_refusal_holds_up(now: Now) -> None:
+    admission = made(now, concurrency=2)
+    first = admission.admit(10, 1)
+    assert isinstance(first, Slot)
+    assert isinstance(admission.admit(5000, 1), Refusal)  # of more memory than there is
+    admission.leave(first, error_table.UNREACHABLE)
+    assert admission.admit(10, 1) == Refusal("SES cannot be reached")
+    assert not admission.busy  # who is refused holds no place
+
+
 def test_at_the_stop_nothing_begins(now: Now) -> None:
     admission = made(now)
     told: list[bool] = []
